@@ -1,0 +1,48 @@
+# Everything runs in an environment of its own (.venv), which the first target makes.
+# Needed beforehand: Python 3.11 or newer and a package index. Nothing else.
+PYTHON ?= python3
+UV := .uv/bin/uv
+BIN := .venv/bin
+WORKERS ?= auto
+
+.PHONY: demo test check bench lock clean
+
+demo: .venv/core.stamp
+	$(BIN)/perennial demo --once
+
+test: .venv/dev.stamp
+	$(BIN)/pytest -n $(WORKERS) $(ARGS)
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m bench $(ARGS)
+
+# Locks are requirement files with hashes, so that they name no index.
+lock: $(UV)
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock
+
+$(UV):
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9
+
+$(BIN)/python: $(UV)
+	$(UV) venv -q --python $(PYTHON) --allow-existing .venv
+
+.venv/core.stamp: requirements.lock pyproject.toml $(BIN)/python
+	$(UV) pip install -q --require-hashes -r requirements.lock
+	$(UV) pip install -q --no-deps -e .
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock .venv/core.stamp
+	$(UV) pip install -q --require-hashes -r requirements-dev.lock
+	@touch $@
+
+clean:
+	rm -rf .venv .uv

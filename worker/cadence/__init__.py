@@ -1,0 +1,1 @@
+"""The engine: walks, the pure plan, and what can be seen ahead of time."""

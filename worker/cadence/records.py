@@ -1,0 +1,51 @@
+"""Tables of walks and of the decisions made on them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+
+from worker.db.types import Id, Moment, metadata
+
+# One subject walking one schedule for one cycle. The subject of `licence-expiry` is a licence and
+# the cycle its term.
+walks = Table(
+    "walks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("schedule", Text, nullable=False),
+    Column("subject_id", Id, nullable=False),
+    Column("cycle", Integer, nullable=False),
+    Column("anchor_on", Date, nullable=False),
+    Column("first_act_at", Moment, nullable=False),  # since when it could act
+    Column("next_at", Moment),  # when to look again; empty: never, unless something changes
+    Column("state", Text, nullable=False),  # active, parked (not in the audience), ended
+    Column("reason", Text),  # why parked or ended
+    UniqueConstraint("schedule", "subject_id", "cycle"),
+    Index("ix_walks_subject", "subject_id"),
+    Index(
+        "ix_walks_next_at",
+        "next_at",
+        postgresql_where=text("next_at IS NOT NULL"),
+        sqlite_where=text("next_at IS NOT NULL"),
+    ),
+)
+
+# What was decided about a step of a walk: at most one row for each, whatever the version. For a
+# mail the last word is with the ledger: decision `waiting` here, and the message's state there.
+steps = Table(
+    "steps",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("walk_id", Id, ForeignKey("walks.id"), nullable=False),
+    Column("step", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text),
+    Column("due_on", Date, nullable=False),  # the civil date before any shift
+    Column("at", Moment, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    Column("version_id", Id, ForeignKey("schedule_versions.id"), nullable=False),
+    Column("mail_key", Text, index=True),
+    Column("recipient", Text),  # the assignee of a task
+    UniqueConstraint("walk_id", "step"),
+)

@@ -1,0 +1,106 @@
+"""Tables of the book. Keys are the caller's own; ids are ours and never leave the database."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, false, text
+
+from worker.db.types import Id, Json, Moment, Money, metadata
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("segment", Text),
+    Column("country", Text),  # ISO 3166 code, upper case: whose holidays count
+    Column("timezone", Text),  # an IANA name; empty: the one of [book]
+    Column("language", Text),
+    Column("account_manager", Text),
+    Column("renewal_manager", Text),
+    Column("reseller", Text),  # the key of another account
+    Column("tags", Json),  # a list of words
+    Column("cost_to_serve", Money),
+    Column("source", Text),
+    Column("updated_at", Moment, nullable=False),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("email", Text),
+    Column("name", Text),
+    Column("role", Text),  # decision-maker, procurement, technical, end-user
+    Column("language", Text),
+    Column("opt_out", Boolean, nullable=False, server_default=false()),  # of commercial mail
+    Column("source", Text),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# A licence carries its current term, so that the engine reads one row; all terms, the current
+# one included, stand in `terms`.
+licences = Table(
+    "licences",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("product", Text),
+    Column("vendor", Text),
+    Column("quantity", Integer),
+    Column("amount", Money),
+    Column("currency", Text),  # ISO 4217
+    Column("next_amount", Money),
+    Column("auto_renew", Boolean, nullable=False, server_default=false()),
+    Column("notice_days", Integer),
+    Column("renew_url", Text),
+    Column("status", Text, nullable=False, server_default="active"),  # active, cancelled, ended
+    Column("owner", Text),
+    Column("term", Integer, nullable=False),  # the number of the current term, from 1
+    Column("starts_on", Date),
+    Column("expires_on", Date, nullable=False, index=True),
+    Column("closed_on", Date),
+    Column("source", Text),
+    Column("updated_at", Moment, nullable=False),
+    # The bell for the engine: set by whoever changes the licence or its account, cleared by the
+    # transaction that looks at it again.
+    Column("changed", Boolean, nullable=False, server_default=false()),
+    Index(
+        "ix_licences_changed",
+        "id",
+        postgresql_where=text("changed"),
+        sqlite_where=text("changed"),
+    ),
+)
+
+terms = Table(
+    "terms",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("licence_id", Id, ForeignKey("licences.id"), nullable=False),
+    # From 1 and never changed. Empty: a term that ended before the first known one and was
+    # learned of later; history without a walk.
+    Column("number", Integer),
+    Column("origin", Text, nullable=False),  # first, renewal, return, history
+    Column("starts_on", Date),
+    Column("expires_on", Date, nullable=False),
+    Column("closed_on", Date),
+    Column("seen_at", Moment, nullable=False),
+    UniqueConstraint("licence_id", "number"),
+    Index("ix_terms_licence_expires", "licence_id", "expires_on"),
+)
+
+# One row per import that wrote anything: what ran, when, and what came of it.
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", Text, nullable=False, index=True),
+    Column("file", Text),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment, nullable=False),
+    Column("counts", Json, nullable=False),
+)

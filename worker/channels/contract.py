@@ -1,0 +1,81 @@
+"""What every channel promises, and the words for what became of a mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class Outcome(StrEnum):
+    """What one attempt came to. The one bit that decides all: was it surely *not* sent?"""
+
+    ACCEPTED = "accepted"
+    NOT_SENT = "not-sent"  # surely not: try again
+    REFUSED = "refused"  # surely not, and never will be: bad address, 4xx on this mail
+    UNKNOWN = "unknown"  # it may be on its way: never try again without evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The outcome of one attempt; ``detail`` is for people, ``retry_at`` when it may be tried."""
+
+    outcome: Outcome
+    provider_id: str | None = None
+    detail: str = ""
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the ledger knows of a mail, whatever its text: one message row, one address."""
+
+    mail_key: str
+    address: str
+    day: date
+    schedule: str
+    step: str
+
+    @property
+    def name(self) -> str:
+        """The one name of this copy of the mail, the same at every attempt."""
+        return f"{self.mail_key}-{self.address}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A rendered mail. ``sender`` and ``reply_to`` are full address fields."""
+
+    sender: str
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    language: str
+    reply_to: str | None = None
+
+
+class Channel(Protocol):
+    """A way out."""
+
+    name: str
+    burst: int
+    """How many mails may be marked as started in one transaction. 1 where an unknown is costly;
+    more where evidence settles every unknown at once."""
+
+    def wants_text(self, envelope: Envelope) -> bool:
+        """Whether this mail must be rendered; only a rehearsal ever says no."""
+        ...
+
+    def send(self, envelope: Envelope, mail: Mail | None, now: datetime) -> Result:
+        """Makes one attempt. Never raises for what the outside does: that is an outcome."""
+        ...
+
+    def evidence(self, envelope: Envelope) -> Outcome | None:
+        """What can be proved about an earlier attempt: accepted, not sent, or nothing yet."""
+        ...
+
+    def check(self) -> str | None:
+        """For ``doctor``: what is wrong with this channel now, or ``None``."""
+        ...

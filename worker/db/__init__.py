@@ -1,0 +1,1 @@
+"""The database: engines for SQLite and PostgreSQL, column types, bulk reads and writes."""

@@ -1,0 +1,1 @@
+"""Clock, dates, keys and errors: what every room may use. Standard library only."""

@@ -1,0 +1,61 @@
+"""The only place that reads the time. Rules take ``now`` as an argument; doors read it here."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time; the production clock and the virtual one differ in nothing else."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards; leases are checked against it."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class VirtualClock:
+    """A clock that stands still until it is told to advance; rehearsals and tests run on it."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = require_aware(start).astimezone(UTC)
+        self._elapsed = 0.0
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    def advance_to(self, moment: datetime) -> None:
+        """Moves to ``moment``; a moment in the past leaves the clock as it is."""
+        ahead = (require_aware(moment) - self._now).total_seconds()
+        if ahead > 0:
+            self._elapsed += ahead
+            self._now = moment.astimezone(UTC)
+
+    def advance(self, step: timedelta) -> None:
+        """Moves ahead by ``step``."""
+        self.advance_to(self._now + step)
+
+
+def require_aware(moment: datetime) -> datetime:
+    """Returns ``moment`` unchanged; raises ``ValueError`` when it carries no offset."""
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise ValueError(f"expected a datetime with an offset, got the naive {moment.isoformat()}")
+    return moment

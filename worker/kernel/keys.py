@@ -1,0 +1,32 @@
+"""Identifiers and keys. Each kind of key is built here and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: nothing to confuse by eye
+
+
+def _token(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def new_mail_key() -> str:
+    """The id of one mail: opaque, 80 random bits, safe in a header, a file name and a URL."""
+    return _token(16)
+
+
+def new_attempt_id() -> str:
+    """The id of one attempt to send; it fences every later write of that attempt."""
+    return _token(16)
+
+
+def slot(key: str, slots: int) -> int:
+    """A number from 0 to ``slots - 1`` that is always the same for ``key``, evenly spread."""
+    return int.from_bytes(hashlib.blake2s(key.encode(), digest_size=4).digest()) % slots
+
+
+def digest(text: str) -> str:
+    """A fingerprint of ``text``, 32 hexadecimal digits; equal texts have equal fingerprints."""
+    return hashlib.blake2s(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,43 @@
+"""The ledger of mails. See ``rules.py`` for the states and how a message moves through them."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+
+from worker.db.types import Id, Moment, metadata
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # One id for all that travels in one mail; a mail to two contacts is two rows, one each.
+    Column("mail_key", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("contact_id", Id, ForeignKey("contacts.id")),
+    Column("schedule", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("version_id", Id, ForeignKey("schedule_versions.id"), nullable=False),
+    Column("template", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # contractual, commercial, survey
+    Column("day", Date, nullable=False),  # the client's civil day it was decided for
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    Column("next_at", Moment),  # when a worker should look at it; empty in a final state
+    Column("valid_until", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("attempt_id", Text),
+    Column("lease_until", Moment),
+    Column("started_at", Moment),
+    Column("accepted_at", Moment),
+    Column("provider_id", Text),
+    Column("language", Text),  # as rendered
+    Column("subject", Text),  # as rendered
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("mail_key", "address"),
+    Index(
+        "ix_messages_next_at",
+        "next_at",
+        postgresql_where=text("next_at IS NOT NULL"),
+        sqlite_where=text("next_at IS NOT NULL"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Work for people: tasks with an assignee and a due date, and alarms."""
