@@ -63,7 +63,7 @@ def stage(conn: Connection, table: Table, columns: Sequence[str], rows: Sequence
 def _copy(conn: Connection, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
     cursor = conn.connection.cursor()
     try:
-        with cursor.copy(f"COPY {name} ({', '.join(columns)}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+        with cursor.copy(f"COPY {name} ({', '.join(columns)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
     finally:
@@ -95,7 +95,9 @@ def _convert(
         yield cells
 
 
-def among(conn: Connection, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+def among(
+    conn: Connection, column: ColumnElement[Any], values: Sequence[Any]
+) -> ColumnElement[bool]:
     """``column IN values`` as one bound parameter, so that the statement is prepared once."""
     if conn.dialect.name == "postgresql":
         return column == func.any(bindparam(None, list(values), type_=ARRAY(column.type)))

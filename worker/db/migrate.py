@@ -1,0 +1,79 @@
+"""Moves the schema forward. Revisions are numbered ``0001``, ``0002`` … in the order they run.
+
+A migration leaves the schema usable by the release before it, so that old processes may go on
+while new ones start; hence a schema newer than this code is accepted.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, inspect, text
+from sqlalchemy.engine import Connection
+
+from worker.kernel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_FOLDER = Path(__file__).parent / "migrations"
+_LOCK = 7_367_291_145  # any number that no other program is likely to choose
+
+
+def head() -> str:
+    """The newest revision that this code knows."""
+    return max(path.name.split("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
+
+
+def current(engine: Engine) -> str | None:
+    """The revision of the database; ``None`` when it was never migrated."""
+    with engine.connect() as conn:
+        return _current(conn)
+
+
+def _current(conn: Connection) -> str | None:
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    revision: str | None = conn.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def require_current(engine: Engine) -> None:
+    """Raises ``ConfigError`` when the schema is missing or older than this code."""
+    found = current(engine)
+    if found is None or found < head():
+        state = "has no tables yet" if found is None else f"stands at {found}"
+        raise ConfigError(
+            f"The database {state}; this release needs {head()}. Run: perennial db upgrade"
+        )
+
+
+def upgrade(engine: Engine) -> None:
+    """Brings the schema to ``head()``, in one transaction; a second caller waits, then rests.
+
+    Does nothing when the schema is current or newer.
+    """
+    with engine.begin() as conn:
+        if conn.dialect.name == "postgresql":
+            conn.execute(text("SET LOCAL lock_timeout = '300s'"))
+            conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        found = _current(conn)
+        if found is None or found < head():
+            _run(conn)
+
+
+def _run(conn: Connection) -> None:
+    from alembic import command
+
+    command.upgrade(alembic_config(conn), "head")
+
+
+def alembic_config(conn: Connection) -> Config:
+    """What alembic's own commands need to work on ``conn``; tests and drafts use it too."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.attributes["connection"] = conn
+    return config
