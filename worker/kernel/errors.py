@@ -43,6 +43,20 @@ class Problem:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit(Problem):
+    """A value in a file of settings that does not fit its key: ``'7 daze' is not an offset``."""
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        where = f"{place}: {self.path}: " if self.path else f"{place}: "
+        if self.code == "missing":
+            said = f"missing; expected {self.expected}"
+        else:
+            said = f"{self.got} is not {self.expected}" if self.got else self.expected
+        return where + said + (f"; {self.hint}" if self.hint else "")
+
+
 class PerennialError(Exception):
     """The root of all errors that are meant to be read by a person.
 
