@@ -1,0 +1,78 @@
+"""What the planner is told about one walk: everything it may look at, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from worker.kernel.keys import slot
+from worker.schedules.calendar import SLOTS, Calendar
+from worker.schedules.model import Schedule, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A step on the calendar of one anchor. ``day`` is ``None`` when no day is open for it."""
+
+    place: int
+    step: Step
+    due_on: date
+    day: date | None
+    opens_at: datetime  # the opening of ``day``, or of ``due_on`` when there is none
+
+
+class Timeline:
+    """A schedule on one calendar. Remembers the steps of each anchor it was asked about, because
+    many licences share an expiry date."""
+
+    def __init__(self, schedule: Schedule, calendar: Calendar) -> None:
+        self.schedule = schedule
+        self.calendar = calendar
+        self._known: dict[date, tuple[Planned, ...]] = {}
+
+    def of(self, anchor: date) -> tuple[Planned, ...]:
+        """Every step on its day, in the order of due dates, then of the file."""
+        known = self._known.get(anchor)
+        if known is None:
+            known = self._known[anchor] = self._work_out(anchor)
+        return known
+
+    def _work_out(self, anchor: date) -> tuple[Planned, ...]:
+        planned = []
+        for place, step in enumerate(self.schedule.steps):
+            due = self.calendar.due_on(anchor, step.when)
+            day = self.calendar.land(due, anchor)
+            planned.append(Planned(place, step, due, day, self.calendar.opens_at(day or due)))
+        return tuple(sorted(planned, key=lambda item: (item.due_on, item.place)))
+
+    def last_moment(self, anchor: date) -> datetime:
+        """The close of the last step's day: a term first seen after it is history."""
+        return self.calendar.closes_at(max(item.day or item.due_on for item in self.of(anchor)))
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One licence term on one schedule.
+
+    ``done`` maps the steps that have been decided to their decisions. ``left`` says why the walk
+    is over (``renewed``, ``cancelled``, ``ended``), ``mailed_on`` the client's civil days on which
+    it mailed, ``happened`` what the conditions of steps ask about (``clicked``, ``task-open`` …),
+    ``steps_since`` since when each step has been in the schedule.
+    """
+
+    line: Timeline
+    slot: int
+    anchor_on: date
+    starts_on: date | None
+    first_act_at: datetime
+    left: str | None = None
+    done: Mapping[str, str] = field(default_factory=dict)
+    mailed_on: frozenset[date] = frozenset()
+    happened: frozenset[str] = frozenset()
+    steps_since: Mapping[str, datetime] = field(default_factory=dict)
+
+
+def account_slot(account_key: str) -> int:
+    """Which ten minutes of a window's first hour an account's mails leave in, 0 to 5."""
+    return slot(account_key, SLOTS)
