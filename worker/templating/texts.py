@@ -1,0 +1,89 @@
+"""Template texts as plain dictionaries: read from a folder, or pinned by a schedule version.
+
+A path counts from ``templates/``. A mail is ``<folder>/<mail>/<language>/`` with three files;
+``.html`` and ``.txt`` files right under ``templates/`` are shared, as ``layout.html`` is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from worker.kernel.errors import ConfigError, Problem
+
+PARTS = ("subject.txt", "body.txt", "body.html")
+LARGEST = 200_000
+"""Characters that one template file may have."""
+
+_NOT_MAILS = "pages"
+_REFERENCE = re.compile(r"""\{%[-+]?\s*(?:extends|include)\s+["']([^"']+)["']""")
+
+
+class TemplatesError(ConfigError):
+    """The folder of templates cannot be read."""
+
+
+def paths(folder: Path) -> Iterator[Path]:
+    """The files of mails and the shared files below ``folder``, in a stable order."""
+    for path in sorted([*folder.glob("*.*"), *folder.glob("*/*/*/*")]):
+        place = path.relative_to(folder).parts
+        shared = len(place) == 1 and path.suffix in {".html", ".txt"}
+        part = place[0] != _NOT_MAILS and place[-1] in PARTS and len(place) == 4
+        if path.is_file() and (shared or part):
+            yield path
+
+
+def read_text(path: Path, shown: str) -> str:
+    """The text of one file with ``\\n`` line ends; ``TemplatesError`` when it is not UTF-8."""
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        got = f"the byte 0x{raw[error.start]:02x}"
+        hint = "save the file as UTF-8"
+        problem = Problem(shown, line, 0, "", "encoding", "text in UTF-8", got, hint)
+        raise TemplatesError("the templates cannot be read", [problem]) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_folder(folder: Path) -> dict[str, str]:
+    """All template texts below ``folder`` by their path from it: mails and shared files only.
+
+    Raises ``TemplatesError`` with every file that is not UTF-8.
+    """
+    texts: dict[str, str] = {}
+    problems: list[Problem] = []
+    for path in paths(folder):
+        name = path.relative_to(folder).as_posix()
+        try:
+            texts[name] = read_text(path, f"{folder.name}/{name}")
+        except TemplatesError as error:
+            problems += error.problems
+    if problems:
+        raise TemplatesError("the templates cannot be read", problems)
+    return texts
+
+
+def mails(texts: Mapping[str, str]) -> set[str]:
+    """The names of the mails, such as ``renewal/heads-up``."""
+    return {name.rsplit("/", 2)[0] for name in texts if name.count("/") == 3}
+
+
+def languages(texts: Mapping[str, str], mail: str) -> tuple[str, ...]:
+    """The languages that ``mail`` is written in, sorted."""
+    found = {name.split("/")[2] for name in texts if name.startswith(f"{mail}/")}
+    return tuple(sorted(found))
+
+
+def needed(texts: Mapping[str, str], mail: str) -> dict[str, str]:
+    """The texts that ``mail`` may use in any of its languages, with all that these refer to."""
+    waiting = [name for name in texts if name.startswith(f"{mail}/")]
+    found: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in texts and name not in found:
+            found[name] = texts[name]
+            waiting += _REFERENCE.findall(texts[name])
+    return dict(sorted(found.items()))
