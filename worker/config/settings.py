@@ -1,1 +1,211 @@
-"""placeholder, to be written"""
+"""The settings of an instance: what there is, what it defaults to, what it may be.
+
+Pure shape; reading files and the environment is in ``loading.py``. Only settings that do
+something have a place here.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+from worker.config.validation import masked, not_a
+from worker.config.values import (
+    Address,
+    Mailbox,
+    Span,
+    ZoneName,
+    base_url,
+    broker_url,
+    database_url,
+)
+from worker.kernel.errors import did_you_mean
+
+_PLACEHOLDER = re.compile(
+    r"(change.?me|secret|password|token|placeholder|example|todo|your).*|(.)\2*"
+)
+SECRET_BYTES = 32
+
+
+class Section(BaseModel):
+    """Frozen, strict, and shy: its representation never shows a secret or a password."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", validate_by_name=True, validate_by_alias=True
+    )
+
+    def __repr_args__(self) -> Any:
+        for name, value in super().__repr_args__():
+            yield name, masked(value) if isinstance(value, str) else value
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    make = "make one with: openssl rand -hex 32"
+    if not text.strip():
+        raise not_a("secret", "the secret is blank", make, got="")
+    if _PLACEHOLDER.fullmatch(text.lower()):
+        raise not_a("secret", "the secret is a placeholder that anyone could guess", make, got="")
+    if len(text.encode()) < SECRET_BYTES:
+        said = f"the secret is {len(text.encode())} bytes long; at least {SECRET_BYTES} are needed"
+        raise not_a("secret", said, make, got="")
+    return value
+
+
+def _port(value: int) -> int:
+    if not 1 <= value <= 65535:
+        raise not_a("port", "a port", "write a number from 1 to 65535")
+    return value
+
+
+def _environment(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", value):
+        raise not_a("name", "a name of lower-case letters, digits and dashes", "write e.g. 'main'")
+    return value
+
+
+def _language(value: str) -> str:
+    if not re.fullmatch(r"[a-z]{2,3}", value):
+        raise not_a("language", "a language code", "write e.g. 'en', 'pl' or 'ru'")
+    return value
+
+
+def _country(value: str) -> str:
+    if re.fullmatch(r"([A-Z]{2})?", value):
+        return value
+    upper = value.upper()
+    known = f"write {upper!r}" if re.fullmatch(r"[A-Z]{2}", upper) else "write e.g. 'PL' or 'US'"
+    raise not_a("country", "an ISO 3166 country code of two capital letters", known)
+
+
+def _encoding(value: str) -> str:
+    try:
+        codecs.lookup(value)
+    except (LookupError, ValueError):
+        near = did_you_mean(value, ("utf-8", "cp1250", "cp1251", "cp1252", "iso-8859-2", "utf-16"))
+        raise not_a("encoding", "an encoding", near or "write e.g. 'utf-8' or 'cp1250'") from None
+    return value
+
+
+def _delimiter(value: str) -> str:
+    if len(value) != 1 or value in '"\r\n\0':
+        raise not_a("delimiter", "a single character", "write e.g. ',' or ';' or \"\\t\"")
+    return value
+
+
+def _date_format(value: str) -> str:
+    if not re.search(r"%[A-Za-z]", value):
+        raise not_a("date-format", "a format of dates", "write e.g. '%Y-%m-%d' or '%d.%m.%Y'")
+    return value
+
+
+def _filled(value: str) -> str:
+    if not value.strip():
+        raise not_a("blank", "a text that says something")
+    return value
+
+
+Filled = Annotated[str, AfterValidator(_filled)]
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
+
+
+class DatabaseSettings(Section):
+    """Where the book is kept. ``environment`` names the instance that owns the database."""
+
+    url: Annotated[str, AfterValidator(database_url)] = "sqlite:///var/perennial.db"
+    environment: Annotated[str, AfterValidator(_environment)] = "main"
+
+    def resolved(self, root: Path) -> str:
+        """The URL to connect to; the path of a SQLite file counts from ``root``."""
+        file = self.url.removeprefix("sqlite:///")
+        return self.url if file == self.url else f"sqlite:///{root / file}"
+
+
+class JobSettings(Section):
+    """How jobs travel: inside the process, or through Redis."""
+
+    broker: Annotated[str, AfterValidator(broker_url)] = "memory"
+
+
+def _own_address(values: dict[str, Any]) -> str:
+    return f"http://127.0.0.1:{values.get('port', 8000)}"
+
+
+class WebSettings(Section):
+    """Where pages are served, and how clients reach them."""
+
+    host: Filled = "127.0.0.1"
+    port: Annotated[int, AfterValidator(_port)] = 8000
+    base_url: Annotated[str, AfterValidator(base_url)] = Field(default_factory=_own_address)
+    metrics_token: Secret | None = None
+
+
+class BeatSettings(Section):
+    """How often due rows are looked for."""
+
+    every: Span = timedelta(seconds=30)
+
+
+class FileChannelSettings(Section):
+    """The folder that takes mails as files; relative to the root."""
+
+    folder: Filled = "var/outbox"
+
+
+class MailSettings(Section):
+    """How mails leave. ``sender`` is ``from`` in the file."""
+
+    channel: Literal["file"] = "file"
+    sender: Mailbox = Field("Renewals <renewals@example.com>", validation_alias="from")
+    reply_to: Address | None = None
+    lease: Span = timedelta(seconds=60)
+    hold: Span = timedelta(minutes=30)
+    timeout: Span = timedelta(seconds=30)
+    file: FileChannelSettings = FileChannelSettings()
+
+
+class BookSettings(Section):
+    """What counts for an account that does not say; no ``country`` means no public holidays."""
+
+    timezone: ZoneName = "UTC"
+    language: Annotated[str, AfterValidator(_language)] = "en"
+    country: Annotated[str, AfterValidator(_country)] = ""
+
+
+class LogSettings(Section):
+    """``auto`` writes text to a terminal and JSON elsewhere."""
+
+    format: Literal["auto", "json", "text"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class SourceSettings(Section):
+    """One ``[sources.NAME]``. Which kinds there are and what ``load`` may say, others check."""
+
+    kind: Filled = Field(description='the kind of source, e.g. "csv"')
+    path: Filled = Field(description='the file to read, e.g. "data/licences.csv"')
+    date_format: Annotated[str, AfterValidator(_date_format)] | None = None
+    encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
+    delimiter: Annotated[str, AfterValidator(_delimiter)] = ","
+    sheet: Filled | None = None
+    full_sync: bool = False
+    term: Literal["renewal", "correction"] | None = None
+    load: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class Settings(Section):
+    """All settings of an instance, checked."""
+
+    database: DatabaseSettings = DatabaseSettings()
+    jobs: JobSettings = JobSettings()
+    web: WebSettings = WebSettings()
+    beat: BeatSettings = BeatSettings()
+    mail: MailSettings = MailSettings()
+    book: BookSettings = BookSettings()
+    log: LogSettings = LogSettings()
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)

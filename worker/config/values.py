@@ -1,0 +1,121 @@
+"""Kinds of values that settings and schedules share: spans, zones, words, addresses."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from email.utils import getaddresses
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+
+from worker.config.validation import not_a
+from worker.kernel.dates import parse_span, zone_names
+from worker.kernel.errors import did_you_mean
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
+_LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+_DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]"
+_ADDRESS = re.compile(f"(?=.{{1,64}}@){_LOCAL}@{_DOMAIN}")
+_SPAN_UNITS = (("week", 604800), ("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+
+
+def span(value: object) -> object:
+    """``"30 seconds"`` → ``timedelta``; what is no text is left for the type check."""
+    if isinstance(value, timedelta):
+        return value
+    expected = "a span of time"
+    hint = "write e.g. '30 seconds', '10 minutes' or '2 days'"
+    if not isinstance(value, str):
+        raise not_a("span", expected, hint)
+    try:
+        length = parse_span(value)
+    except ValueError:
+        raise not_a("span", expected, hint) from None
+    if not length:
+        raise not_a("span", f"{expected} longer than nothing", hint)
+    return length
+
+
+def span_text(length: timedelta) -> str:
+    """``timedelta`` → the largest unit that fits: ``"2 days"``, ``"90 seconds"``."""
+    seconds = int(length.total_seconds())
+    unit, size = next((unit, size) for unit, size in _SPAN_UNITS if seconds % size == 0)
+    count = seconds // size
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def zone_name(text: str) -> str:
+    """An IANA name such as ``Europe/Warsaw``, or ``UTC``; no abbreviation, no offset."""
+    if text in zone_names():
+        return text
+    fallback = "write a city's zone such as 'Europe/Warsaw', or 'UTC'"
+    near = did_you_mean(text, zone_names()) if "/" in text else ""
+    raise not_a("zone", "a time zone", near or fallback)
+
+
+def mail_address(text: str) -> str:
+    """A bare ASCII address, ``local@domain.tld``."""
+    if not text.isascii():
+        hint = "write an international domain in its xn-- form"
+        raise not_a("address", "an address in plain ASCII", hint)
+    if not _ADDRESS.fullmatch(text):
+        raise not_a("address", "an e-mail address", "write e.g. 'renewals@example.com'")
+    return text
+
+
+def mailbox(text: str) -> str:
+    """One address with or without a name, as it stands in a ``From`` header."""
+    if re.search(r"[\r\n\0\v\f\x85\u2028\u2029]", text):
+        raise not_a("address", "a sender on one line", "remove the line break")
+    found = getaddresses([text])
+    if len(found) != 1:
+        hint = "write one 'Name <address>'; a name with a comma stands in double quotes"
+        raise not_a("address", "one sender", hint)
+    address = found[0][1]
+    if not address.isascii():
+        hint = "write an international domain in its xn-- form; the name may be in any letters"
+        raise not_a("address", "a sender whose address is plain ASCII", hint)
+    if not _ADDRESS.fullmatch(address):
+        raise not_a("address", "a sender", "write e.g. 'Renewals <renewals@example.com>'")
+    return text
+
+
+def base_url(text: str) -> str:
+    """Where clients reach the pages: https, or http on this machine only; no trailing slash."""
+    hint = "write e.g. 'https://renewals.example.com'"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise not_a("url", "an address of pages", hint) from None
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        raise not_a("url", "an address of pages", hint)
+    if parts.scheme == "http" and host not in LOOPBACK:
+        said = "safe to mail: away from localhost a base_url begins with https://"
+        raise not_a("https", said, hint)
+    return text.rstrip("/")
+
+
+def database_url(text: str) -> str:
+    """``sqlite:///file`` or ``postgresql+psycopg://…``."""
+    hint = "write 'sqlite:///var/perennial.db' or 'postgresql+psycopg://user@host/name'"
+    if text.startswith("sqlite:///") and not re.fullmatch(r"sqlite:///(:memory:.*)?", text):
+        return text
+    if re.fullmatch(r"postgresql(\+psycopg)?://\S+", text):
+        return text
+    raise not_a("url", "the address of a database", hint)
+
+
+def broker_url(text: str) -> str:
+    """``memory`` or ``redis://…``."""
+    if text == "memory" or re.fullmatch(r"rediss?://[^\s/]+(/\d*)?", text):
+        return text
+    raise not_a("url", "a broker", "write 'memory' or 'redis://localhost:6379'")
+
+
+Span = Annotated[timedelta, BeforeValidator(span)]
+ZoneName = Annotated[str, AfterValidator(zone_name)]
+Address = Annotated[str, AfterValidator(mail_address)]
+Mailbox = Annotated[str, AfterValidator(mailbox)]
