@@ -45,15 +45,11 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A rendered mail. ``sender`` and ``reply_to`` are full address fields."""
+    """A rendered mail: ``raw`` is the whole of it as bytes, RFC 5322 with CRLF line ends."""
 
-    sender: str
-    recipient: str
     subject: str
-    text: str
-    html: str
     language: str
-    reply_to: str | None = None
+    raw: bytes
 
 
 class Channel(Protocol):

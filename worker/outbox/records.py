@@ -30,8 +30,8 @@ messages = Table(
     Column("started_at", Moment),
     Column("accepted_at", Moment),
     Column("provider_id", Text),
-    Column("language", Text),  # as rendered
-    Column("subject", Text),  # as rendered
+    Column("language", Text),  # as sent
+    Column("subject", Text),  # as sent
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("mail_key", "address"),
     Index(

@@ -1,0 +1,14 @@
+"""The channels there are, by the name used in ``[mail] channel``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from worker.channels.contract import Channel
+from worker.channels.folder import FolderChannel
+from worker.config.settings import Settings
+
+KINDS: dict[str, Callable[[Settings, Path], Channel]] = {
+    "file": lambda settings, root: FolderChannel(root / settings.mail.file.folder),
+}

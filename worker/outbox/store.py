@@ -1,0 +1,185 @@
+"""Queries on the ledger. Every write of an attempt is fenced by its attempt id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.engine import Connection
+
+from worker.channels.contract import Envelope
+from worker.db import bulk
+from worker.outbox.records import messages
+from worker.outbox.rules import DUE, SENDING, UNKNOWN
+
+NEW = (
+    "mail_key",
+    "address",
+    "contact_id",
+    "schedule",
+    "step",
+    "version_id",
+    "template",
+    "kind",
+    "day",
+    "state",
+    "next_at",
+    "valid_until",
+    "created_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A row of the ledger, as a worker sees it."""
+
+    id: int
+    mail_key: str
+    address: str
+    contact_id: int | None
+    schedule: str
+    step: str
+    version_id: int
+    template: str
+    day: date
+    valid_until: datetime
+    attempts: int
+
+    @property
+    def envelope(self) -> Envelope:
+        return Envelope(self.mail_key, self.address, self.day, self.schedule, self.step)
+
+
+_CLAIMED = [messages.c[name] for name in Message.__dataclass_fields__]
+
+
+def add(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Puts messages into the ledger; each tuple is in the order of ``NEW``."""
+    bulk.insert(conn, messages, NEW, rows)
+
+
+def claim(
+    conn: Connection, now: datetime, lease_until: datetime, attempt_id: str, limit: int
+) -> list[Message]:
+    """Takes up to ``limit`` due messages for this attempt; nobody else gets them meanwhile."""
+    due = (
+        select(messages.c.id)
+        .where(messages.c.next_at <= now, messages.c.state == DUE)
+        .order_by(messages.c.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    taken = conn.execute(
+        update(messages)
+        .where(messages.c.id.in_(select(due.c.id)), messages.c.state == DUE)
+        .values(
+            state=SENDING,
+            attempt_id=attempt_id,
+            lease_until=lease_until,
+            next_at=lease_until,
+            attempts=messages.c.attempts + 1,
+            started_at=None,
+        )
+        .returning(*_CLAIMED)
+    )
+    return sorted((Message(*row) for row in taken), key=lambda message: message.id)
+
+
+def mark_started(conn: Connection, ids: Sequence[int], attempt_id: str, now: datetime) -> set[int]:
+    """Records that the first byte of these mails is about to leave; the ids that are still ours."""
+    done = conn.execute(
+        update(messages)
+        .where(_ours(conn, ids, attempt_id))
+        .values(started_at=now)
+        .returning(messages.c.id)
+    )
+    return {row.id for row in done}
+
+
+def finish(conn: Connection, ids: Sequence[int], attempt_id: str, values: dict[str, Any]) -> int:
+    """Writes the same result for ``ids`` where the attempt still holds them; how many it held."""
+    result = conn.execute(update(messages).where(_ours(conn, ids, attempt_id)).values(**values))
+    return result.rowcount
+
+
+def _ours(conn: Connection, ids: Sequence[int], attempt_id: str) -> ColumnElement[bool]:
+    return (
+        bulk.among(conn, messages.c.id, ids)
+        & (messages.c.attempt_id == attempt_id)
+        & (messages.c.state == SENDING)
+    )
+
+
+def release_dead(conn: Connection, now: datetime) -> int:
+    """Ends leases that ran out: what had not started is due again, the rest is unknown."""
+    dead = (messages.c.next_at <= now) & (messages.c.state == SENDING)
+    fresh = conn.execute(
+        update(messages)
+        .where(dead, messages.c.started_at.is_(None))
+        .values(state=DUE, attempt_id=None, lease_until=None, next_at=now)
+    )
+    lost = conn.execute(
+        update(messages)
+        .where(dead, messages.c.started_at.is_not(None))
+        .values(state=UNKNOWN, reason="worker-died", attempt_id=None, next_at=now)
+    )
+    return fresh.rowcount + lost.rowcount
+
+
+def unknown(conn: Connection, now: datetime, limit: int) -> list[Message]:
+    """Unknown messages whose evidence should be looked for now."""
+    rows = conn.execute(
+        select(*_CLAIMED)
+        .where(messages.c.next_at <= now, messages.c.state == UNKNOWN)
+        .order_by(messages.c.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [Message(*row) for row in rows]
+
+
+def settle(conn: Connection, id_: int, values: dict[str, Any]) -> None:
+    """Moves an unknown message on."""
+    conn.execute(
+        update(messages).where(messages.c.id == id_, messages.c.state == UNKNOWN).values(**values)
+    )
+
+
+def next_due(conn: Connection) -> datetime | None:
+    """When the next message wants attention."""
+    moment: datetime | None = conn.execute(
+        select(messages.c.next_at)
+        .where(messages.c.next_at.is_not(None))
+        .order_by(messages.c.next_at)
+        .limit(1)
+    ).scalar()
+    return moment
+
+
+def count_due(conn: Connection, now: datetime, cap: int) -> int:
+    """How many messages want attention now, counted up to ``cap``."""
+    found = select(messages.c.id).where(messages.c.next_at <= now).limit(cap).subquery()
+    return conn.execute(select(func.count()).select_from(found)).scalar_one()
+
+
+def counts(conn: Connection) -> dict[str, int]:
+    """Messages by state."""
+    query = select(messages.c.state, func.count()).group_by(messages.c.state)
+    return {row[0]: row[1] for row in conn.execute(query.order_by(messages.c.state))}
+
+
+def of_mails(conn: Connection, keys: Sequence[str]) -> list[Any]:
+    """Every row of these mails: mail_key, address, state, reason, day, accepted_at, id."""
+    wanted = [
+        messages.c[name]
+        for name in ("mail_key", "address", "state", "reason", "day", "accepted_at", "id")
+    ]
+    rows: list[Any] = []
+    for some in bulk.chunks(keys):
+        where = bulk.among(conn, messages.c.mail_key, some)
+        rows += conn.execute(select(*wanted).where(where).order_by(messages.c.id))
+    return rows
