@@ -20,9 +20,9 @@ from worker.config.values import (
     Mailbox,
     Span,
     ZoneName,
-    base_url,
     broker_url,
     database_url,
+    pages_url,
 )
 from worker.kernel.errors import did_you_mean
 
@@ -141,7 +141,7 @@ class WebSettings(Section):
 
     host: Filled = "127.0.0.1"
     port: Annotated[int, AfterValidator(_port)] = 8000
-    base_url: Annotated[str, AfterValidator(base_url)] = Field(default_factory=_own_address)
+    base_url: Annotated[str, AfterValidator(pages_url)] = Field(default_factory=_own_address)
     metrics_token: Secret | None = None
 
 
@@ -161,7 +161,7 @@ class MailSettings(Section):
     """How mails leave. ``sender`` is ``from`` in the file."""
 
     channel: Literal["file"] = "file"
-    sender: Mailbox = Field("Renewals <renewals@example.com>", validation_alias="from")
+    sender: Mailbox = Field(default="Renewals <renewals@example.com>", validation_alias="from")
     reply_to: Address | None = None
     lease: Span = timedelta(seconds=60)
     hold: Span = timedelta(minutes=30)

@@ -82,7 +82,7 @@ def mailbox(text: str) -> str:
     return text
 
 
-def base_url(text: str) -> str:
+def pages_url(text: str) -> str:
     """Where clients reach the pages: https, or http on this machine only; no trailing slash."""
     hint = "write e.g. 'https://renewals.example.com'"
     try:
