@@ -46,7 +46,7 @@ _WORDS = {
     "no-open-moment": "No open day was left on the right side of the expiry date.",
     "too-late": "The step stayed undone for longer than its validity.",
     "late": "The moment had passed, and the schedule skips late steps.",
-    "later-step": "Several steps were late; only the latest was done.",
+    "later-step": "The step was late, and a later one took its place.",
     "same-day": "A later step of the same licence went out on the same day.",
     "new-step": "The step was added when its moment had already passed.",
     "condition": "The step's own condition (unless, only if) did not hold.",
@@ -147,15 +147,20 @@ def in_plain_words(reason: str) -> str:
 def write(folder: Path, summary: Summary) -> Path:
     """Writes ``index.html`` into ``folder``, made if need be, and returns its path.
 
-    The old page stays until the new one is whole. Raises ``OSError`` when the folder cannot be
-    written to.
+    Beside it stands ``calendar.svg``, the calendar alone, to be shown elsewhere. An old page stays
+    until the new one is whole. Raises ``OSError`` when the folder cannot be written to.
     """
-    page = _environment().get_template("rehearsal.html").render(_values(summary))
+    days = _by_day(summary.days)
+    page = _environment().get_template("rehearsal.html").render(_values(summary, days))
     folder.mkdir(parents=True, exist_ok=True)
-    target, part = folder / "index.html", folder / "index.html.part"
-    part.write_text(page, encoding="utf-8", newline="\n")
-    part.replace(target)
-    return target
+    _replace(folder / "calendar.svg", picture.standalone(days, _period(summary, days)))
+    return _replace(folder / "index.html", page)
+
+
+def _replace(target: Path, text: str) -> Path:
+    part = target.with_name(f"{target.name}.part")
+    part.write_text(text, encoding="utf-8", newline="\n")
+    return part.replace(target)
 
 
 def _environment() -> Environment:
@@ -178,8 +183,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _values(summary: Summary) -> dict[str, object]:
-    days = _by_day(summary.days)
+def _values(summary: Summary, days: Mapping[date, DayCount]) -> dict[str, object]:
     period = _period(summary, days)
     busiest = max(
         days.values(), key=lambda count: (count.total, -count.day.toordinal()), default=None
