@@ -77,7 +77,7 @@ class Formats:
     def _days(self, count: int) -> str:
         """``30 days`` with the right plural; ``ValueError`` for a negative count."""
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise ValueError(f"expected a whole number of days, 0 or more, got {count!r}")
+            raise ValueError(f"{count!r} days, where 0 or more can be counted")
         # The threshold keeps Babel from turning 9 days into "1 week". Its format_unit would be the
         # obvious call, but knows the days of few languages.
         return _plain_spaces(

@@ -1,0 +1,260 @@
+"""From a mail's templates and a context to subject, text and HTML."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from jinja2 import Template, TemplateNotFound
+from jinja2.exceptions import TemplateError, TemplateSyntaxError
+
+from worker.kernel.errors import PerennialError, Problem, did_you_mean
+from worker.templating import links
+from worker.templating.context import MailContext
+from worker.templating.grammar import RefusedError
+from worker.templating.sandbox import (
+    LONGEST,
+    STEPS,
+    BlankError,
+    MailEnvironment,
+    Steps,
+    TooMuchError,
+    UnknownError,
+)
+from worker.templating.texts import PARTS, languages
+
+LONGEST_SUBJECT = 200
+"""Characters."""
+LAST_LANGUAGE = "en"
+
+_DEBRIS = re.compile(r"[ \t]+$", re.M)
+_GAPS = re.compile(r"\n{3,}")
+_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A mail's text. ``language`` is the one it is really in."""
+
+    subject: str
+    text: str
+    html: str
+    language: str
+
+
+class RenderError(PerennialError):
+    """A mail could not be written; it blocks this one mail. ``problem`` says where and why."""
+
+    def __init__(self, mail: str, language: str, problem: Problem) -> None:
+        super().__init__(f"the mail {mail} cannot be written in {language}", [problem])
+        self.mail = mail
+        self.language = language
+        self.problem = problem
+
+    @property
+    def file(self) -> str:
+        """The template's file, such as ``templates/renewal/grace/pl/body.txt``."""
+        return self.problem.file
+
+    @property
+    def line(self) -> int:
+        """The line in the file, from 1; 0 when the file as a whole is meant."""
+        return self.problem.line
+
+    @property
+    def variable(self) -> str:
+        """The variable that was missing or unknown, such as ``contact.name``; else empty."""
+        return self.problem.path
+
+
+class Renderer:
+    """The templates of one schedule version. Immutable; may be used by several threads.
+
+    Templates are compiled at their first use, so keep a renderer for as long as its version.
+    """
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self._texts = MappingProxyType(dict(texts))
+        self._environments: dict[str, MailEnvironment] = {}
+        self._templates: dict[tuple[str, str, str], Template] = {}
+        self._languages: dict[str, tuple[str, ...]] = {}
+
+    def languages(self, mail: str) -> tuple[str, ...]:
+        """The languages that ``mail`` is written in."""
+        if mail not in self._languages:
+            self._languages[mail] = languages(self._texts, mail)
+        return self._languages[mail]
+
+    def render(
+        self, mail: str, language: str | Sequence[str | None] | None, context: MailContext
+    ) -> Rendered:
+        """``mail`` in the first of the languages that it has, or of their bases, or in English.
+
+        Raises ``RenderError`` naming mail, language, file, line and variable.
+        """
+        chosen = self.choose(mail, language)
+        subject, text, html = (self.part(mail, chosen, part, context) for part in PARTS)
+        return Rendered(subject, text, html, chosen)
+
+    def part(self, mail: str, language: str, part: str, context: MailContext) -> str:
+        """One of the three parts alone, in exactly this language; raises ``RenderError``."""
+        return self._finish(mail, language, part, self._fill(mail, language, part, context))
+
+    def choose(self, mail: str, wanted: str | Sequence[str | None] | None) -> str:
+        """The language for ``wanted`` (``"pl-PL"`` or a list, best first), by the rule above."""
+        asked = [wanted] if isinstance(wanted, str) or wanted is None else wanted
+        known = {language.lower(): language for language in self.languages(mail)}
+        for language in (*asked, LAST_LANGUAGE):
+            words = (language or "").lower().replace("_", "-").split("-")
+            for length in range(len(words), 0, -1):
+                if "-".join(words[:length]) in known:
+                    return known["-".join(words[:length])]
+        names = {name.rsplit("/", 2)[0] for name in self._texts if name.count("/") == 3}
+        hint = did_you_mean(mail, names - {mail}, otherwise=f"write {mail}/{LAST_LANGUAGE}/")
+        problem = Problem(f"templates/{mail}", 0, 0, "", "no-mail", "a mail", "nothing", hint)
+        raise RenderError(mail, LAST_LANGUAGE, problem)
+
+    def _compiled(self, mail: str, language: str, part: str) -> Template:
+        """One template; made once, and harmlessly twice when two threads come at once."""
+        found = self._templates.get((mail, language, part))
+        if found is None:
+            environment = self._environments.get(language)
+            if environment is None:
+                environment = MailEnvironment(self._texts, language)
+                self._environments[language] = environment
+            found = environment.get_template(f"{mail}/{language}/{part}")
+            self._templates[mail, language, part] = found
+        return found
+
+    def _fill(self, mail: str, language: str, part: str, context: MailContext) -> str:
+        try:
+            return _write(self._compiled(mail, language, part), context)
+        except Exception as error:  # whatever a template raises blocks its own mail
+            problem = told(error, f"{mail}/{language}/{part}")
+            raise RenderError(mail, language, problem) from error
+
+    def _finish(self, mail: str, language: str, part: str, text: str) -> str:
+        if part == "body.html":
+            problem = _bad_link(f"templates/{mail}/{language}/{part}", text)
+        else:
+            text = _tidy(text)
+            shown = f"templates/{mail}/{language}/{part}"
+            problem = _bad_subject(shown, text) if part == "subject.txt" else _empty(shown, text)
+            text = text if part == "subject.txt" else text + "\n"
+        if problem:
+            raise RenderError(mail, language, problem)
+        return text
+
+
+def _write(template: Template, context: MailContext) -> str:
+    variables = {
+        "today": context.today,
+        "account": context.account,
+        "contact": context.contact,
+        "licences": context.licences,
+        "licence": context.licences[0],
+        "sender": context.sender,
+        "step": context.step,
+        STEPS: Steps(),
+    }
+    pieces: list[str] = []
+    size = 0
+    for piece in template.root_render_func(template.new_context(variables)):
+        size += len(piece)
+        if size > LONGEST:
+            raise TooMuchError(f"at most {LONGEST:,} characters")
+        pieces.append(piece)
+    return "".join(pieces)
+
+
+def _tidy(text: str) -> str:
+    """``text`` without blanks at line ends, and never more than one empty line in a row."""
+    return _GAPS.sub("\n\n", _DEBRIS.sub("", text)).strip()
+
+
+def _empty(shown: str, text: str) -> Problem | None:
+    return None if text else Problem(shown, 0, 0, "", "empty", "a text", "nothing")
+
+
+def _bad_subject(shown: str, subject: str) -> Problem | None:
+    expected = f"one line of at most {LONGEST_SUBJECT} characters"
+    if not subject:
+        return Problem(shown, 0, 0, "", "subject-empty", expected, "nothing", "write a subject")
+    if "\n" in subject or "\r" in subject:
+        hint = "join the lines"
+        return Problem(shown, 0, 0, "", "subject-line-break", expected, "a line break", hint)
+    unfit = _UNFIT.search(subject)
+    if unfit:
+        got = unicodedata.name(unfit[0], f"the control character U+{ord(unfit[0]):04X}")
+        return Problem(shown, 0, 0, "", "subject-control", expected, got, "remove it")
+    if len(subject) > LONGEST_SUBJECT:
+        got = f"{len(subject):,} characters"
+        return Problem(shown, 0, 0, "", "subject-long", expected, got, "shorten it")
+    return None
+
+
+def _bad_link(shown: str, text: str) -> Problem | None:
+    for found in links.findings(text):
+        return Problem(shown, 0, 0, found.path, "link", found.expected, found.got)
+    return _empty(shown, text.strip())
+
+
+def told(error: BaseException, name: str) -> Problem:
+    """What a failing template means to a person; ``name`` is the mail's file under templates/."""
+    if isinstance(error, RefusedError):
+        return error.problem
+    shown, line = _place(error, f"templates/{name}")
+    code, path, expected, got, hint = _meaning(error)
+    return Problem(shown, line, 0, path, code, expected, got, hint)
+
+
+def _place(error: BaseException, shown: str) -> tuple[str, int]:
+    if isinstance(error, TemplateSyntaxError):
+        return (f"templates/{error.name}" if error.name else shown), error.lineno
+    line = 0
+    trace = error.__traceback__
+    while trace is not None:
+        template: Any = trace.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(template, Template):
+            shown = f"templates/{template.name}"
+            line = template.get_corresponding_lineno(trace.tb_lineno)
+        trace = trace.tb_next
+    return shown, line
+
+
+_Meaning = tuple[str, str, str, str, str]
+"""Code, variable, expected, got, hint."""
+
+
+def _meaning(error: BaseException) -> _Meaning:
+    said = str(error).rstrip(".")
+    for kind, meaning in _MEANINGS:
+        if isinstance(error, kind):
+            return meaning(said)
+    got = said if isinstance(error, _OF_VALUES) and said else f"{type(error).__name__}: {said}"
+    return "cannot-print", "", "values that can be printed", got[:200], ""
+
+
+def _missing(name: str) -> _Meaning:
+    hint = f"test it with {{% if {name} %}}, or give it a default"
+    return "missing-value", name, "a value to print", "none", hint if "." in name else ""
+
+
+_OF_VALUES = (TemplateError, ArithmeticError, ValueError, TypeError)
+_CIRCLE = "files that use each other in a circle, or brackets nested too deeply"
+_MEANINGS: tuple[tuple[type[Exception], Callable[[str], _Meaning]], ...] = (
+    (BlankError, _missing),
+    (UnknownError, lambda name: ("unknown-variable", name, "a known variable", f"'{name}'", "")),
+    (ZeroDivisionError, lambda _: ("cannot-print", "", "a number", "a division by zero", "")),
+    (TooMuchError, lambda limit: ("too-much", "", limit, "more", "print less")),
+    (RecursionError, lambda _: ("endless", "", "a template that ends", _CIRCLE, "")),
+    (
+        TemplateNotFound,
+        lambda name: ("missing-file", "", f"the file templates/{name}", "none", "write it"),
+    ),
+    (TemplateSyntaxError, lambda said: ("syntax", "", "a template that can be read", said, "")),
+)

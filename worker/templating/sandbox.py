@@ -1,0 +1,296 @@
+"""Where templates run: plain data in, a bounded amount of text out, and no blank where a value
+was meant.
+
+The limits are on work, not on a watch: rounds of loops, characters, size of numbers. Only a
+thread's own processor time is measured as well, so that a busy machine refuses no mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from decimal import Decimal
+from time import thread_time
+from typing import Any, ClassVar
+
+from jinja2 import (
+    DictLoader,
+    Environment,
+    StrictUndefined,
+    Undefined,
+    pass_context,
+    pass_environment,
+)
+from jinja2.exceptions import SecurityError, TemplateRuntimeError, UndefinedError
+from jinja2.runtime import Context, LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
+from markupsafe import Markup
+
+from worker.templating import grammar
+from worker.templating.formats import Formats, Number
+
+LONGEST = 500_000
+"""Characters that one part of a mail may have."""
+MOST_ROUNDS = 50_000
+"""Rounds of loops, all together, and includes in one part of a mail."""
+MOST_SECONDS = 2.0
+"""Processor time for one part of a mail."""
+STEPS = "steps left"
+"""The key of the budget among a template's variables; no template can name it."""
+
+_BLANK = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0\u00ad\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
+_BLANK += "\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060"
+_BLANK += "\u2800\u3000\u3164\ufeff"
+_LARGEST_NUMBER = 10**30
+
+
+class BlankError(UndefinedError):
+    """A value that is missing or blank was about to be printed; the message is its name."""
+
+
+class UnknownError(UndefinedError):
+    """A name that no template has; the message is the name."""
+
+
+class TooMuchError(TemplateRuntimeError):
+    """A template went over a limit; the message says which."""
+
+
+class Unknown(StrictUndefined):
+    """A name that does not exist: every use of it fails."""
+
+    def __init__(
+        self,
+        hint: str | None = None,
+        obj: Any = missing,
+        name: str | None = None,
+        exc: type[TemplateRuntimeError] = UnknownError,
+    ) -> None:
+        super().__init__(hint or name, obj, name, exc)
+
+
+class Missing(Undefined):
+    """A field without a value: it may be tested and compared, never printed or counted with."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, missing, name, BlankError)
+
+    def __str__(self) -> str:
+        return self._fail_with_undefined_error()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._fail_with_undefined_error()
+
+    def __len__(self) -> int:
+        return self._fail_with_undefined_error()
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, Missing)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+
+class Steps:
+    """What one part of a mail may still do."""
+
+    __slots__ = ("_deadline", "_left")
+
+    def __init__(self) -> None:
+        self._left = MOST_ROUNDS
+        self._deadline = thread_time() + MOST_SECONDS
+
+    def take(self) -> None:
+        """Counts one round; raises ``TooMuchError`` when there were too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise TooMuchError(f"at most {MOST_ROUNDS:,} rounds of loops")
+        if not self._left % 64 and thread_time() > self._deadline:
+            raise TooMuchError(f"at most {MOST_SECONDS:g} seconds of work")
+
+
+class MailEnvironment(ImmutableSandboxedEnvironment):
+    """The templates of one schedule version in one language.
+
+    Raises ``ValueError`` when the language is not known.
+    """
+
+    code_generator_class = grammar.BoundedCodeGenerator
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+    _readable: ClassVar[Mapping[type, frozenset[str]]] = {
+        **grammar.FIELDS,
+        LoopContext: frozenset(
+            {"index", "index0", "revindex", "revindex0", "first", "last", "length"}
+        ),
+        date: frozenset({"year", "month", "day"}),
+    }
+
+    def __init__(self, texts: Mapping[str, str], language: str) -> None:
+        formats = Formats(language)
+        super().__init__(
+            loader=DictLoader(texts),
+            autoescape=lambda name: name is not None and name.endswith(".html"),
+            undefined=Unknown,
+            finalize=_finalizer(formats),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            cache_size=-1,
+        )
+        self.globals.clear()
+        self.globals["language"] = language
+        kept = {name: self.filters[name] for name in grammar.FILTERS - grammar.OWN_FILTERS}
+        self.filters.clear()
+        self.filters.update(kept, join=_join, **_own_filters(formats))
+        self.filters.update({grammar.ROUNDS: _each, grammar.ROUND: _once, grammar.JOINED: _joined})
+        self.tests["none"] = lambda value: value is None or isinstance(value, Missing)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A field of plain data; a blank one comes back as ``Missing``, named for people."""
+        readable = self._readable.get(obj.__class__)
+        if readable is None or attribute not in readable:
+            return self._refuse(obj, attribute)
+        value = getattr(obj, attribute)
+        if value is None or (value.__class__ is str and not value.strip(_BLANK)):
+            return Missing(f"{_spoken(obj)}.{attribute}")
+        return value
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """A field by name, or an item of a list by its place."""
+        if isinstance(argument, str):
+            return self.getattr(obj, argument)
+        if isinstance(obj, tuple | list) and isinstance(argument, int):
+            return obj[argument]
+        return self._refuse(obj, str(argument))
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Arithmetic on numbers of a size that money and counts have."""
+        for value in (left, right):
+            if isinstance(_present(value), bool) or not isinstance(value, int | Decimal | float):
+                raise SecurityError(f"'{operator}' between things that are not numbers")
+            if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
+                raise TooMuchError("at most numbers of 30 digits")
+        if operator == "**" and abs(right) > 10:
+            raise TooMuchError("at most the tenth power")
+        return super().call_binop(context, operator, left, right)
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        """Nothing but ``super()`` may be called."""
+        return type(obj).__name__ == "BlockReference"
+
+    def _refuse(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, Undefined):
+            str(obj)  # raises, with the name of what is missing
+        if obj.__class__ in grammar.FIELDS:
+            return Unknown(name=f"{_spoken(obj)}.{attribute}")
+        raise SecurityError(f"'{attribute}' of a {type(obj).__name__} cannot be read")
+
+
+def _spoken(obj: object) -> str:
+    return type(obj).__name__.removesuffix("View").lower()
+
+
+def _finalizer(formats: Formats) -> Callable[[Any], Any]:
+    """What stands in ``{{ }}``: text as it is, dates and amounts in the language, nothing else."""
+
+    def finalize(value: Any) -> Any:
+        kind = value.__class__
+        if kind is str or kind is Markup:
+            if not value.strip(_BLANK):
+                raise BlankError("a text")
+            return value
+        if kind is int:
+            return value
+        if kind is date:
+            return formats.date(value)
+        if kind is Decimal or kind is float:
+            return formats.number(value)
+        if kind is Undefined:  # {{ x if y }} without an else: nothing is what was meant
+            return ""
+        raise SecurityError(f"a {type(_present(value)).__name__} cannot be printed")
+
+    return finalize
+
+
+def _own_filters(formats: Formats) -> dict[str, Callable[..., Any]]:
+    def money(amount: Any, currency: Any = "none") -> str:
+        return formats.money(_number(amount, "money"), _currency(currency))
+
+    def number(value: Any) -> str:
+        return formats.number(_number(value, "number"))
+
+    def days(count: Any) -> str:
+        return formats.days(_present(count))
+
+    def long_date(day: Any) -> str:
+        if _present(day).__class__ is not date:
+            raise SecurityError(f"'date' formats dates only, not a {type(day).__name__}")
+        return formats.date(day)
+
+    return {"money": money, "number": number, "days": days, "date": long_date}
+
+
+def _present(value: Any) -> Any:
+    if value is None:
+        raise BlankError("a value")
+    if isinstance(value, Undefined):
+        str(value)  # raises, with the name of what is missing
+    return value
+
+
+def _number(value: Any, name: str) -> Number:
+    present = _present(value)
+    if isinstance(present, int | Decimal | float) and not isinstance(present, bool):
+        return present
+    raise SecurityError(f"'{name}' formats numbers only, not a {type(value).__name__}")
+
+
+def _currency(value: Any) -> str:
+    present = _present(value)
+    if isinstance(present, str) and len(present) == 3 and present.isalpha():
+        return present
+    raise SecurityError(f"'money' takes a currency such as 'EUR', not {value!r:.40}")
+
+
+@pass_context
+def _each(context: Context, items: Iterable[Any]) -> Iterator[Any]:
+    steps: Steps = context.parent[STEPS]
+    for item in _present(items):
+        steps.take()
+        yield item
+
+
+@pass_context
+def _once(context: Context, value: Any) -> Any:
+    context.parent[STEPS].take()
+    return value
+
+
+def _joined(parts: Iterable[Any], separator: Any = "") -> str:
+    """The parts as one text, escaped where one of them is marked as safe; bounded in length."""
+    texts = [part if isinstance(part, str) else str(_plain(part)) for part in parts]
+    glue: str = separator if isinstance(separator, str) else str(_plain(separator))
+    if sum(map(len, texts)) + len(glue) * len(texts) > LONGEST:
+        raise TooMuchError(f"at most {LONGEST:,} characters")
+    marked = any(isinstance(text, Markup) for text in texts)
+    return Markup.escape(glue).join(texts) if marked else glue.join(texts)
+
+
+@pass_environment
+def _join(
+    environment: Environment, items: Iterable[Any], separator: Any = "", attribute: Any = None
+) -> str:
+    """Jinja's ``join``, with a bound."""
+    if attribute is None:
+        return _joined(_present(items), separator)
+    return _joined([environment.getitem(item, attribute) for item in _present(items)], separator)
+
+
+def _plain(value: Any) -> Any:
+    if _present(value).__class__ in {int, Decimal, float, date}:
+        return value
+    raise SecurityError(f"a {type(value).__name__} cannot be joined to a text")
