@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +34,24 @@ def make_engine(url: str, *, durable: bool = True, pool_size: int = 8) -> Engine
     return _postgresql(parsed, pool_size)
 
 
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads: one moment's view, and no writer is kept waiting."""
+    options: dict[str, Any] = {"only_reads": True}
+    if engine.dialect.name == "postgresql":
+        options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
+    with engine.connect() as conn:
+        reader = conn.execution_options(**options)
+        with reader.begin():
+            yield reader
+
+
 def _sqlite(url: URL, *, durable: bool) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False}
+    )
     journal = "WAL" if wal_is_safe() else "DELETE"
 
     @event.listens_for(engine, "connect")
@@ -53,7 +69,8 @@ def _sqlite(url: URL, *, durable: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A deferred transaction that upgrades to a write loses updates silently.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        only_reads = connection.get_execution_options().get("only_reads", False)
+        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -63,6 +80,7 @@ def _postgresql(url: URL, pool_size: int) -> Engine:
         url = url.set(drivername="postgresql+psycopg")
     return create_engine(
         url,
+        hide_parameters=True,  # they hold addresses, and errors end up in logs
         pool_pre_ping=True,
         pool_size=pool_size,
         connect_args={

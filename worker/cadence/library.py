@@ -1,0 +1,72 @@
+"""The versions that run, parsed once per process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from worker.cadence.facts import Timeline
+from worker.schedules import store
+from worker.schedules.calendar import calendar_for
+from worker.schedules.loader import load_text
+from worker.schedules.model import Schedule
+from worker.templating.render import Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What counts for an account that does not say: a zone, a language, a country or none."""
+
+    timezone: str = "UTC"
+    language: str = "en"
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """One version of a schedule, ready to plan with."""
+
+    version_id: int
+    schedule: Schedule
+    steps_since: Mapping[str, datetime]
+    lines: dict[tuple[str, str | None], Timeline] = field(default_factory=dict)
+
+    def line(self, zone: str, country: str | None) -> Timeline:
+        """The timeline for accounts of one zone and country."""
+        found = self.lines.get((zone, country))
+        if found is None:
+            calendar = calendar_for(self.schedule, zone, country)
+            found = self.lines[zone, country] = Timeline(self.schedule, calendar)
+        return found
+
+
+class Library:
+    """Remembers parsed versions and their templates; a version never changes."""
+
+    def __init__(self) -> None:
+        self._versions: dict[int, InForce] = {}
+        self._renderers: dict[int, Renderer] = {}
+
+    def active(self, conn: Connection) -> dict[str, InForce]:
+        """The versions that run, by stem. One small query when nothing was applied meanwhile."""
+        found = [self.version(conn, version_id) for version_id in store.active_ids(conn)]
+        return {inforce.schedule.stem: inforce for inforce in found}
+
+    def version(self, conn: Connection, version_id: int) -> InForce:
+        """One version, whether it runs or not."""
+        if version_id not in self._versions:
+            row = store.version(conn, version_id)
+            name = f"schedules/{row.schedule}.toml"
+            schedule = load_text(row.text.encode(), name, templates=None)
+            since = {step: datetime.fromisoformat(at) for step, at in row.steps_since.items()}
+            self._versions[version_id] = InForce(version_id, schedule, since)
+        return self._versions[version_id]
+
+    def renderer(self, conn: Connection, version_id: int) -> Renderer:
+        """The templates as they were when the version was applied."""
+        if version_id not in self._renderers:
+            self._renderers[version_id] = Renderer(store.pinned_texts(conn, version_id))
+        return self._renderers[version_id]

@@ -1,0 +1,217 @@
+"""Queries on walks and steps, and the rows a walk is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from worker.cadence.records import steps, walks
+from worker.catalogue.records import accounts, contacts, licences
+from worker.db import bulk
+
+WALK = ("id", "schedule", "subject_id", "cycle", "anchor_on", "first_act_at", "state", "reason")
+LICENCE = (
+    "id",
+    "key",
+    "account_id",
+    "product",
+    "vendor",
+    "quantity",
+    "amount",
+    "currency",
+    "next_amount",
+    "auto_renew",
+    "notice_days",
+    "renew_url",
+    "status",
+    "owner",
+    "term",
+    "starts_on",
+    "expires_on",
+)
+ACCOUNT = (
+    "key",
+    "name",
+    "segment",
+    "country",
+    "timezone",
+    "language",
+    "account_manager",
+    "renewal_manager",
+    "reseller",
+    "tags",
+)
+STEP = ("walk_id", "step", "kind", "decision", "reason", "mail_key", "decided_at")
+
+_subject = [licences.c[name].label(f"licence_{name}") for name in LICENCE] + [
+    accounts.c[name].label(f"account_{name}") for name in ACCOUNT
+]
+_walk = [walks.c[name].label(f"walk_{name}") for name in WALK]
+
+
+def _walks() -> Select[Any]:
+    return (
+        select(*_walk, *_subject)
+        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(accounts, accounts.c.id == licences.c.account_id)
+    )
+
+
+def take_due(conn: Connection, now: datetime, limit: int) -> Sequence[Row[Any]]:
+    """Up to ``limit`` walks whose ``next_at`` has come, held until the transaction ends."""
+    due = (
+        select(walks.c.id)
+        .where(walks.c.next_at <= now)
+        .order_by(walks.c.next_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    ids = list(conn.execute(due).scalars())
+    return walks_by_id(conn, ids) if ids else []
+
+
+def walks_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Walks with their licence and account."""
+    return conn.execute(_walks().where(bulk.among(conn, walks.c.id, ids))).all()
+
+
+def walks_of_mails(conn: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
+    """Walks with licence and account, once for each step that travels in one of these mails."""
+    query = _walks().add_columns(steps.c.mail_key, steps.c.step, steps.c.id.label("step_id"))
+    query = query.join(steps, steps.c.walk_id == walks.c.id)
+    return conn.execute(query.where(bulk.among(conn, steps.c.mail_key, keys))).all()
+
+
+def walks_of(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Every walk of these licences: id, schedule, subject_id, cycle, state."""
+    names = ("id", "schedule", "subject_id", "cycle", "state")
+    where = bulk.among(conn, walks.c.subject_id, licence_ids)
+    return conn.execute(select(*[walks.c[name] for name in names]).where(where)).all()
+
+
+def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Licences with their accounts."""
+    query = select(*_subject).join(accounts, accounts.c.id == licences.c.account_id)
+    return conn.execute(query.where(bulk.among(conn, licences.c.id, licence_ids))).all()
+
+
+def steps_of(conn: Connection, walk_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The decisions made on these walks."""
+    wanted = [steps.c[name] for name in STEP]
+    return conn.execute(select(*wanted).where(bulk.among(conn, steps.c.walk_id, walk_ids))).all()
+
+
+def contacts_of(conn: Connection, account_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Contacts of accounts, in the order in which they joined the book."""
+    wanted = ("id", "account_id", "email", "name", "role", "language", "opt_out")
+    where = bulk.among(conn, contacts.c.account_id, account_ids)
+    query = select(*[contacts.c[name] for name in wanted]).where(where).order_by(contacts.c.id)
+    return conn.execute(query).all()
+
+
+def contacts_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Contacts as they are now."""
+    wanted = ("id", "account_id", "email", "name", "role", "language", "opt_out")
+    where = bulk.among(conn, contacts.c.id, ids)
+    return conn.execute(select(*[contacts.c[name] for name in wanted]).where(where)).all()
+
+
+NEW_WALK = (
+    "schedule",
+    "subject_id",
+    "cycle",
+    "anchor_on",
+    "first_act_at",
+    "next_at",
+    "state",
+    "reason",
+)
+
+
+def add_walks(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Starts walks, in the order of ``NEW_WALK``. One that exists already stays as it is."""
+    if not rows:
+        return
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(walks).on_conflict_do_nothing()
+    for some in bulk.chunks(rows, 1000):
+        conn.execute(insert, [dict(zip(NEW_WALK, row, strict=True)) for row in some])
+
+
+MOVED_WALK = ("anchor_on", "first_act_at", "next_at", "state", "reason")
+
+
+def move_walks(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Writes where walks stand: id, then ``MOVED_WALK``."""
+    bulk.update(conn, walks, MOVED_WALK, rows)
+
+
+NEW_STEP = (
+    "walk_id",
+    "step",
+    "kind",
+    "decision",
+    "reason",
+    "due_on",
+    "at",
+    "decided_at",
+    "version_id",
+    "mail_key",
+    "recipient",
+)
+
+
+def add_steps(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Records decisions, in the order of ``NEW_STEP``. A second one for a step raises."""
+    bulk.insert(conn, steps, NEW_STEP, rows)
+
+
+def wake(conn: Connection, walk_ids: Sequence[int], now: datetime) -> None:
+    """Has the engine look at these walks at once."""
+    for some in bulk.chunks(walk_ids):
+        conn.execute(update(walks).where(bulk.among(conn, walks.c.id, some)).values(next_at=now))
+
+
+def forget_cancelled(conn: Connection, walk_ids: Sequence[int]) -> None:
+    """Takes back cancellations of walks that go on after all; nothing was done for them."""
+    conn.execute(
+        delete(steps).where(
+            bulk.among(conn, steps.c.walk_id, walk_ids), steps.c.decision == "cancelled"
+        )
+    )
+
+
+def rewrite_step(conn: Connection, step_id: int, decision: str, reason: str | None) -> None:
+    """Replaces a decision that was made and not carried out."""
+    conn.execute(
+        update(steps).where(steps.c.id == step_id).values(decision=decision, reason=reason)
+    )
+
+
+def withdraw_step(conn: Connection, step_id: int) -> None:
+    """Takes back a decision that was not carried out, so that it can be made again."""
+    conn.execute(delete(steps).where(steps.c.id == step_id))
+
+
+def count_due(conn: Connection, now: datetime, cap: int) -> int:
+    """How many walks or changed licences want a look now, counted up to ``cap``."""
+    due = select(walks.c.id).where(walks.c.next_at <= now).limit(cap).subquery()
+    changed = select(licences.c.id).where(licences.c.changed).limit(cap).subquery()
+    total: int = conn.execute(select(func.count()).select_from(due)).scalar_one()
+    return total + conn.execute(select(func.count()).select_from(changed)).scalar_one()
+
+
+def next_due(conn: Connection) -> datetime | None:
+    """When the next walk wants a look."""
+    moment: datetime | None = conn.execute(
+        select(walks.c.next_at)
+        .where(walks.c.next_at.is_not(None))
+        .order_by(walks.c.next_at)
+        .limit(1)
+    ).scalar()
+    return moment
