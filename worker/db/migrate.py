@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import Connection
 
+from worker.db.engine import reading
 from worker.kernel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def head() -> str:
 
 def current(engine: Engine) -> str | None:
     """The revision of the database; ``None`` when it was never migrated."""
-    with engine.connect() as conn:
+    with reading(engine) as conn:
         return _current(conn)
 
 

@@ -1,0 +1,1 @@
+"""What the running system tells its keepers: logs and figures."""

@@ -1,0 +1,201 @@
+"""The wired application: configuration in, everything else out.
+
+The one file that knows everybody. Nothing here connects or reads before it is asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from worker.kernel.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.channels.contract import Channel
+    from worker.config.loading import Loaded
+    from worker.config.settings import Settings
+    from worker.kernel.errors import PerennialError
+
+MOST_DUE = 10_000
+"""Due rows are counted up to here: enough to know how many bells to ring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """How many walks (changed licences included) and mails are due, each up to ``MOST_DUE``."""
+
+    walks: int
+    messages: int
+
+
+class App:
+    """One instance of Perennial, wired from the folder ``root``.
+
+    ``stopping`` is set when the process was told to end: batches look at it between two mails.
+    """
+
+    def __init__(self, root: Path, loaded: Loaded, clock: Clock | None = None) -> None:
+        self.root = root
+        self.loaded = loaded
+        self.settings: Settings = loaded.settings
+        self.clock: Clock = clock or SystemClock()
+        self.stopping = threading.Event()
+        self._wiring = threading.Lock()
+        self._engine: Engine | None = None
+
+    @classmethod
+    def open(
+        cls,
+        root: Path,
+        environ: Mapping[str, str],
+        flags: Mapping[str, str] | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> App:
+        """Reads the configuration of ``root``; raises ``ConfigError`` with all its problems."""
+        from worker.config.loading import load
+
+        return cls(root, load(root, environ, flags or {}), clock)
+
+    @cached_property
+    def database_url(self) -> str:
+        """The database's URL; the path of an SQLite file is absolute."""
+        return self.settings.database.resolved(self.root.absolute())
+
+    def raw_engine(self) -> Engine:
+        """The database as it is, whatever its schema; the caller disposes of it.
+
+        Raises ``ConfigError`` when an SQLite file may not lie where it should.
+        """
+        from worker.db.engine import make_engine
+        from worker.db.guard import require_usable_file
+
+        origin = self.loaded.origins["database.url"]
+        file = "config.toml" if origin == "default" else origin
+        require_usable_file(self.database_url, origin=file)
+        return make_engine(self.database_url)
+
+    @property
+    def engine(self) -> Engine:
+        """The database; checked at the first use, the same engine from then on.
+
+        Raises ``ConfigError`` when its schema is not current or when it belongs to another
+        environment, and SQLAlchemy's ``OperationalError`` when it does not answer.
+        """
+        with self._wiring:
+            if self._engine is None:
+                self._engine = self._checked_engine()
+            return self._engine
+
+    def _checked_engine(self) -> Engine:
+        from worker.db.guard import require_environment
+        from worker.db.migrate import require_current
+
+        engine = self.raw_engine()
+        try:
+            require_current(engine)
+            require_environment(engine, self.settings.database.environment, self.clock.now())
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+    @cached_property
+    def channel(self) -> Channel:
+        """The way out that ``mail.channel`` names."""
+        from worker.channels.table import KINDS
+
+        return KINDS[self.settings.mail.channel](self.settings, self.root)
+
+    def create_tables_if_none(self) -> None:
+        """Gives an empty database its tables; one with an older schema is left as it is."""
+        from worker.db.migrate import current, upgrade
+
+        engine = self.raw_engine()
+        try:
+            if current(engine) is None:
+                upgrade(engine)
+        finally:
+            engine.dispose()
+
+    def close(self) -> None:
+        """Lets go of the database. The application may be used again: it opens anew."""
+        with self._wiring:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    # --- the duties that the beat rings for ---
+
+    def due(self) -> Due:
+        """What is due now; cheap, whatever the size of the book."""
+        from sqlalchemy import func, select
+
+        from worker.cadence.records import walks
+        from worker.catalogue.records import licences
+        from worker.db.engine import reading
+        from worker.outbox.records import messages
+
+        now = self.clock.now()
+        with reading(self.engine) as conn:
+            counts = [
+                conn.scalar(select(func.count()).select_from(rows.limit(MOST_DUE).subquery())) or 0
+                for rows in (
+                    select(walks.c.id).where(walks.c.next_at <= now),
+                    select(licences.c.id).where(licences.c.changed),
+                    select(messages.c.id).where(messages.c.next_at <= now),
+                )
+            ]
+        return Due(min(counts[0] + counts[1], MOST_DUE), counts[2])
+
+    def plan_batch(self) -> int:
+        """Plans one batch of due walks and changed licences; how many were handled."""
+        return 0
+
+    def send_batch(self) -> int:
+        """Claims and sends one batch of due mails; how many were claimed."""
+        return 0
+
+    def sweep(self) -> None:
+        """Settles dead leases and unknowns; once a day proves that every licence is explained."""
+
+    # --- what does not answer ---
+
+    def database_problem(self) -> PerennialError | None:
+        """What is wrong with the database now: ``DependencyDownError`` or ``ConfigError``."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from worker.db.migrate import require_current
+        from worker.kernel.errors import DependencyDownError, PerennialError
+
+        try:
+            require_current(self.engine)
+        except PerennialError as error:
+            return error
+        except SQLAlchemyError as error:
+            return DependencyDownError(f"the database does not answer ({type(error).__name__})")
+        return None
+
+    def broker_problem(self) -> PerennialError | None:
+        """What is wrong with the broker now; the one in memory is always well."""
+        url = self.settings.jobs.broker
+        if url == "memory":
+            return None
+        import redis
+
+        from worker.kernel.errors import DependencyDownError
+
+        client = redis.Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
+        try:
+            client.ping()
+        except redis.RedisError as error:
+            return DependencyDownError(f"Redis does not answer ({type(error).__name__})")
+        finally:
+            client.close()
+        return None

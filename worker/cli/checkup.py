@@ -1,0 +1,130 @@
+"""What ``perennial doctor`` asks, and what it makes of the answers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
+
+from worker.bootstrap import App
+from worker.db import heartbeats
+from worker.db.engine import reading, wal_is_safe
+from worker.schedules.records import versions
+from worker.worklist.records import tasks
+
+if TYPE_CHECKING:
+    from worker.kernel.errors import PerennialError
+
+_STALLED_AFTER = timedelta(minutes=3)
+
+
+class Level(StrEnum):
+    """How bad it is: ``note`` is for knowing, ``finding`` for a person, ``down`` for now."""
+
+    OK = "ok"
+    NOTE = "note"
+    FINDING = "finding"
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was asked, and the answer in a sentence."""
+
+    name: str
+    level: Level
+    said: str
+
+    def record(self) -> dict[str, str]:
+        """The answer as other programs read it (``--json``)."""
+        return asdict(self)
+
+
+def examine(app: App) -> list[Check]:
+    """Asks everything; nothing here raises because a dependency is down."""
+    database = app.database_problem()
+    found = [_judged("database", database, app.database_url.partition(":")[0])]
+    found += _journal(app.database_url)
+    found.append(
+        _judged("broker", app.broker_problem(), app.settings.jobs.broker.partition(":")[0])
+    )
+    found.append(_channel(app))
+    if database is None:
+        with reading(app.engine) as conn:
+            found += [_beat(app, conn), *_schedules(app, conn), *_waiting(conn)]
+    return found
+
+
+def _judged(name: str, problem: PerennialError | None, what: str) -> Check:
+    if problem is None:
+        return Check(name, Level.OK, f"{what} answers")
+    level = Level.DOWN if problem.exit_code == 4 else Level.FINDING
+    return Check(name, level, str(problem))
+
+
+def _journal(url: str) -> Iterator[Check]:
+    if url.startswith("sqlite") and not wal_is_safe():
+        said = (
+            f"SQLite {sqlite3.sqlite_version} may damage a database in write-ahead mode; the "
+            "rollback journal is used, which is safe and slower. 3.51.3 or newer does better"
+        )
+        yield Check("journal", Level.NOTE, said)
+
+
+def _channel(app: App) -> Check:
+    wrong = app.channel.check()
+    name = f"mail.channel {app.settings.mail.channel}"
+    return Check(name, Level.DOWN if wrong else Level.OK, wrong or "takes mails")
+
+
+def _beat(app: App, conn: Connection) -> Check:
+    last = heartbeats.last(conn, "beat")
+    if last is None:
+        return Check("beat", Level.NOTE, "never ran; start perennial up, or perennial scheduler")
+    age = app.clock.now() - last
+    if age > _STALLED_AFTER:
+        said = f"the last one was at {last:%Y-%m-%d %H:%M} UTC; nothing is sent while none runs"
+        return Check("beat", Level.FINDING, said)
+    return Check("beat", Level.OK, f"the last one was {age.total_seconds():.0f} s ago")
+
+
+def _schedules(app: App, conn: Connection) -> Iterator[Check]:
+    applied = {
+        row.schedule: row.text
+        for row in conn.execute(
+            select(versions.c.schedule, versions.c.text).where(versions.c.active)
+        )
+    }
+    files = {path.stem: path for path in sorted((app.root / "schedules").glob("*.toml"))}
+    for stem, path in files.items():
+        name = f"schedules/{stem}.toml"
+        if stem not in applied:
+            yield Check(
+                name, Level.FINDING, "not applied: see perennial plan, then perennial apply"
+            )
+        elif path.read_text(encoding="utf-8", errors="replace") != applied[stem]:
+            said = "edited since it was applied: see perennial plan, then perennial apply"
+            yield Check(name, Level.FINDING, said)
+        else:
+            yield Check(name, Level.OK, "applied")
+    for stem in sorted(applied.keys() - files.keys()):
+        said = "runs, but its file is gone: put it back, or perennial apply to end it"
+        yield Check(f"schedules/{stem}.toml", Level.FINDING, said)
+
+
+def _waiting(conn: Connection) -> Iterator[Check]:
+    rows = conn.execute(
+        select(tasks.c.kind, func.count().label("open"))
+        .where(tasks.c.closed_at.is_(None))
+        .group_by(tasks.c.kind)
+        .order_by(tasks.c.kind)
+    )
+    for kind, count in rows:
+        level = Level.NOTE if kind == "step" else Level.FINDING
+        yield Check(f"tasks {kind}", level, f"{count} open; see perennial tasks")

@@ -1,0 +1,34 @@
+"""What a bell rings for."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from worker.bootstrap import Due
+from worker.kernel.clock import Clock
+
+
+class Duties(Protocol):
+    """The part of the application that jobs and the beat call."""
+
+    clock: Clock
+    stopping: threading.Event
+    """Set when the process was told to end: no new batch is begun."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    def plan_batch(self) -> int:
+        """Plans one batch; how many rows were handled."""
+        ...
+
+    def send_batch(self) -> int:
+        """Claims and sends one batch; how many mails were claimed."""
+        ...
+
+    def due(self) -> Due: ...
+
+    def sweep(self) -> None: ...

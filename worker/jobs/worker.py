@@ -1,0 +1,46 @@
+"""Threads that answer the bells."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dramatiq
+import structlog
+from dramatiq import Worker
+
+from worker.jobs.duties import Duties
+
+_THREADS = 4
+_IDLE_MS = 500
+_STOP_SECONDS = 6
+
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def working(duties: Duties, broker: dramatiq.Broker, threads: int = _THREADS) -> Iterator[None]:
+    """Answers the bells hung up in ``broker`` until the block is left.
+
+    Then the batches in hand are ended. Leaving takes 6 s at most; what is not done by then is
+    left to the leases.
+    """
+    crew = Worker(broker, worker_timeout=_IDLE_MS, worker_threads=threads)
+    crew.start()
+    log.info("worker.started", threads=threads)
+    try:
+        yield
+    finally:
+        duties.stopping.set()
+        _stop(crew)
+
+
+def _stop(crew: Worker) -> None:
+    """Stops the crew, but waits no longer than we may: an absent Redis must not hold us up."""
+    done = threading.Thread(
+        target=lambda: crew.stop(timeout=_STOP_SECONDS * 1000), name="stop", daemon=True
+    )
+    done.start()
+    done.join(_STOP_SECONDS)
+    log.info("worker.stopped", clean=not done.is_alive())

@@ -1,0 +1,15 @@
+"""The web application. Rooms will mount their pages here."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from worker.bootstrap import App
+from worker.web.probes import make_router
+
+
+def make_app(app: App) -> FastAPI:
+    """The pages and probes of ``app``; no generated documentation is served."""
+    web = FastAPI(title="Perennial", docs_url=None, redoc_url=None, openapi_url=None)
+    web.include_router(make_router(app))
+    return web
