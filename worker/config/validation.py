@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from worker.kernel.errors import Misfit, Problem, did_you_mean
+from worker.kernel.errors import Misfit, Problem, did_you_mean, nearest
 from worker.kernel.toml import Document, Path_
 
 _PASSWORD = re.compile(r":(?!//)\S+@")
@@ -154,7 +154,10 @@ def _with_value(finding: Finding, value: object) -> Finding:
 
 def _unknown_key(word: str, known: Sequence[str]) -> Finding:
     otherwise = "known here: " + ", ".join(known) if known else ""
-    hint = did_you_mean(word, known, otherwise=otherwise)
+    head = word[: word.find(".") + 1]  # "licence." must not lend its likeness to the rest
+    tails = {key.removeprefix(head): key for key in known if key.startswith(head)}
+    near = nearest(word.removeprefix(head), tails)
+    hint = f"did you mean {tails[near]!r}?" if near else otherwise
     return Finding("unknown-key", "a known key", hint, repr(word))
 
 
@@ -167,6 +170,8 @@ def _finding(details: ErrorDetails, model: type[BaseModel], path: Path_) -> Find
         return one_of(details["input"], allowed)
     if kind in _TYPES:
         expected, hint = _TYPES[kind]
+        if kind == "list_type" and _holds_tables(_kind_at(model, path)):
+            hint = f"write [[{path[-1]}]] with double brackets"
         return Finding("type", expected, hint, got)
     return Finding(kind, details["msg"], got="")
 
@@ -220,6 +225,11 @@ def _bare(kind: Any) -> Any:
 def bare_kind(model: type[BaseModel], path: Path_) -> Any:
     """The type of the setting at ``path``, without ``Annotated`` and ``None``."""
     return _kind_at(model, path)
+
+
+def _holds_tables(kind: Any) -> bool:
+    inner = _bare(get_args(kind)[0]) if get_args(kind) else None
+    return _is_model(inner) or get_origin(inner) is dict
 
 
 def key_of(name: str, field: FieldInfo) -> str:

@@ -1,0 +1,210 @@
+"""What is wrong with a schedule as a whole, although each line may be right by itself.
+
+Looks at the raw data and passes over what has the wrong shape, so that these findings come
+together with those about single values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from worker.config.validation import Finding
+from worker.kernel.dates import zone, zone_names
+from worker.kernel.errors import nearest
+from worker.kernel.toml import Path_
+from worker.schedules import words
+from worker.schedules.model import Offset
+from worker.schedules.shape import TRIGGERS
+
+Found = Iterator[tuple[Path_, Finding]]
+KINDS = ("email", "survey", "task", "webhook")
+RUNNING = ("licence-expiry",)
+_A = {"email": "an email", "survey": "a survey", "task": "a task", "webhook": "a webhook"}
+_OF_KIND = {"to": "email", "assign_to": "task", "due_in": "task"}
+
+
+def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
+    """All findings, each with the path it is about; ``templates=None`` leaves them unchecked."""
+    trigger = data.get("trigger")
+    if isinstance(trigger, str):
+        yield from _trigger(trigger, data)
+    yield from _audience(data.get("audience"))
+    yield from _calendar(_table(data.get("calendar")))
+    yield from _limits(_table(data.get("limits")))
+    steps = data.get("steps")
+    if steps == []:
+        yield ("steps",), Finding("empty", "a schedule has at least one step", "add [[steps]]")
+    if isinstance(steps, list):
+        tables = [(number, step) for number, step in enumerate(steps) if isinstance(step, dict)]
+        for number, step in tables:
+            yield from _step(number, step, templates)
+        yield from _same_ids(tables)
+        yield from _same_moments(tables)
+
+
+def notes(data: Mapping[str, Any]) -> Found:
+    """What is accepted but does not act yet."""
+    limits = _table(data.get("limits"))
+    later = "for now each licence gets a mail of its own"
+    if limits.get("group_by") == "contact":
+        yield ("limits", "group_by"), Finding("note", f"mails are not grouped yet; {later}")
+    if "gather" in limits:
+        yield ("limits", "gather"), Finding("note", f"licences are not gathered yet; {later}")
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _not_yet(what: str, instead: str) -> Finding:
+    return Finding("not-yet", f"{what} does not run in this release", instead)
+
+
+def _trigger(trigger: str, data: Mapping[str, Any]) -> Found:
+    if trigger in TRIGGERS and trigger not in RUNNING:
+        yield ("trigger",), _not_yet(f"the trigger {trigger!r}", "write 'licence-expiry'")
+    elif "every" in data and trigger in RUNNING:
+        said = f"'every' does not belong to the trigger {trigger!r}"
+        yield ("every",), Finding("unknown-key", said, "remove it")
+
+
+def _audience(audience: object) -> Found:
+    for number, table in enumerate(audience if isinstance(audience, list) else []):
+        if table == {}:
+            said = "an empty table would match everybody"
+            hint = "add a condition, or remove all [[audience]] tables"
+            yield ("audience", number), Finding("empty", said, hint)
+
+
+def _limits(limits: Mapping[str, Any]) -> Found:
+    if limits.get("approve") in ("first-day", "always"):
+        what = f"approval on {limits['approve']!r}"
+        yield ("limits", "approve"), _not_yet(what, "write 'never'")
+
+
+def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | None) -> Found:
+    here = ("steps", number)
+    kinds = [kind for kind in KINDS if kind in step]
+    if not kinds:
+        hint = 'add e.g. email = "renewal/heads-up" or task = "Call about the renewal"'
+        yield here, Finding("kind", "a step needs one of email, survey, task or webhook", hint)
+    if len(kinds) > 1:
+        said = f"a step does one thing; this one has {', '.join(kinds)}"
+        yield here, Finding("kind", said, "make a [[steps]] of its own for each")
+    for kind in kinds:
+        if kind in ("survey", "webhook"):
+            yield (*here, kind), _not_yet(f"a {kind} step", "use an email or a task")
+    for key, kind in _OF_KIND.items():
+        if key in step and len(kinds) == 1 and kind not in kinds:
+            said = f"{key!r} belongs to {kind} steps; this step is {_A[kinds[0]]}"
+            yield (*here, key), Finding("kind", said, "remove it")
+    yield from _template(here, step.get("email"), templates)
+    both = [word for word in _list(step.get("unless")) if word in _list(step.get("only_if"))]
+    if both:
+        said = f"{both[0]!r} stands in unless and in only_if: the step would never be done"
+        yield (*here, "only_if"), Finding("range", said, "remove one of the two")
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _template(here: Path_, email: object, templates: Collection[str] | None) -> Found:
+    if templates is None or not isinstance(email, str) or email in templates:
+        return
+    near = nearest(email, templates)
+    listed = ", ".join(sorted(templates)) or "none"
+    hint = f"did you mean {near!r}?" if near else f"there are: {listed}"
+    yield (*here, "email"), Finding("template", "a mail under templates/", hint, repr(email))
+
+
+def _same_ids(steps: list[tuple[int, Any]]) -> Found:
+    first: dict[str, int] = {}
+    for number, step in steps:
+        name = step.get("id")
+        if not isinstance(name, str):
+            continue
+        if name in first:
+            said = f"steps[{first[name]}] is called {name!r} too"
+            hint = "give each step an id of its own"
+            yield ("steps", number, "id"), Finding("twice", said, hint)
+        first.setdefault(name, number)
+
+
+def _same_moments(steps: list[tuple[int, Any]]) -> Found:
+    dated = [(number, step, _offset(step.get("when"))) for number, step in steps]
+    for place, (number, step, moment) in enumerate(dated):
+        for earlier, other, its_moment in dated[:place]:
+            if moment is not None and moment == its_moment and _same_people(step, other):
+                said = f"steps[{earlier}] goes to the same people at the same moment"
+                hint = "move one of them, or give them different roles"
+                yield ("steps", number, "when"), Finding("twice", said, hint)
+                break
+
+
+def _offset(when: object) -> tuple[int, str, str] | None:
+    if not isinstance(when, str):
+        return None
+    try:
+        offset: Offset = words.offset(when)
+    except PydanticCustomError:
+        return None
+    if offset.unit == "weeks":
+        return offset.count * 7, "days", offset.side
+    return offset.count, offset.unit, offset.side
+
+
+def _same_people(step: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    if "email" in step and "email" in other:
+        roles, others = set(_list(step.get("to", ["any"]))), set(_list(other.get("to", ["any"])))
+        return bool(roles & others) or "any" in roles | others
+    if "task" in step and "task" in other:
+        return bool(step.get("assign_to") == other.get("assign_to"))
+    return False
+
+
+def _calendar(calendar: Mapping[str, Any]) -> Found:
+    """A window whose first hour, when mails are spread, is one that summer time leaves out."""
+    hours, name = calendar.get("hours"), calendar.get("timezone", "account")
+    if not isinstance(hours, str):
+        return
+    try:
+        opens, closes = words.hours(hours)
+    except PydanticCustomError:
+        return
+    gap = None
+    if name == "account" and opens < time(4):
+        gap = "in some zones the clock skips this hour when summer time begins"
+    elif isinstance(name, str) and name in zone_names() and opens < time(4):
+        day = _skipped_on(name, opens, closes)
+        gap = f"in {name} the clock skips this hour on {day}" if day else None
+    if gap:
+        hint = f"{gap}; open later, e.g. '09:00-17:00'"
+        expected = "a window whose first hour exists on every day"
+        yield ("calendar", "hours"), Finding("dst", expected, hint, repr(hours))
+
+
+@lru_cache(maxsize=64)
+def _skipped_on(name: str, opens: time, closes: time) -> date | None:
+    """The first day from 2026 to 2037 on which part of the first hour, or the close, is skipped."""
+    tz, day = zone(name), date(2026, 1, 1)
+    first = [words.minutes(opens) + step for step in range(0, 60, 15)]
+    while day.year < 2038:
+        noon = datetime.combine(day, time(12), tz)
+        if noon.utcoffset() != (noon - timedelta(days=1)).utcoffset() and any(
+            not _exists(datetime.combine(day, time(minute // 60, minute % 60), tz))
+            for minute in (*first, words.minutes(closes))
+        ):
+            return day
+        day += timedelta(days=1)
+    return None
+
+
+def _exists(moment: datetime) -> bool:
+    there = moment.astimezone(UTC).astimezone(moment.tzinfo)
+    return there.replace(tzinfo=None) == moment.replace(tzinfo=None)
