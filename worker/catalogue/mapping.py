@@ -1,0 +1,194 @@
+"""A source's ``load`` tables: checked once, then laid over a file's header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from worker.catalogue import values
+from worker.catalogue.entities import ENTITIES, Entity, Field
+from worker.catalogue.patterns import Pattern, parse_pattern
+from worker.catalogue.rules import Declared
+from worker.catalogue.values import BadValueError, Convert
+from worker.config.settings import SourceSettings
+from worker.kernel.errors import Problem, did_you_mean
+
+Place = Callable[[tuple[str | int, ...]], tuple[int, int]]
+"""From a path of keys in ``config.toml`` to line and column; (0, 0) when it is not known."""
+
+_OPTIONS = ("entity", "values", "clear", "term")
+_TERMS = ("renewal", "correction")
+_VALUES = 'tables of words such as { status = { AAC = "cancelled" } }'
+_OF_LOAD = "a field of this load"
+
+
+class Cleared:
+    """The one value that means: empty this field."""
+
+
+CLEARED = Cleared()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadField:
+    """One field of a load: where its text comes from and how it becomes a value."""
+
+    name: str
+    what: Field
+    pattern: Pattern
+    convert: Convert | None
+    foreign: Mapping[str, str]
+    clears: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One checked ``[[sources.NAME.load]]``."""
+
+    entity: Entity
+    fields: Sequence[LoadField]
+    declared: Declared | None
+
+
+def nowhere(_path: tuple[str | int, ...]) -> tuple[int, int]:
+    """The place of a setting that did not come from a file."""
+    return 0, 0
+
+
+def check_loads(
+    name: str, source: SourceSettings, *, file: str = "config.toml", place: Place = nowhere
+) -> tuple[list[Load], list[Problem]]:
+    """The loads of ``[sources.name]`` and all that is wrong with them. Opens no file."""
+    problems: list[Problem] = []
+    loads = []
+    for at, table in enumerate(source.load):
+        reader = _Reader(name, source, table, at, file, place, problems)
+        if (load := reader.load()) is not None:
+            loads.append(load)
+    if not source.load:
+        hint = f"say what a row holds: [[sources.{name}.load]] with entity = …"
+        line, column = place(("sources", name))
+        shown = f"sources.{name}.load"
+        problems.append(Problem(file, line, column, shown, "no-load", "a load", "none", hint))
+    return loads, problems
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads one load table and tells what is wrong with it."""
+
+    source_name: str
+    source: SourceSettings
+    table: Mapping[str, Any]
+    at: int
+    file: str
+    place: Place
+    problems: list[Problem]
+
+    def tell(self, path: str, code: str, expected: str, got: object, hint: str = "") -> None:
+        """Adds a problem at ``path`` inside the table; ``got`` is shown as TOML would have it."""
+        keys = ("sources", self.source_name, "load", self.at, *path.split("."))
+        line, column = self.place(keys)
+        shown = f"sources.{self.source_name}.load[{self.at}].{path}"
+        told = "nothing" if got is None else repr(got)
+        self.problems.append(Problem(self.file, line, column, shown, code, expected, told, hint))
+
+    def load(self) -> Load | None:
+        """The load, as far as it can be made sense of."""
+        named = self.table.get("entity")
+        entity = ENTITIES.get(named) if isinstance(named, str) else None
+        if entity is None:
+            hint = did_you_mean(str(named), ENTITIES) if named is not None else ""
+            self.tell("entity", "entity", "account, contact or licence", named, hint)
+            return None
+        self._check_keys(entity)
+        clears = self._clears(entity)
+        foreign = self._foreign(entity)
+        named_fields = [name for name in entity.fields if name in self.table]
+        made = [self._field(name, entity.fields[name], foreign, clears) for name in named_fields]
+        return Load(entity, [field for field in made if field is not None], self._declared())
+
+    def _check_keys(self, entity: Entity) -> None:
+        known = [*entity.fields, *_OPTIONS]
+        for name in self.table:
+            if name not in known:
+                listed = f"known are {', '.join(entity.fields)}"
+                hint = did_you_mean(name, known, otherwise=listed)
+                self.tell(name, "unknown-field", f"a field of {entity.name}", name, hint)
+        by_email = entity.name == "contact" and "email" in self.table
+        if "key" not in self.table and not by_email:
+            what = "key, or email" if entity.name == "contact" else "key"
+            self.tell("key", "missing", what, None, "a second import knows a record by its key")
+
+    def _foreign(self, entity: Entity) -> dict[str, Mapping[str, str]]:
+        given = self.table.get("values", {})
+        if not isinstance(given, dict):
+            self.tell("values", "type", _VALUES, given)
+            return {}
+        for name, words in given.items():
+            if not self._is_field(name, entity):
+                self.tell(f"values.{name}", "unknown-field", _OF_LOAD, name, self._near(name))
+            elif not isinstance(words, dict) or not all(isinstance(w, str) for w in words.values()):
+                self.tell(f"values.{name}", "type", _VALUES, words)
+        return {name: words for name, words in given.items() if isinstance(words, dict)}
+
+    def _clears(self, entity: Entity) -> frozenset[str]:
+        given = self.table.get("clear", [])
+        if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+            self.tell("clear", "type", 'a list of fields such as ["owner"]', given)
+            return frozenset()
+        for name in given:
+            if not self._is_field(name, entity):
+                self.tell("clear", "unknown-field", _OF_LOAD, name, self._near(name))
+            elif entity.fields[name].fixed:
+                self.tell("clear", "fixed-field", "fields that may be blank", name)
+        return frozenset(given)
+
+    def _is_field(self, name: str, entity: Entity) -> bool:
+        return name in entity.fields and name in self.table
+
+    def _near(self, name: str) -> str:
+        return did_you_mean(name, [key for key in self.table if key not in _OPTIONS])
+
+    def _declared(self) -> Declared | None:
+        given = self.table.get("term", self.source.term)
+        if given is not None and given not in _TERMS:
+            hint = did_you_mean(str(given), _TERMS, otherwise="leave it out to tell by the dates")
+            self.tell("term", "term", '"renewal" or "correction"', given, hint)
+            return None
+        return cast('Literal["renewal", "correction"] | None', given)
+
+    def _field(
+        self,
+        name: str,
+        what: Field,
+        foreign: Mapping[str, Mapping[str, str]],
+        clears: frozenset[str],
+    ) -> LoadField | None:
+        """One field, with its pattern parsed and every text that is fixed in it tried out."""
+        text = self.table[name]
+        if not isinstance(text, str):
+            self.tell(name, "type", "text, or a pattern, in quotes", text)
+            return None
+        try:
+            pattern = parse_pattern(text)
+        except ValueError as error:
+            self.tell(name, "pattern", 'a pattern such as "{column}"', text, str(error))
+            return None
+        dated = values.dates(self.source.date_format) if what.convert == "date" else what.convert
+        convert = cast("Convert | None", dated)
+        own = foreign.get(name, {})
+        for word, meant in own.items():
+            self._try(f"values.{name}.{word}", meant, convert)
+        if pattern.literal:
+            self._try(name, own.get(pattern.literal, pattern.literal), convert)
+        return LoadField(name, what, pattern, convert, own, name in clears)
+
+    def _try(self, path: str, text: object, convert: Convert | None) -> None:
+        if convert is None or not isinstance(text, str):
+            return
+        try:
+            convert(text)
+        except BadValueError as error:
+            self.tell(path, error.code, error.expected, text, error.hint)
