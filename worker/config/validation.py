@@ -153,11 +153,12 @@ def _with_value(finding: Finding, value: object) -> Finding:
 
 
 def _unknown_key(word: str, known: Sequence[str]) -> Finding:
-    otherwise = "known here: " + ", ".join(known) if known else ""
     head = word[: word.find(".") + 1]  # "licence." must not lend its likeness to the rest
     tails = {key.removeprefix(head): key for key in known if key.startswith(head)}
+    tails = tails or {key: key for key in known}
     near = nearest(word.removeprefix(head), tails)
-    hint = f"did you mean {tails[near]!r}?" if near else otherwise
+    listed = "known here: " + ", ".join(tails.values()) if tails else ""
+    hint = f"did you mean {tails[near]!r}?" if near else listed
     return Finding("unknown-key", "a known key", hint, repr(word))
 
 
@@ -171,7 +172,8 @@ def _finding(details: ErrorDetails, model: type[BaseModel], path: Path_) -> Find
     if kind in _TYPES:
         expected, hint = _TYPES[kind]
         if kind == "list_type" and _holds_tables(_kind_at(model, path)):
-            hint = f"write [[{path[-1]}]] with double brackets"
+            name = ".".join(part for part in path if isinstance(part, str))
+            hint = f"write [[{name}]] with double brackets"
         return Finding("type", expected, hint, got)
     return Finding(kind, details["msg"], got="")
 

@@ -99,6 +99,12 @@ def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | Non
     for kind in kinds:
         if kind in ("survey", "webhook"):
             yield (*here, kind), _not_yet(f"a {kind} step", "use an email or a task")
+    for place, role in enumerate(_list(step.get("to"))):
+        if role == "reseller":
+            yield (
+                (*here, "to", place),
+                _not_yet("the role 'reseller'", "use the account's own roles"),
+            )
     for key, kind in _OF_KIND.items():
         if key in step and len(kinds) == 1 and kind not in kinds:
             said = f"{key!r} belongs to {kind} steps; this step is {_A[kinds[0]]}"

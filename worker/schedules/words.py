@@ -112,28 +112,16 @@ def minutes(moment: time) -> int:
 
 def days(value: object) -> object:
     """``["mon", "tue"]`` → ``{0, 1}``, Monday is 0."""
-    if not isinstance(value, list):
-        return value if isinstance(value, frozenset) else _no_list()
-    if not value:
-        raise not_a("empty", "a list of days", 'write e.g. ["mon", "tue"]', got="an empty list")
-    wrong = [
-        one_of(day, DAYS)._replace(at=(number,))
-        for number, day in enumerate(value)
-        if day not in DAYS
-    ]
-    if wrong:
-        raise misfit(*wrong)
-    return frozenset(DAYS.index(day) for day in value)
+    if isinstance(value, frozenset):
+        return value
+    named = words(DAYS, empty="a list of days")(value)
+    return frozenset(DAYS.index(day) for day in named)
 
 
-def _no_list() -> object:
-    raise not_a("type", "a list of days", 'write e.g. ["mon", "tue", "wed", "thu", "fri"]')
-
-
-def words(known: tuple[str, ...], *, empty: str = "") -> Callable[[object], object]:
+def words(known: tuple[str, ...], *, empty: str = "") -> Callable[[object], tuple[str, ...]]:
     """A reader of a list of ``known`` words, in order; with ``empty`` it refuses an empty one."""
 
-    def read(value: object) -> object:
+    def read(value: object) -> tuple[str, ...]:
         if isinstance(value, tuple):
             return value
         if not isinstance(value, list):
