@@ -147,7 +147,7 @@ def _own_number(run: Path) -> int:
 @pytest.fixture
 def own_postgres() -> Iterator[servers.Postgres]:
     """A PostgreSQL that this test may stop and crash; not migrated."""
-    server = servers.Postgres(_place("PostgreSQL", servers.find_postgres))
+    server = servers.Postgres(_place("PostgreSQL", servers.find_postgres), durable=True)
     server.start()
     yield server
     server.kill()

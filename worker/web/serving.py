@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -65,7 +66,8 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host.strip("[]"), port), family=family)
     except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigError(
-            f"web.host {host}, web.port {port}: cannot listen there ({error.strerror or error}); "
+            f"web.host {host}, web.port {port}: cannot listen there ({why}); "
             "stop whatever uses the port, or choose another under [web] in config.toml"
         ) from None

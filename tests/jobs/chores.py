@@ -1,0 +1,61 @@
+"""A working stand-in for the application behind the bells: rows in memory, real batches."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from sqlalchemy import Engine
+
+from worker.bootstrap import Due
+from worker.kernel.clock import Clock, SystemClock
+
+BATCH = 10
+
+
+class Chores:
+    """Walks become mails, mails become sent. Any number of threads may work on them at once."""
+
+    def __init__(self, engine: Engine, walks: int = 0, *, seconds_a_batch: float = 0) -> None:
+        self.clock: Clock = SystemClock()
+        self.stopping = threading.Event()
+        self.engine = engine
+        self.planned: list[int] = []
+        self.sent: list[int] = []
+        self.sweeps = 0
+        self.in_hand = 0
+        self._walks = list(range(walks))
+        self._mails: list[int] = []
+        self._seconds = seconds_a_batch
+        self._lock = threading.Lock()
+
+    def add(self, walks: range) -> None:
+        with self._lock:
+            self._walks.extend(walks)
+
+    def plan_batch(self) -> int:
+        rows = self._take(self._walks)
+        with self._lock:
+            self._mails.extend(rows)
+            self.planned.extend(rows)
+        return len(rows)
+
+    def send_batch(self) -> int:
+        rows = self._take(self._mails)
+        self.in_hand += 1
+        time.sleep(self._seconds)
+        self.in_hand -= 1
+        with self._lock:
+            self.sent.extend(rows)
+        return len(rows)
+
+    def due(self) -> Due:
+        return Due(len(self._walks), len(self._mails))
+
+    def sweep(self) -> None:
+        self.sweeps += 1
+
+    def _take(self, rows: list[int]) -> list[int]:
+        with self._lock:
+            taken, rows[:] = rows[:BATCH], rows[BATCH:]
+        return taken

@@ -1,0 +1,14 @@
+"""Waiting for something that happens elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def until(happened: Callable[[], object], seconds: float = 20, *, what: str = "it") -> None:
+    """Returns as soon as ``happened()`` is true; fails the test after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
+        time.sleep(0.02)
