@@ -79,11 +79,17 @@ def languages(texts: Mapping[str, str], mail: str) -> tuple[str, ...]:
 
 def needed(texts: Mapping[str, str], mail: str) -> dict[str, str]:
     """The texts that ``mail`` may use in any of its languages, with all that these refer to."""
-    waiting = [name for name in texts if name.startswith(f"{mail}/")]
-    found: dict[str, str] = {}
+    own = [name for name in texts if name.startswith(f"{mail}/")]
+    return {name: texts[name] for name in sorted(referred(texts, *own)) if name in texts}
+
+
+def referred(texts: Mapping[str, str], *names: str) -> set[str]:
+    """``names`` and all that they extend or include, whether it exists or not."""
+    waiting = list(names)
+    found: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name in texts and name not in found:
-            found[name] = texts[name]
-            waiting += _REFERENCE.findall(texts[name])
-    return dict(sorted(found.items()))
+        if name not in found:
+            found.add(name)
+            waiting += _REFERENCE.findall(texts.get(name, ""))
+    return found

@@ -1,0 +1,193 @@
+"""Everything that can be known to be wrong with the templates, before a client sees it.
+
+Each template is read, compiled and tried with sample data: with all values, and with each value
+that the book may lack missing in turn, for licences before, on and after their expiry date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2.exceptions import TemplateError
+
+from worker.kernel.errors import Problem
+from worker.templating import grammar, links, markup, samples, texts
+from worker.templating.context import MailContext
+from worker.templating.render import LAST_LANGUAGE, Renderer, RenderError, told
+from worker.templating.sandbox import MailEnvironment
+
+
+def check_folder(folder: Path) -> list[Problem]:
+    """All problems of the templates below ``folder`` (named ``templates``), file by file.
+
+    An empty list means that every mail can be written in each of its languages, whatever the
+    book lacks.
+    """
+    try:
+        found = texts.read_folder(folder)
+    except texts.TemplatesError as error:
+        return list(error.problems)
+    if not texts.mails(found):
+        hint = "write e.g. templates/renewal/heads-up/en/subject.txt"
+        return [Problem(folder.name, 0, 0, "", "no-mail", "a mail", "nothing", hint)]
+    problems = [*_strangers(folder), *check_texts(found)]
+    return sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def check_texts(found: Mapping[str, str]) -> list[Problem]:
+    """The same for texts in memory, such as those that a schedule version pins."""
+    problems = [*_gaps(found)]
+    readable = dict(found)
+    environment = MailEnvironment(found, LAST_LANGUAGE)
+    for name, text in found.items():
+        static = _static(environment, name, text)
+        problems += static
+        if static:
+            del readable[name]
+    renderer = Renderer(found)
+    for mail in sorted(texts.mails(found)):
+        uses = texts.needed(found, mail)
+        for language in renderer.languages(mail):
+            if _language_problem(mail, language) is None:
+                problems += _trial(renderer, mail, language, uses, readable)
+    return _once_each(problems)
+
+
+def _gaps(found: Mapping[str, str]) -> Iterator[Problem]:
+    """Missing languages and missing parts."""
+    for mail in sorted(texts.mails(found)):
+        known = texts.languages(found, mail)
+        if LAST_LANGUAGE not in known:
+            place = f"templates/{mail}"
+            hint = f"write {place}/{LAST_LANGUAGE}/: it is sent when a client's language is missing"
+            yield Problem(place, 0, 0, "", "no-english", "the mail in English", "none", hint)
+        for language in known:
+            wrong = _language_problem(mail, language)
+            if wrong:
+                yield wrong
+            for part in texts.PARTS:
+                if f"{mail}/{language}/{part}" not in found:
+                    place = f"templates/{mail}/{language}/{part}"
+                    expected = "the three files subject.txt, body.txt and body.html"
+                    yield Problem(place, 0, 0, "", "missing-file", expected, "none", "write it")
+
+
+def _language_problem(mail: str, language: str) -> Problem | None:
+    try:
+        MailEnvironment({}, language)
+    except ValueError:
+        place = f"templates/{mail}/{language}"
+        expected = "a folder named after a language, such as en or pt-BR"
+        return Problem(place, 0, 0, "", "unknown-language", expected, f"'{language}'", "rename it")
+    return None
+
+
+def _strangers(folder: Path) -> Iterator[Problem]:
+    """Files in a mail's folder that no mail uses: mostly misspelt names."""
+    used = set(texts.paths(folder))
+    for path in sorted(folder.glob("*/*/*/*")):
+        place = path.relative_to(folder)
+        hidden = path.name.startswith(".") or path.name.endswith("~")
+        if place.parts[0] != "pages" and path.is_file() and path not in used and not hidden:
+            shown = f"{folder.name}/{place.as_posix()}"
+            expected = "subject.txt, body.txt or body.html"
+            yield Problem(shown, 0, 0, "", "stranger", expected, path.name, "rename or remove it")
+
+
+def _static(environment: MailEnvironment, name: str, text: str) -> list[Problem]:
+    """What can be seen without trying: size, syntax, unknown words, literal links."""
+    shown = f"templates/{name}"
+    if len(text) > texts.LARGEST:
+        expected = f"a file of at most {texts.LARGEST:,} characters"
+        got = f"{len(text):,}"
+        return [Problem(shown, 0, 0, "", "too-much", expected, got, "shorten it")]
+    try:
+        tree = environment.parse(text, name)
+    except (TemplateError, ValueError, RecursionError, MemoryError) as error:
+        return [told(error, name)]
+    problems = grammar.problems(tree, shown, environment.list_templates(), environment.tests)
+    if name.endswith(".html"):
+        problems += _literal_links(shown, text)
+    return problems
+
+
+def _literal_links(shown: str, text: str) -> Iterator[Problem]:
+    for found in links.findings(text):
+        if "{{" not in found.got and "{%" not in found.got:
+            line = text.count("\n", 0, found.place) + 1
+            yield Problem(shown, line, 0, found.path, "link", found.expected, found.got)
+
+
+def _trial(
+    renderer: Renderer,
+    mail: str,
+    language: str,
+    uses: Mapping[str, str],
+    readable: Mapping[str, str],
+) -> Iterator[Problem]:
+    """What happens when the mail is written. Parts that rest on a broken file are left out."""
+    for part in texts.PARTS:
+        name = f"{mail}/{language}/{part}"
+        if name not in uses or not set(texts.referred(uses, name)) <= readable.keys():
+            continue
+        failed = set()
+        for context, lacking in _cases():
+            try:
+                text = renderer.part(mail, language, part, context)
+            except RenderError as error:
+                problem = _lacking(error.problem, lacking)
+                if problem.code not in failed or problem.code == "may-be-missing":
+                    yield problem
+                failed.add(problem.code)
+            else:
+                if part == "body.html" and not lacking:
+                    yield from _unclosed(name, text, uses)
+
+
+def _cases() -> Iterator[tuple[MailContext, str]]:
+    """Contexts, each with the name of the field that is missing in it, if one is."""
+    for context in samples.contexts():
+        yield context, ""
+    for days_left in (30, 0, -3):
+        for field in samples.OPTIONAL:
+            yield samples.without(field, samples.full(days_left)), field
+
+
+def _lacking(problem: Problem, field: str) -> Problem:
+    """A value that is missing in a sample may be missing for a client: say it so."""
+    if problem.code != "missing-value" or not problem.path:
+        return problem
+    name = problem.path
+    hint = f"test it with {{% if {name} %}}, or write {{{{ {name} | default('…') }}}}"
+    got = f"{name}, which the book may lack"
+    expected = "a value that is always there"
+    return Problem(
+        problem.file, problem.line, 0, field or name, "may-be-missing", expected, got, hint
+    )
+
+
+def _unclosed(name: str, html: str, uses: Mapping[str, str]) -> Iterator[Problem]:
+    wrong = markup.faults(html)
+    if not wrong:
+        return
+    expected = "every tag opened and closed"
+    told_any = False
+    for file in texts.referred(uses, name):
+        for line, tag, what in markup.template_faults(uses[file]):
+            if tag in {fault[1] for fault in wrong}:
+                told_any = True
+                got = f"<{tag}> {what}"
+                yield Problem(f"templates/{file}", line, 0, "", "unclosed-tag", expected, got)
+    if not told_any:
+        _, tag, what = wrong[0]
+        yield Problem(f"templates/{name}", 0, 0, "", "unclosed-tag", expected, f"<{tag}> {what}")
+
+
+def _once_each(problems: Iterable[Problem]) -> list[Problem]:
+    seen: dict[tuple[Any, ...], Problem] = {}
+    for problem in problems:
+        key = (problem.file, problem.line, problem.path, problem.code, problem.got)
+        seen.setdefault(key, problem)
+    return list(seen.values())

@@ -1,0 +1,89 @@
+"""Contexts to try templates with: a full one, and the same with values missing.
+
+What may be missing is what may be empty in the book.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from worker.templating.context import (
+    AccountView,
+    ContactView,
+    LicenceView,
+    MailContext,
+    SenderView,
+)
+
+OPTIONAL = (
+    "contact.name",
+    "contact.role",
+    *("licence.product", "licence.vendor", "licence.quantity", "licence.amount"),
+    *("licence.next_amount", "licence.currency", "licence.starts_on", "licence.renew_url"),
+)
+"""The fields that a template must not take for granted."""
+
+DAYS_LEFT = (60, 5, 2, 1, 0, -1, -3)
+_TODAY = date(2027, 1, 30)
+
+
+def full(days_left: int = 30, licences: int = 1, *, auto_renew: bool = False) -> MailContext:
+    """A mail about so many licences, the first of which has ``days_left``; nothing is missing."""
+    return MailContext(
+        _TODAY,
+        AccountView("Northwind Traders", "A-1041"),
+        ContactView("Anna Nowak", "anna.nowak@example.com", "decision-maker"),
+        tuple(_licence(place, days_left, auto_renew=auto_renew) for place in range(licences)),
+        SenderView("Maria Lind", "maria.lind@example.com"),
+        "heads-up",
+    )
+
+
+def without(field: str, context: MailContext) -> MailContext:
+    """``context`` with one of the ``OPTIONAL`` fields missing everywhere."""
+    view, _, name = field.partition(".")
+    missing: Any = {name: None}
+    if view == "contact":
+        return replace(context, contact=replace(context.contact, **missing))
+    licences = tuple(replace(licence, **missing) for licence in context.licences)
+    return replace(context, licences=licences)
+
+
+def bare() -> MailContext:
+    """A mail for which the book holds no more than it must."""
+    context = full(licences=2)
+    for field in OPTIONAL:
+        context = without(field, context)
+    return context
+
+
+def contexts() -> Iterator[MailContext]:
+    """Full and bare contexts for every case of ``days_left``, one licence and several."""
+    for days_left in DAYS_LEFT:
+        yield full(days_left)
+        yield full(days_left, licences=3)
+    yield full(auto_renew=True)
+    yield bare()
+
+
+def _licence(place: int, days_left: int, *, auto_renew: bool) -> LicenceView:
+    days = days_left + 2 * place
+    expires_on = _TODAY + timedelta(days=days)
+    return LicenceView(
+        key=f"L-20{place}418",
+        product=("Antivirus Business", "Cloud Backup 500 GB", "Mail Archive")[place % 3],
+        vendor="Contoso Security",
+        quantity=(25, 1, 1200)[place % 3],
+        amount=Decimal("1240.00") * (place + 1),
+        next_amount=Decimal("1302.50") * (place + 1),
+        currency="EUR",
+        starts_on=expires_on.replace(year=expires_on.year - 1, day=1),
+        expires_on=expires_on,
+        days_left=days,
+        renew_url=f"https://renew.example.com/l/{place}?c=a&t=9",
+        auto_renew=auto_renew,
+    )
