@@ -27,7 +27,7 @@ class _ForEditors(GenerateJsonSchema):
         default = schema.get("default")
         return {**inner, "default": default} if isinstance(default, str) else inner
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  # the base's signature
+    def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
