@@ -86,11 +86,14 @@ class _Reader:
     place: Place
     problems: list[Problem]
 
-    def tell(self, path: str, code: str, expected: str, got: object, hint: str = "") -> None:
-        """Adds a problem at ``path`` inside the table; ``got`` is shown as TOML would have it."""
-        keys = ("sources", self.source_name, "load", self.at, *path.split("."))
+    def tell(
+        self, path: str | tuple[str, ...], code: str, expected: str, got: object, hint: str = ""
+    ) -> None:
+        """Adds a problem at ``path`` inside the table; ``got`` is shown as it was written."""
+        inside = (path,) if isinstance(path, str) else path
+        keys: tuple[str | int, ...] = ("sources", self.source_name, "load", self.at, *inside)
         line, column = self.place(keys)
-        shown = f"sources.{self.source_name}.load[{self.at}].{path}"
+        shown = ".".join([f"sources.{self.source_name}.load[{self.at}]", *inside])
         told = "nothing" if got is None else repr(got)
         self.problems.append(Problem(self.file, line, column, shown, code, expected, told, hint))
 
@@ -128,9 +131,9 @@ class _Reader:
             return {}
         for name, words in given.items():
             if not self._is_field(name, entity):
-                self.tell(f"values.{name}", "unknown-field", _OF_LOAD, name, self._near(name))
+                self.tell(("values", name), "unknown-field", _OF_LOAD, name, self._near(name))
             elif not isinstance(words, dict) or not all(isinstance(w, str) for w in words.values()):
-                self.tell(f"values.{name}", "type", _VALUES, words)
+                self.tell(("values", name), "type", _VALUES, words)
         return {name: words for name, words in given.items() if isinstance(words, dict)}
 
     def _clears(self, entity: Entity) -> frozenset[str]:
@@ -180,12 +183,12 @@ class _Reader:
         convert = cast("Convert | None", dated)
         own = foreign.get(name, {})
         for word, meant in own.items():
-            self._try(f"values.{name}.{word}", meant, convert)
+            self._try(("values", name, word), meant, convert)
         if pattern.literal:
             self._try(name, own.get(pattern.literal, pattern.literal), convert)
         return LoadField(name, what, pattern, convert, own, name in clears)
 
-    def _try(self, path: str, text: object, convert: Convert | None) -> None:
+    def _try(self, path: str | tuple[str, ...], text: object, convert: Convert | None) -> None:
         if convert is None or not isinstance(text, str):
             return
         try:

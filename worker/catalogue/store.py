@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.engine import Connection
 
-from worker.catalogue.records import licences
+from worker.catalogue.records import imports, licences, terms
+from worker.catalogue.rules import Term
 from worker.db import bulk
 
 _LOCK = 0x5045_5245_4E_01  # any number that no other lock of ours uses
@@ -55,3 +58,99 @@ def mark_accounts_changed(conn: Connection, account_ids: Sequence[int]) -> None:
     for chunk in bulk.chunks(account_ids):
         listed = bulk.among(conn, licences.c.account_id, chunk)
         conn.execute(update(licences).where(listed, ~licences.c.changed).values(changed=True))
+
+
+def reserve_ids(conn: Connection, table: Table, how_many: int) -> list[int]:
+    """Ids that no other row has or will get."""
+    if not how_many:
+        return []
+    if conn.dialect.name == "postgresql":
+        sequence = func.pg_get_serial_sequence(table.name, "id")
+        drawn = select(func.nextval(sequence)).select_from(func.generate_series(1, how_many))
+        return list(conn.execute(drawn).scalars())
+    highest = conn.execute(select(func.max(table.c.id))).scalar() or 0  # we hold the write lock
+    return list(range(highest + 1, highest + 1 + how_many))
+
+
+def known(
+    conn: Connection, table: Table, columns: Sequence[str], keys: Sequence[str]
+) -> dict[str, tuple[Any, ...]]:
+    """Rows by key: (id, then the values of ``columns``), of those ``keys`` that there are."""
+    if not keys or conn.execute(select(table.c.id).limit(1)).first() is None:
+        return {}
+    wanted = select(table.c.key, table.c.id, *[table.c[name] for name in columns])
+    found: dict[str, tuple[Any, ...]] = {}
+    for chunk in bulk.chunks(keys):
+        rows = conn.execute(wanted.where(bulk.among(conn, table.c.key, chunk)))
+        found.update((row[0], tuple(row[1:])) for row in rows)
+    return found
+
+
+def terms_of(conn: Connection, licence_ids: Sequence[int]) -> dict[int, list[Term]]:
+    """All terms of these licences."""
+    found: dict[int, list[Term]] = {}
+    wanted = select(
+        terms.c.licence_id,
+        terms.c.expires_on,
+        terms.c.starts_on,
+        terms.c.closed_on,
+        terms.c.number,
+        terms.c.origin,
+        terms.c.id,
+    ).order_by(terms.c.id)
+    for chunk in bulk.chunks(licence_ids):
+        for row in conn.execute(wanted.where(bulk.among(conn, terms.c.licence_id, chunk))):
+            found.setdefault(row[0], []).append(Term(*row[1:]))
+    return found
+
+
+TERM_COLUMNS = (
+    "licence_id",
+    "number",
+    "origin",
+    "starts_on",
+    "expires_on",
+    "closed_on",
+    "seen_at",
+)
+
+
+def insert_terms(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Adds terms, each in the order of ``TERM_COLUMNS``."""
+    bulk.insert(conn, terms, TERM_COLUMNS, rows)
+
+
+def update_terms(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Re-dates terms: (id, starts_on, expires_on, closed_on)."""
+    bulk.update(conn, terms, ("starts_on", "expires_on", "closed_on"), rows)
+
+
+def active_of(conn: Connection, source: str) -> dict[str, int]:
+    """Ids by key of the active licences that came from this source."""
+    rows = conn.execute(
+        select(licences.c.key, licences.c.id).where(
+            licences.c.source == source, licences.c.status == "active"
+        )
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def record_import(conn: Connection, **row: Any) -> None:
+    """Notes that an import wrote something."""
+    conn.execute(insert(imports).values(**row))
+
+
+def mirror_term(conn: Connection, licence_id: int, term: Term, now: datetime) -> None:
+    """Copies the current term into its licence and rings the bell."""
+    conn.execute(
+        update(licences)
+        .where(licences.c.id == licence_id)
+        .values(
+            term=term.number,
+            starts_on=term.starts_on,
+            expires_on=term.expires_on,
+            closed_on=term.closed_on,
+            updated_at=now,
+            changed=True,
+        )
+    )

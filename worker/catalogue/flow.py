@@ -1,0 +1,228 @@
+"""The import: one file, one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
+
+from worker.catalogue import store
+from worker.catalogue.mapping import check_loads
+from worker.catalogue.merging import Known, KnownLicence, Merger, Reasons, Said, own_fields
+from worker.catalogue.reading import Parsed, read
+from worker.catalogue.records import accounts, contacts, licences
+from worker.catalogue.rejects import rejects_path, write_rejects
+from worker.catalogue.report import Report
+from worker.catalogue.rules import Claim, Outcome, current, place_term
+from worker.catalogue.writing import Writer
+from worker.config.settings import SourceSettings
+from worker.kernel.clock import Clock
+from worker.kernel.errors import ConfigError, FindingsError, Problem, did_you_mean
+from worker.sources.contract import Reading, Source
+from worker.sources.table import KINDS
+
+ENDINGS_WITHOUT_ASKING = 0.10
+"""A full sync that would end a larger part of a source's active licences stops and asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an import is run. ``file`` stands in for the source's own path."""
+
+    file: Path | None = None
+    dry_run: bool = False
+    accept_endings: bool = False
+    progress: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    now: datetime
+    accept_endings: bool
+
+
+def import_source(
+    engine: Engine,
+    name: str,
+    source: SourceSettings,
+    clock: Clock,
+    root: Path,
+    options: Options | None = None,
+) -> Report:
+    """Loads one source into the book; all good rows or, when the file is unusable, nothing.
+
+    ``root`` is the folder of the instance: relative paths count from it, rejects go below it.
+    Raises ``ConfigError`` for loads that cannot work, ``SourceError`` for an unusable file, and
+    ``FindingsError`` when a full sync would end too many licences.
+    """
+    options = options or Options()
+    started_at = clock.now()
+    loads, problems = check_loads(name, source)
+    opener = KINDS.get(source.kind)
+    if opener is None:
+        problems = [_unknown_kind(name, source.kind), *problems]
+    if problems or opener is None:
+        raise ConfigError(f"the source {name!r} cannot be imported", problems)
+    path = root / (options.file or Path(source.path))
+    shown = str(options.file or source.path)
+    how = Reading(shown, source.encoding, source.delimiter, source.sheet)
+    opened = opener(path, how)
+    parsed = read(opened, loads, shown, options.progress)
+    report = Report(name, shown, dry_run=options.dry_run, rows=parsed.total)
+    with engine.begin() as conn:
+        store.lock_book(conn)
+        run = _Run(started_at, options.accept_endings)
+        _import(conn, parsed, source, report, run)
+        report.problems = [p for line in sorted(parsed.rejected) for p in parsed.rejected[line]]
+        if not options.dry_run:
+            _keep_rejects(report, parsed, opened, rejects_path(root, name, path))
+            if report.wrote:
+                store.record_import(
+                    conn,
+                    source=name,
+                    file=shown,
+                    started_at=started_at,
+                    finished_at=clock.now(),
+                    counts=report.counts(),
+                )
+    return report
+
+
+def _unknown_kind(name: str, kind: str) -> Problem:
+    hint = did_you_mean(kind, KINDS)
+    expected = " or ".join(KINDS)
+    path = f"sources.{name}.kind"
+    return Problem("config.toml", 0, 0, path, "unknown-kind", expected, repr(kind), hint)
+
+
+def _import(
+    conn: Connection, parsed: Parsed, source: SourceSettings, report: Report, run: _Run
+) -> None:
+    known = _known(conn, parsed)
+    said = _merge_until_sound(conn, parsed, known, report)
+    ending = _endings(conn, parsed, source, report, accept=run.accept_endings)
+    writer = Writer(conn, parsed.shapes, known, report.source, run.now, dry_run=report.dry_run)
+    done = {
+        "account": writer.accounts(said.accounts),
+        "contact": writer.contacts(said.contacts),
+        "licence": writer.licences(said.licences, revive=source.full_sync),
+    }
+    writer.end(ending)
+    for entity in parsed.shapes:
+        report.entities[entity] = done[entity]
+        done[entity].rejected = len(parsed.rejected)
+    report.rejected_rows, report.ended = len(parsed.rejected), len(ending)
+    report.renewals = writer.outcomes[Outcome.RENEWAL]
+    report.returns = writer.outcomes[Outcome.RETURN]
+    report.corrections = writer.outcomes[Outcome.CORRECTION]
+    report.history = writer.outcomes[Outcome.HISTORY]
+
+
+def _known(conn: Connection, parsed: Parsed) -> Known:
+    """What the book holds of the keys in the file."""
+    keys, shapes = _keys(parsed), parsed.shapes
+    own = {
+        entity: [name for name in shapes.get(entity, ()) if name not in ("key", "account")]
+        for entity in ("account", "contact")
+    }
+    mirror = ["account_id", "term", "starts_on", "expires_on", "closed_on"]
+    licence_columns = [*mirror, *own_fields(shapes.get("licence", ()))]
+    found = store.known(conn, licences, licence_columns, keys["licence"])
+    return Known(
+        store.known(conn, accounts, own["account"], keys["account"]),
+        store.known(conn, contacts, ["account_id", *own["contact"]], keys["contact"]),
+        {key: KnownLicence._make((*row[:6], row[6:])) for key, row in found.items()},
+    )
+
+
+def _keys(parsed: Parsed) -> dict[str, list[str]]:
+    """The keys that the rows speak of, by entity."""
+    found: dict[str, set[str]] = {"account": set(), "contact": set(), "licence": set()}
+    for place, load in enumerate(parsed.loads, start=1):
+        shape = list(parsed.shapes[load.entity.name])
+        named = [(shape.index("key"), found[load.entity.name])]
+        if "account" in shape:
+            named.append((shape.index("account"), found["account"]))
+        for at, keys in named:
+            keys.update(row[place][at] for row in parsed.rows if row[place] is not None)
+            keys.discard(None)  # a blank reference
+    return {entity: list(keys) for entity, keys in found.items()}
+
+
+def _merge_until_sound(conn: Connection, parsed: Parsed, known: Known, report: Report) -> Said:
+    """Merges the rows, takes out those that contradict, and again, until none does."""
+    while True:
+        merger = Merger(parsed, known, report.file)
+        missing = [one for one in merger.unsettled() if one not in known.terms]
+        known.terms.update(store.terms_of(conn, missing))
+        said, reasons = merger.merge()
+        if not reasons:
+            return said
+        _take_out(parsed, reasons)
+
+
+def _take_out(parsed: Parsed, reasons: Reasons) -> None:
+    parsed.rejected.update(reasons)
+    for place, load in enumerate(parsed.loads, start=1):
+        if load.entity.name == "licence":
+            at = list(parsed.shapes["licence"]).index("key")
+            told = (row[place][at] for row in parsed.rows if row[0] in reasons and row[place])
+            parsed.keys_of_rejected.update(told)
+    parsed.rows = [row for row in parsed.rows if row[0] not in reasons]
+
+
+def _endings(
+    conn: Connection, parsed: Parsed, source: SourceSettings, report: Report, *, accept: bool
+) -> list[int]:
+    """Ids of the active licences of this source that the file no longer has."""
+    if not source.full_sync or "licence" not in parsed.shapes:
+        return []
+    active = store.active_of(conn, report.source)
+    present = {*_keys(parsed)["licence"], *parsed.keys_of_rejected}
+    ending = [active[key] for key in sorted(active.keys() - present)]
+    if ending and parsed.keyless:
+        rows = "a row" if parsed.keyless == 1 else f"{parsed.keyless} rows"
+        report.notes.append(
+            f"{len(ending)} licences are not in the file, but {rows} could not be read: "
+            "none of them was ended"
+        )
+        return []
+    if len(ending) > ENDINGS_WITHOUT_ASKING * len(active) and not accept:
+        raise FindingsError(
+            f"this full sync would end {len(ending)} of {len(active)} active licences "
+            f"({len(ending) / len(active):.0%}), more than {ENDINGS_WITHOUT_ASKING:.0%}; "
+            "nothing was imported. If that is right, run it again with --accept-endings"
+        )
+    return ending
+
+
+def _keep_rejects(report: Report, parsed: Parsed, source: Source, path: Path) -> None:
+    """Writes the rejects before the good rows are committed; removes those of an earlier run."""
+    if parsed.rejected:
+        write_rejects(path, source, parsed.rejected)
+        report.rejects_path = path
+    else:
+        path.unlink(missing_ok=True)
+
+
+def open_term(conn: Connection, licence_id: int, claim: Claim, now: datetime) -> Outcome:
+    """Applies one claim to one licence, by the rules of the import; what it turned out to be.
+
+    Writes the term, the licence's own copy of its current term, and rings its bell.
+    """
+    known = store.terms_of(conn, [licence_id]).get(licence_id, [])
+    decision = place_term(known, claim)
+    term, old = decision.term, decision.replaces
+    dates = (term.starts_on, term.expires_on, term.closed_on)
+    if old is None:
+        store.insert_terms(conn, [(licence_id, term.number, term.origin, *dates, now)])
+    elif dates == (old.starts_on, old.expires_on, old.closed_on):
+        return decision.outcome
+    else:
+        store.update_terms(conn, [(term.id, *dates)])
+    store.mirror_term(conn, licence_id, current([term, *(t for t in known if t != old)]), now)
+    return decision.outcome

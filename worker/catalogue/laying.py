@@ -1,0 +1,221 @@
+"""A load laid over a file's header: cells in, values out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from worker.catalogue.mapping import CLEARED, Load, LoadField
+from worker.catalogue.patterns import Compose
+from worker.catalogue.values import BadValueError
+from worker.sources.contract import LONGEST_CELL
+
+Part = tuple[Any, ...]
+"""The values of one load, in the order of its shape. ``None``: the cell was blank."""
+
+DATES = ("starts_on", "expires_on", "closed_on")
+_UNSEEN: Any = object()
+_MOST_KEPT = 100_000  # values remembered per column; dates and words repeat, names do not
+
+# What a terminal or a mail would act on, reorder or hide: control characters, line and paragraph
+# separators, bidirectional embeddings, overrides and isolates, zero-width space and no-break.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\ufff9-\ufffb]"
+)
+
+
+class RowError(Exception):
+    """This row does not fit; how, is found out slowly."""
+
+
+@dataclass(slots=True)
+class Cell:
+    """One field over one header: its place, and how its text becomes a value."""
+
+    column: int
+    compose: Compose | None
+    kept: dict[str, Any] | None  # values by their text; None for plain text
+    value: Callable[[str], Any]
+    blank: Any
+    field: LoadField
+    at: int  # its place in the part
+
+
+Wrong = tuple[Cell | None, BadValueError, str]
+"""What is wrong with a row: where, why, and the text that came."""
+
+
+class Laid:
+    """A load laid over a header."""
+
+    def __init__(self, load: Load, shape: Sequence[str], header: Sequence[str]) -> None:
+        self.load, self.shape = load, shape
+        self.fixed: list[Any] = [None] * len(shape)
+        self.cells: list[Cell] = []
+        for each in load.fields:
+            at = shape.index(each.name)
+            value = _valuer(each)
+            if each.pattern.literal is not None:
+                literal = each.pattern.literal.strip()
+                self.fixed[at] = value(literal) if literal else _blank(each)
+            else:
+                self.cells.append(_cell(each, at, header, value))
+        self._plan = [(c.at, c.column, c.compose, c.kept, c.value, c.blank) for c in self.cells]
+        self._finish = _FINISH[load.entity.name](shape)
+
+    def part(self, cells: Sequence[str]) -> Part | None:
+        """The values of this load in a row; ``None`` when it loads nothing from it."""
+        values = self.fixed.copy()
+        for at, column, compose, kept, value, blank in self._plan:
+            text = cells[column] if compose is None else compose(cells)
+            if kept is None:
+                values[at] = text.strip() or blank
+                continue
+            known = kept.get(text, _UNSEEN)
+            if known is _UNSEEN:
+                known = _converted(text, kept, value, blank)
+            values[at] = known
+        problem = self._finish(values)
+        if problem is None:
+            return tuple(values)
+        if problem is SKIP:
+            return None
+        raise RowError
+
+    def told(
+        self, cells: Sequence[str]
+    ) -> tuple[Part | None, list[tuple[Cell | None, BadValueError, str]]]:
+        """As ``part``, but with everything that is wrong."""
+        values = self.fixed.copy()
+        wrong: list[Wrong] = []
+        for cell in self.cells:
+            text = (cells[cell.column] if cell.compose is None else cell.compose(cells)).strip()
+            try:
+                _check_text(text)
+                values[cell.at] = cell.value(_as_given(cells, cell, text)) if text else cell.blank
+            except BadValueError as error:
+                wrong.append((cell, error, text))
+        if wrong:
+            return None, wrong
+        problem = self._finish(values)
+        if problem is None or problem is SKIP:
+            return (tuple(values) if problem is None else None), []
+        place = next((c for c in self.cells if c.field.name == problem.field), None)
+        return None, [(place, problem, problem.got)]
+
+
+class RowProblemError(BadValueError):
+    """Values that are good one by one do not go together; ``field`` is where it is told."""
+
+    def __init__(self, field: str, code: str, expected: str, got: str, hint: str = "") -> None:
+        super().__init__(code, expected, hint)
+        self.field, self.got = field, got
+
+
+Finish = Callable[[list[Any]], RowProblemError | None]
+"""The last word on a load's values in a row; may complete them in place."""
+
+SKIP = RowProblemError("", "skip", "", "")
+"""Not a problem: the load finds nothing to load in this row."""
+
+
+def _converted(text: str, kept: dict[str, Any], value: Callable[[str], Any], blank: Any) -> Any:
+    stripped = text.strip()
+    try:
+        made = value(text if len(stripped) == len(text) else stripped) if stripped else blank
+    except BadValueError as error:
+        raise RowError from error
+    if len(kept) < _MOST_KEPT:
+        kept[text] = made
+    return made
+
+
+def _as_given(cells: Sequence[str], cell: Cell, text: str) -> str:
+    """The cell itself when nothing was stripped: it may know more than its text."""
+    given = cells[cell.column]
+    return given if cell.compose is None and len(given) == len(text) else text
+
+
+def _cell(each: LoadField, at: int, header: Sequence[str], value: Callable[[str], Any]) -> Cell:
+    sole = each.pattern.sole_column
+    compose = None if sole else each.pattern.composer(header, code=each.what.code)
+    column = header.index(sole or each.pattern.columns[0])
+    plain = each.convert is None and not each.foreign
+    return Cell(column, compose, None if plain else {}, value, _blank(each), each, at)
+
+
+def _blank(each: LoadField) -> Any:
+    return CLEARED if each.clears else None
+
+
+def _valuer(each: LoadField) -> Callable[[str], Any]:
+    convert, foreign = each.convert, each.foreign
+
+    def value(text: str) -> Any:
+        meant = foreign.get(text, text) if foreign else text
+        return convert(meant) if convert is not None else meant
+
+    return value
+
+
+def _check_text(text: str) -> None:
+    if len(text) > LONGEST_CELL:
+        raise BadValueError("too-long", f"at most {LONGEST_CELL:,} characters")
+    found = _UNSAFE.search(text)
+    if found:
+        code = f"U+{ord(found[0]):04X}"
+        raise BadValueError("unsafe-character", "plain text", f"remove the character {code}")
+
+
+def _finish_account(shape: Sequence[str]) -> Finish:
+    key = shape.index("key")
+
+    def finish(values: list[Any]) -> RowProblemError | None:
+        return None if values[key] else _no_key("account")
+
+    return finish
+
+
+def _finish_contact(shape: Sequence[str]) -> Finish:
+    key, email = shape.index("key"), shape.index("email") if "email" in shape else None
+
+    def finish(values: list[Any]) -> RowProblemError | None:
+        if not values[key]:
+            values[key] = values[email] if email is not None else None
+        return None if isinstance(values[key], str) else SKIP
+
+    return finish
+
+
+def _finish_licence(shape: Sequence[str]) -> Finish:
+    key = shape.index("key")
+    starts_at, expires_at, closed_at = [shape.index(name) for name in DATES]
+
+    def finish(values: list[Any]) -> RowProblemError | None:
+        starts_on, expires_on = values[starts_at], values[expires_at]
+        if not values[key]:
+            return _no_key("licence")
+        if expires_on is None:
+            if starts_on is None and values[closed_at] is None:
+                return None
+            expected = "the date on which the term expires"
+            return RowProblemError("expires_on", "no-expiry", expected, "nothing")
+        if starts_on is not None and expires_on <= starts_on:
+            expected = f"a date after the start {starts_on}"
+            return RowProblemError("expires_on", "ends-before-start", expected, str(expires_on))
+        return None
+
+    return finish
+
+
+_FINISH: Mapping[str, Callable[[Sequence[str]], Finish]] = {
+    "account": _finish_account,
+    "contact": _finish_contact,
+    "licence": _finish_licence,
+}
+
+
+def _no_key(entity: str) -> RowProblemError:
+    return RowProblemError("key", "no-key", f"the key of the {entity}", "nothing")

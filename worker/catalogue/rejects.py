@@ -1,0 +1,57 @@
+"""The file of rejects: the rows that were not loaded, as they came, each with its reason."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from worker.kernel.errors import Problem
+from worker.sources.contract import Source, ascii_controls
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def rejects_path(root: Path, source: str, file: Path) -> Path:
+    """Where the rejects of this source and file go."""
+    stem = file.name.removesuffix(".gz")
+    stem = stem.rpartition(".")[0] or stem
+    return root / "var" / "rejects" / f"{source}-{stem}.csv"
+
+
+def write_rejects(path: Path, source: Source, rejected: Mapping[int, Sequence[Problem]]) -> None:
+    """Writes the rows of these lines with the columns ``line`` and ``reason`` added.
+
+    The file appears whole or not at all, in UTF-8. Cells that a spreadsheet would take for a
+    formula get an apostrophe in front.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".draft")
+    with draft.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
+        writer = csv.writer(file)
+        writer.writerow([*map(_safe, source.header), "line", "reason"])
+        width = len(source.header)
+        for row in source.rows():
+            if row.line in rejected:
+                cells = [_safe(cell) for cell in row.cells][:width]
+                cells += [""] * (width - len(cells))
+                writer.writerow([*cells, row.line, _safe(reason(rejected[row.line]))])
+    draft.replace(path)
+
+
+def reason(problems: Sequence[Problem]) -> str:
+    """All that is wrong with a row, in one line."""
+    return " | ".join(str(replace(p, file="", line=0, column=0)).lstrip(": ") for p in problems)
+
+
+def told(problem: Problem) -> str:
+    """A problem of a row as people read it: ``file:line: column: expected …, got …``."""
+    return str(replace(problem, column=0))
+
+
+def _safe(cell: str) -> str:
+    """``cell`` as data: no spreadsheet runs it, no terminal acts on it."""
+    shown = cell[:1000] + "…" if len(cell) > 100_000 else cell
+    shown = ascii_controls(shown) if not shown.isprintable() else shown
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown
