@@ -9,16 +9,25 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 SCHEMES = ("https:", "http:", "mailto:")
 
-# Candidates are few in a mail; only the tag around each is taken apart.
-_CANDIDATE = re.compile(
-    r"[\s\"'/](?:href|src|srcset|action|formaction|background|poster|cite|data|on[a-z]+)\s*=", re.I
-)
-_ELEMENT = re.compile(r"<(script|iframe|object|embed|form|base|link|svg|math|input|button)\b", re.I)
+_TAG = re.compile(r"""<[a-zA-Z][^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>?""")
 _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]+)""")
-_LINKS = {"href", "src", "srcset", "action", "formaction", "background", "poster", "cite", "data"}
+_NAME = re.compile(r"<([a-zA-Z][^\s/>]*)")
+_ACTING = frozenset(
+    {
+        *("script", "iframe", "object", "embed", "form", "base", "link", "svg", "math", "input"),
+        *("button", "frame", "applet", "video", "audio", "textarea", "select", "template"),
+    }
+)
+_LINKS = frozenset(
+    {
+        *("href", "src", "srcset", "action", "formaction", "background", "poster", "cite", "data"),
+        *("longdesc", "xlink:href", "ping", "manifest"),
+    }
+)
 _INVISIBLE = re.compile(r"[\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060\ufeff]")
 
 
@@ -34,30 +43,33 @@ class Finding:
 
 def findings(text: str) -> Iterator[Finding]:
     """Links with another scheme than http, https or mailto, handlers, and elements that act."""
-    for found in _ELEMENT.finditer(text):
-        name = found[1].lower()
-        yield Finding(found.start(), name, "no elements that act or load", f"<{name}>")
-    seen = -1
-    for found in _CANDIDATE.finditer(text):
-        start = text.rfind("<", 0, found.start() + 1)
-        if start in {-1, seen} or text.find(">", start, found.start() + 1) >= 0:
-            continue  # words in the running text
-        seen = start
-        end = text.find(">", start)
-        yield from _in_tag(text[start : end if end >= 0 else None], start)
+    # Tags without data are the same in every mail, so nearly all of them have been seen before.
+    bad = {tag for tag in set(_TAG.findall(text)) if _in_tag(tag)}
+    if bad:
+        for found in _TAG.finditer(text):
+            for place, path, expected, got in _in_tag(found[0]):
+                yield Finding(found.start() + place, path, expected, got)
 
 
-def _in_tag(tag: str, start: int) -> Iterator[Finding]:
-    for found in _ATTRIBUTE.finditer(tag):
-        name = found[1].lower()
-        place = start + found.start()
-        if name.startswith("on"):
-            yield Finding(place, name, "no handlers in a mail", f"{name}=…")
-        elif name in _LINKS:
-            if found[2][0] not in "\"'":
-                yield Finding(place, name, "a link in quotes", shown(found[2]))
-            elif not allowed(found[2][1:-1]):
-                yield Finding(place, name, "a link to http, https or mailto", shown(found[2][1:-1]))
+@lru_cache(maxsize=4096)
+def _in_tag(tag: str) -> tuple[tuple[int, str, str, str], ...]:
+    """What is wrong in one tag: (offset, name, expected, got)."""
+    name = _NAME.findall(tag)[0].lower()
+    found: list[tuple[int, str, str, str]] = []
+    if name in _ACTING:
+        found.append((0, name, "no elements that act or load", f"<{name}>"))
+    if not tag.endswith(">"):
+        found.append((0, name, "a tag that ends with >", shown(tag)))
+    for part in _ATTRIBUTE.finditer(tag):
+        key, value = part[1].lower(), part[2]
+        if key.startswith("on"):
+            found.append((part.start(), key, "no handlers in a mail", f"{key}=…"))
+        elif key in _LINKS and value[0] not in "\"'":
+            found.append((part.start(), key, "a link in quotes", shown(value)))
+        elif key in _LINKS and not allowed(value[1:-1]):
+            wanted = "a link to http, https or mailto"
+            found.append((part.start(), key, wanted, shown(value[1:-1])))
+    return tuple(found)
 
 
 def allowed(link: str) -> bool:

@@ -17,13 +17,12 @@ from worker.templating import links
 from worker.templating.context import MailContext
 from worker.templating.grammar import RefusedError
 from worker.templating.sandbox import (
-    LONGEST,
-    STEPS,
     BlankError,
     MailEnvironment,
-    Steps,
     TooMuchError,
     UnknownError,
+    variables,
+    write,
 )
 from worker.templating.texts import PARTS, languages
 
@@ -32,7 +31,6 @@ LONGEST_SUBJECT = 200
 LAST_LANGUAGE = "en"
 
 _DEBRIS = re.compile(r"[ \t]+$", re.M)
-_GAPS = re.compile(r"\n{3,}")
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -97,12 +95,13 @@ class Renderer:
         Raises ``RenderError`` naming mail, language, file, line and variable.
         """
         chosen = self.choose(mail, language)
-        subject, text, html = (self.part(mail, chosen, part, context) for part in PARTS)
+        values = variables(context)
+        subject, text, html = (self._part(mail, chosen, part, values) for part in PARTS)
         return Rendered(subject, text, html, chosen)
 
     def part(self, mail: str, language: str, part: str, context: MailContext) -> str:
         """One of the three parts alone, in exactly this language; raises ``RenderError``."""
-        return self._finish(mail, language, part, self._fill(mail, language, part, context))
+        return self._part(mail, language, part, variables(context))
 
     def choose(self, mail: str, wanted: str | Sequence[str | None] | None) -> str:
         """The language for ``wanted`` (``"pl-PL"`` or a list, best first), by the rule above."""
@@ -130,50 +129,35 @@ class Renderer:
             self._templates[mail, language, part] = found
         return found
 
-    def _fill(self, mail: str, language: str, part: str, context: MailContext) -> str:
+    def _part(self, mail: str, language: str, part: str, values: Mapping[str, Any]) -> str:
+        name = f"{mail}/{language}/{part}"
         try:
-            return _write(self._compiled(mail, language, part), context)
+            text = write(self._compiled(mail, language, part), values, language)
         except Exception as error:  # whatever a template raises blocks its own mail
-            problem = told(error, f"{mail}/{language}/{part}")
-            raise RenderError(mail, language, problem) from error
-
-    def _finish(self, mail: str, language: str, part: str, text: str) -> str:
-        if part == "body.html":
-            problem = _bad_link(f"templates/{mail}/{language}/{part}", text)
-        else:
-            text = _tidy(text)
-            shown = f"templates/{mail}/{language}/{part}"
-            problem = _bad_subject(shown, text) if part == "subject.txt" else _empty(shown, text)
-            text = text if part == "subject.txt" else text + "\n"
+            raise RenderError(mail, language, told(error, name)) from error
+        text, problem = _finish(f"templates/{name}", part, text)
         if problem:
             raise RenderError(mail, language, problem)
         return text
 
 
-def _write(template: Template, context: MailContext) -> str:
-    variables = {
-        "today": context.today,
-        "account": context.account,
-        "contact": context.contact,
-        "licences": context.licences,
-        "licence": context.licences[0],
-        "sender": context.sender,
-        "step": context.step,
-        STEPS: Steps(),
-    }
-    pieces: list[str] = []
-    size = 0
-    for piece in template.root_render_func(template.new_context(variables)):
-        size += len(piece)
-        if size > LONGEST:
-            raise TooMuchError(f"at most {LONGEST:,} characters")
-        pieces.append(piece)
-    return "".join(pieces)
+def _finish(shown: str, part: str, text: str) -> tuple[str, Problem | None]:
+    """The part as it may leave, and what forbids that."""
+    if part == "body.html":
+        return text, _bad_link(shown, text)
+    if part == "subject.txt":
+        return text.strip(), _bad_subject(shown, text.strip())
+    text = _tidy(text)
+    return text + "\n", _empty(shown, text)
 
 
 def _tidy(text: str) -> str:
     """``text`` without blanks at line ends, and never more than one empty line in a row."""
-    return _GAPS.sub("\n\n", _DEBRIS.sub("", text)).strip()
+    if " \n" in text or "\t\n" in text:
+        text = _DEBRIS.sub("", text)
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip()
 
 
 def _empty(shown: str, text: str) -> Problem | None:

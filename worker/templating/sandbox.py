@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from time import thread_time
 from typing import Any, ClassVar
 
@@ -17,6 +18,7 @@ from jinja2 import (
     DictLoader,
     Environment,
     StrictUndefined,
+    Template,
     Undefined,
     pass_context,
     pass_environment,
@@ -28,6 +30,7 @@ from jinja2.utils import missing
 from markupsafe import Markup
 
 from worker.templating import grammar
+from worker.templating.context import MailContext
 from worker.templating.formats import Formats, Number
 
 LONGEST = 500_000
@@ -95,6 +98,20 @@ class Missing(Undefined):
         return hash(None)
 
 
+class Row(dict[str, Any]):
+    """The fields of one view; a blank one is ``Missing``, named for people."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, view: object) -> None:
+        self.name = name
+        for field in grammar.FIELDS[type(view)]:
+            value = getattr(view, field)
+            if value is None or (value.__class__ is str and not value.strip(_BLANK)):
+                value = Missing(f"{name}.{field}")
+            self[field] = value
+
+
 class Steps:
     """What one part of a mail may still do."""
 
@@ -122,7 +139,6 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
     code_generator_class = grammar.BoundedCodeGenerator
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
     _readable: ClassVar[Mapping[type, frozenset[str]]] = {
-        **grammar.FIELDS,
         LoopContext: frozenset(
             {"index", "index0", "revindex", "revindex0", "first", "last", "length"}
         ),
@@ -142,7 +158,6 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
             cache_size=-1,
         )
         self.globals.clear()
-        self.globals["language"] = language
         kept = {name: self.filters[name] for name in grammar.FILTERS - grammar.OWN_FILTERS}
         self.filters.clear()
         self.filters.update(kept, join=_join, **_own_filters(formats))
@@ -150,14 +165,12 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
         self.tests["none"] = lambda value: value is None or isinstance(value, Missing)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """A field of plain data; a blank one comes back as ``Missing``, named for people."""
-        readable = self._readable.get(obj.__class__)
-        if readable is None or attribute not in readable:
-            return self._refuse(obj, attribute)
-        value = getattr(obj, attribute)
-        if value is None or (value.__class__ is str and not value.strip(_BLANK)):
-            return Missing(f"{_spoken(obj)}.{attribute}")
-        return value
+        """A field of plain data; a blank one is ``Missing``, everything else fails."""
+        if obj.__class__ is Row and attribute in obj:
+            return obj[attribute]
+        if attribute in self._readable.get(obj.__class__, ()):
+            return getattr(obj, attribute)
+        return self._refuse(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """A field by name, or an item of a list by its place."""
@@ -185,13 +198,39 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
     def _refuse(self, obj: Any, attribute: str) -> Any:
         if isinstance(obj, Undefined):
             str(obj)  # raises, with the name of what is missing
-        if obj.__class__ in grammar.FIELDS:
-            return Unknown(name=f"{_spoken(obj)}.{attribute}")
+        if isinstance(obj, Row):
+            return Unknown(name=f"{obj.name}.{attribute}")
         raise SecurityError(f"'{attribute}' of a {type(obj).__name__} cannot be read")
 
 
-def _spoken(obj: object) -> str:
-    return type(obj).__name__.removesuffix("View").lower()
+def variables(context: MailContext) -> dict[str, Any]:
+    """What a mail's templates read, by name; made once for the three parts."""
+    licences = tuple(Row("licence", licence) for licence in context.licences)
+    return {
+        "today": context.today,
+        "account": Row("account", context.account),
+        "contact": Row("contact", context.contact),
+        "licences": licences,
+        "licence": licences[0],
+        "sender": Row("sender", context.sender),
+        "step": context.step,
+    }
+
+
+def write(template: Template, values: Mapping[str, Any], language: str) -> str:
+    """The text of one part; raises whatever the template raises, and ``TooMuchError``."""
+    environment = template.environment
+    names = {**values, "language": language, STEPS: Steps()}
+    context = environment.context_class(environment, names, template.name, template.blocks)
+    pieces = template.root_render_func(context)
+    written: list[str] = []
+    size = 0
+    while some := list(islice(pieces, 64)):
+        size += sum(map(len, some))
+        if size > LONGEST:
+            raise TooMuchError(f"at most {LONGEST:,} characters")
+        written += some
+    return "".join(written)
 
 
 def _finalizer(formats: Formats) -> Callable[[Any], Any]:

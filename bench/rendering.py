@@ -1,0 +1,160 @@
+"""Rendering mails on one core, against Jinja2 alone on the same templates and the same data.
+
+The floor is a plain ``Environment`` with filters that do next to nothing; ours is all that a mail
+needs: the context from rows, the choice of language, the three parts, and the checks on them.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+from jinja2 import DictLoader, Environment
+
+from worker.templating import mime, texts
+from worker.templating.context import (
+    AccountView,
+    ContactView,
+    LicenceView,
+    MailContext,
+    SenderView,
+)
+from worker.templating.render import Rendered, Renderer
+
+FOLDER = Path(__file__).parent.parent / "templates"
+MAIL = "renewal/heads-up"
+LANGUAGES = ("en", "pl", "ru")
+TODAY = date(2027, 1, 30)
+REACH = 3.0
+
+
+def rows(count: int) -> list[Mapping[str, Any]]:
+    """Licence rows, with the columns of the book and those of their account and contact."""
+    return [
+        {
+            "key": f"L-{number:07}",
+            "product": f"Antivirus Business {number % 50}",
+            "vendor": "Contoso Security",
+            "quantity": 1 + number % 300,
+            "amount": Decimal(1000 + number) / 4,
+            "next_amount": Decimal(1100 + number) / 4,
+            "currency": ("USD", "EUR", "PLN")[number % 3],
+            "starts_on": TODAY - timedelta(days=335),
+            "expires_on": TODAY + timedelta(days=number % 60),
+            "renew_url": f"https://renew.example.com/{number}",
+            "auto_renew": False,
+            "account": f"Łąka & Sons {number}",
+            "account_key": f"A-{number}",
+            "contact": f"Anna Nowak {number}",
+            "email": f"anna{number}@example.com",
+            "language": LANGUAGES[number % 3],
+        }
+        for number in range(count)
+    ]
+
+
+def context(row: Mapping[str, Any]) -> MailContext:
+    """What a mail about ``row`` is written from."""
+    return MailContext(
+        TODAY,
+        AccountView(row["account"], row["account_key"]),
+        ContactView(row["contact"], row["email"], "decision-maker"),
+        (LicenceView.from_row(row, TODAY),),
+        SenderView("Maria Lind", "maria.lind@example.com"),
+        "heads-up",
+    )
+
+
+def floor(found: Mapping[str, str], book: list[Mapping[str, Any]]) -> Callable[[], int]:
+    """Jinja2 alone: contexts are made beforehand."""
+    environment = Environment(
+        loader=DictLoader(found),
+        autoescape=lambda name: name is not None and name.endswith(".html"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters.update(
+        date=lambda day: day.isoformat(), money=lambda amount, currency: f"{currency} {amount}"
+    )
+    environment.filters.update(days=lambda count: f"{count} days", number=str)
+    templates = {
+        language: [environment.get_template(f"{MAIL}/{language}/{part}") for part in texts.PARTS]
+        for language in LANGUAGES
+    }
+    work = [(templates[row["language"]], variables(row)) for row in book]
+
+    def run() -> int:
+        return sum(len(part.render(values)) for parts, values in work for part in parts)
+
+    return run
+
+
+def variables(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The context of ``row`` as Jinja takes it."""
+    made = context(row)
+    names = ("today", "account", "contact", "licences", "licence", "sender", "step")
+    return {name: getattr(made, name) for name in names} | {"language": row["language"]}
+
+
+def ours(renderer: Renderer, book: list[Mapping[str, Any]]) -> Iterator[Rendered]:
+    """The mails of ``book``, from rows."""
+    for row in book:
+        yield renderer.render(MAIL, [row["language"], "en"], context(row))
+
+
+def best(work: Callable[[], object], rounds: int = 5) -> float:
+    """The least processor time of several rounds, seconds."""
+    took = []
+    for _ in range(rounds):
+        gc.collect()
+        begun = process_time()
+        work()
+        took.append(process_time() - begun)
+    return min(took)
+
+
+def run(count: int = 2000) -> list[tuple[str, float, float, float]]:
+    """One row of the table: (what, floor in s, ours in s, ratio reached for); prints details."""
+    found = texts.read_folder(FOLDER)
+    book = rows(count)
+    renderer = Renderer(found)
+    plain = floor(found, book)
+    mails = list(ours(renderer, book))
+    plain()
+    base = best(plain)
+    spent = best(lambda: list(ours(renderer, book)))
+    moment = datetime(2027, 1, 30, 9, tzinfo=UTC)
+
+    def composed() -> int:
+        return sum(len(message(number, mail, moment)) for number, mail in enumerate(mails))
+
+    packed = best(composed, rounds=2)
+    print(f"rendering {count:,} mails, one core")
+    for what, took in (("floor, Jinja2 alone", base), ("ours", spent), ("MIME on top", packed)):
+        print(f"  {what:20} {took / count * 1e6:6.0f} us a mail {count / took:9,.0f} mails/s")
+    print(f"  ratio {spent / base:.2f}, at most {REACH:g}")
+    return [(f"render {count:,} mails", base, spent, REACH)]
+
+
+def message(number: int, mail: Rendered, moment: datetime) -> bytes:
+    """The bytes of one mail."""
+    return mime.compose(
+        f"{number:016}",
+        sender="Maria Lind <maria.lind@example.com>",
+        recipient=f"Anna Nowak <anna{number}@example.com>",
+        reply_to=None,
+        rendered=mail,
+        domain="example.com",
+        date=moment,
+    )
+
+
+if __name__ == "__main__":
+    run(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
