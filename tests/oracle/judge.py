@@ -113,13 +113,13 @@ class Court:
         }
         for key in self.book.licences:
             mine = by_licence.get(key, [])
-            case = self._case(script, key, mine, slots, months=True)
+            case = self.case(script, key, mine, slots, months=True)
             if not case.auto:
                 self.comparison.compare(case)
                 continue
             # How long a term is that opens by itself is told nowhere: in months or in days.
             readings[True].compare(case)
-            readings[False].compare(self._case(script, key, mine, slots, months=False))
+            readings[False].compare(self.case(script, key, mine, slots, months=False))
         self.comparison.merge(min(readings.values(), key=lambda reading: len(reading.found)))
 
     def calendar(self, script: Script, account: Mapping[str, Any]) -> Calendar:
@@ -145,7 +145,7 @@ class Court:
                     )
         return {key: max(SLOTS, key=lambda slot: found[slot]) for key, found in votes.items()}
 
-    def _case(
+    def case(
         self,
         script: Script,
         key: str,
@@ -154,6 +154,7 @@ class Court:
         *,
         months: bool,
     ) -> Case:
+        """One licence: what must have become of it, and what did."""
         licence = self.book.licences[key]
         account = self.book.accounts[licence["account"]]
         begins = self.begins or self._warm_up(script)
