@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import store
-from worker.catalogue.mapping import check_loads
+from worker.catalogue.mapping import Load, Place, check_loads, nowhere
 from worker.catalogue.merging import Known, KnownLicence, Merger, Reasons, Said, own_fields
 from worker.catalogue.reading import Parsed, read
 from worker.catalogue.records import accounts, contacts, licences
@@ -21,8 +21,8 @@ from worker.catalogue.rules import Claim, Outcome, current, place_term
 from worker.catalogue.writing import Writer
 from worker.config.settings import SourceSettings
 from worker.kernel.clock import Clock
-from worker.kernel.errors import ConfigError, FindingsError, Problem, did_you_mean
-from worker.sources.contract import Reading, Source
+from worker.kernel.errors import ConfigError, FindingsError, Misfit, did_you_mean
+from worker.sources.contract import Opener, Reading, Source
 from worker.sources.table import KINDS
 
 ENDINGS_WITHOUT_ASKING = 0.10
@@ -31,12 +31,18 @@ ENDINGS_WITHOUT_ASKING = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How an import is run. ``file`` stands in for the source's own path."""
+    """How an import is run.
+
+    ``file`` stands in for the source's own path, ``shown`` is how people are told of it;
+    ``place`` finds settings in ``config.toml``.
+    """
 
     file: Path | None = None
+    shown: str | None = None
     dry_run: bool = False
     accept_endings: bool = False
     progress: Callable[[int], None] | None = None
+    place: Place = nowhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +67,9 @@ def import_source(
     """
     options = options or Options()
     started_at = clock.now()
-    loads, problems = check_loads(name, source)
-    opener = KINDS.get(source.kind)
-    if opener is None:
-        problems = [_unknown_kind(name, source.kind), *problems]
-    if problems or opener is None:
-        raise ConfigError(f"the source {name!r} cannot be imported", problems)
-    path = root / (options.file or Path(source.path))
-    shown = str(options.file or source.path)
+    loads, opener = _checked(name, source, options.place)
+    path = root / (options.file or source.path)
+    shown = options.shown or str(options.file or source.path)
     how = Reading(shown, source.encoding, source.delimiter, source.sheet)
     opened = opener(path, how)
     parsed = read(opened, loads, shown, options.progress)
@@ -92,11 +93,17 @@ def import_source(
     return report
 
 
-def _unknown_kind(name: str, kind: str) -> Problem:
-    hint = did_you_mean(kind, KINDS)
-    expected = " or ".join(KINDS)
-    path = f"sources.{name}.kind"
-    return Problem("config.toml", 0, 0, path, "unknown-kind", expected, repr(kind), hint)
+def _checked(name: str, source: SourceSettings, place: Place) -> tuple[list[Load], Opener]:
+    loads, problems = check_loads(name, source, place=place)
+    opener = KINDS.get(source.kind)
+    if opener is None:
+        line, column = place(("sources", name, "kind"))
+        told = (f"sources.{name}.kind", "word", f"one of {', '.join(KINDS)}", repr(source.kind))
+        hint = did_you_mean(source.kind, KINDS)
+        problems = [Misfit("config.toml", line, column, *told, hint), *problems]
+    if problems or opener is None:
+        raise ConfigError(f"the source {name!r} cannot be imported", problems)
+    return loads, opener
 
 
 def _import(

@@ -12,7 +12,7 @@ from worker.catalogue.patterns import Pattern, parse_pattern
 from worker.catalogue.rules import Declared
 from worker.catalogue.values import BadValueError, Convert
 from worker.config.settings import SourceSettings
-from worker.kernel.errors import Problem, did_you_mean
+from worker.kernel.errors import Misfit, Problem, did_you_mean
 
 Place = Callable[[tuple[str | int, ...]], tuple[int, int]]
 """From a path of keys in ``config.toml`` to line and column; (0, 0) when it is not known."""
@@ -70,7 +70,7 @@ def check_loads(
         hint = f"say what a row holds: [[sources.{name}.load]] with entity = …"
         line, column = place(("sources", name))
         shown = f"sources.{name}.load"
-        problems.append(Problem(file, line, column, shown, "no-load", "a load", "none", hint))
+        problems.append(Misfit(file, line, column, shown, "missing", "a load", "nothing", hint))
     return loads, problems
 
 
@@ -94,8 +94,8 @@ class _Reader:
         keys: tuple[str | int, ...] = ("sources", self.source_name, "load", self.at, *inside)
         line, column = self.place(keys)
         shown = ".".join([f"sources.{self.source_name}.load[{self.at}]", *inside])
-        told = "nothing" if got is None else repr(got)
-        self.problems.append(Problem(self.file, line, column, shown, code, expected, told, hint))
+        told, code = (repr(got), code) if got is not None else ("nothing", "missing")
+        self.problems.append(Misfit(self.file, line, column, shown, code, expected, told, hint))
 
     def load(self) -> Load | None:
         """The load, as far as it can be made sense of."""

@@ -89,10 +89,10 @@ def _check_header(header: Sequence[str], loads: Sequence[Load], name: str) -> No
                     got, hint = f"{told} columns of that name", "name them differently"
                     code, expected = "doubled-column", "one column of that name"
                 else:
-                    got, code, expected = "no such column", "missing-column", "a column"
+                    got, code, expected = "none", "missing-column", "a column of this name"
                     listed = ", ".join(known for known in header if known)
                     hint = did_you_mean(column, header, otherwise=f"the file has {listed[:300]}")
-                problem = Problem(name, 1, 0, column, code, expected, got, f"{hint}; {used}")
+                problem = Problem(name, 1, 0, column, code, expected, got, f"{used}; {hint}")
                 problems[column] = problem
     if problems:
         raise SourceError(*problems.values())
