@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +86,12 @@ def _across(
     """What only several settings together can be wrong about."""
     web = data.get("web", {})
     host = web.get("host", "127.0.0.1") if isinstance(web, dict) else None
-    if (
-        isinstance(host, str)
-        and host.strip()
-        and host not in LOOPBACK
-        and "metrics_token" not in web
-    ):
-        expected = f"a secret, because host {host!r} lets other machines read /metrics"
-        hint = "set PERENNIAL_WEB__METRICS_TOKEN or PERENNIAL_WEB__METRICS_TOKEN_FILE"
-        finding = Finding("missing", expected, hint)
-        yield problem_at(document, ("web", "metrics_token"), finding, given={("web",): FILE})
+    if not isinstance(host, str) or not host.strip() or host in LOOPBACK or "metrics_token" in web:
+        return
+    expected = f"a secret, because host {host!r} lets other machines read /metrics"
+    hint = "set PERENNIAL_WEB__METRICS_TOKEN or PERENNIAL_WEB__METRICS_TOKEN_FILE"
+    cause = problem_at(document, ("web", "host"), Finding("missing", expected, hint), given=given)
+    yield replace(cause, path="web.metrics_token")
 
 
 def _put(data: dict[str, Any], path: Path_, value: object) -> None:

@@ -15,12 +15,13 @@ from worker.kernel.errors import Misfit, Problem, did_you_mean, nearest
 from worker.kernel.toml import Document, Path_
 
 _PASSWORD = re.compile(r":(?!//)\S+@")
+_UNQUOTE = "write it without quotes"
 _TYPES = {
     "string_type": ("text", "put it in quotes"),
-    "int_type": ("a whole number", "write it without quotes"),
+    "int_type": ("a whole number", _UNQUOTE),
     "int_from_float": ("a whole number", ""),
-    "float_type": ("a number", "write it without quotes"),
-    "bool_type": ("true or false", "write it without quotes"),
+    "float_type": ("a number", _UNQUOTE),
+    "bool_type": ("true or false", _UNQUOTE),
     "list_type": ("a list", 'put it in brackets, e.g. ["a", "b"]'),
     "tuple_type": ("a list", 'put it in brackets, e.g. ["a", "b"]'),
     "date_type": ("a date", "write it without quotes, e.g. 2027-05-01"),
@@ -90,6 +91,8 @@ def problems_of(
     """
     found: list[Problem] = []
     for details in error.errors(include_url=False):
+        if details["type"] == "default_factory_not_called":
+            continue  # a default that counts from a value which is wrong itself
         found.extend(_problems(details, document, model, given or {}))
     return found
 
@@ -145,7 +148,10 @@ def _problems(
     if details["type"] == "extra_forbidden":
         finding = _unknown_key(str(path[-1]), known_keys(model, path[:-1]))
         return [problem_at(document, path, finding, given=given, at_key=True)]
-    return [problem_at(document, path, _finding(details, model, path), given=given)]
+    finding = _finding(details, model, path)
+    if finding.code == "type" and origin_of(path, given):
+        finding = finding._replace(hint="")  # quotes are a matter of the file
+    return [problem_at(document, path, finding, given=given)]
 
 
 def _with_value(finding: Finding, value: object) -> Finding:
@@ -171,6 +177,8 @@ def _finding(details: ErrorDetails, model: type[BaseModel], path: Path_) -> Find
         return one_of(details["input"], allowed)
     if kind in _TYPES:
         expected, hint = _TYPES[kind]
+        if hint == _UNQUOTE and not isinstance(details["input"], str):
+            hint = ""
         if kind == "list_type" and _holds_tables(_kind_at(model, path)):
             name = ".".join(part for part in path if isinstance(part, str))
             hint = f"write [[{name}]] with double brackets"

@@ -70,10 +70,10 @@ def mailbox(text: str) -> str:
     if re.search(r"[\r\n\0\v\f\x85\u2028\u2029]", text):
         raise not_a("address", "a sender on one line", "remove the line break")
     found = getaddresses([text])
-    if len(found) != 1:
+    if len(found) != 1 and text.strip():
         hint = "write one 'Name <address>'; a name with a comma stands in double quotes"
         raise not_a("address", "one sender", hint)
-    address = found[0][1]
+    address = found[0][1] if found else ""
     if not address.isascii():
         hint = "write an international domain in its xn-- form; the name may be in any letters"
         raise not_a("address", "a sender whose address is plain ASCII", hint)

@@ -1,0 +1,369 @@
+"""Every setting that is wrong is told at once: where, what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from worker.config.loading import Loaded, load
+from worker.config.settings import Settings
+from worker.kernel.errors import ConfigError
+
+LONG = "0f" * 16  # 32 bytes
+MAKE = "make one with: openssl rand -hex 32"
+
+
+def load_text(root: Path, text: str, **environ: str) -> Loaded:
+    (root / "config.toml").write_text(text, encoding="utf-8")
+    return load(root, environ)
+
+
+def complaints(root: Path, text: str, **environ: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_text(root, text, **environ)
+    assert caught.value.exit_code == 3
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
+    loaded = load(tmp_path, {})
+    assert loaded.settings == Settings()
+    assert set(loaded.origins.values()) == {"default"}
+
+
+def test_the_sample_file_shows_the_defaults() -> None:
+    loaded = load(Path(__file__).parents[2], {})
+    assert loaded.settings == Settings()
+    shown = {name for name, origin in loaded.origins.items() if origin != "default"}
+    assert set(loaded.origins) - shown == {"web.metrics_token", "mail.reply_to"}
+
+
+def test_a_flag_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[web]\nport = 1\nhost = 'localhost'\n[beat]\n")
+    environ = {"PERENNIAL_WEB__PORT": "2", "PERENNIAL_BEAT__EVERY": "2 minutes"}
+    loaded = load(tmp_path, environ, {"web.port": "3"})
+    assert loaded.settings.web.port == 3
+    assert loaded.settings.web.host == "localhost"
+    assert loaded.settings.beat.every == timedelta(minutes=2)
+    assert loaded.origins["web.port"] == "--set web.port"
+    assert loaded.origins["web.host"] == "config.toml:3"
+    assert loaded.origins["beat.every"] == "PERENNIAL_BEAT__EVERY"
+    assert loaded.origins["log.level"] == "default"
+
+
+def test_the_content_of_a_file_can_be_a_setting(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text(LONG + "\n")
+    loaded = load_text(tmp_path, "", PERENNIAL_WEB__METRICS_TOKEN_FILE=str(secret))
+    token = loaded.settings.web.metrics_token
+    assert token is not None
+    assert token.get_secret_value() == LONG
+    assert loaded.origins["web.metrics_token"] == f"PERENNIAL_WEB__METRICS_TOKEN_FILE ({secret})"
+
+
+def test_a_variable_reaches_a_table_in_a_table_and_a_source(tmp_path: Path) -> None:
+    text = '[sources.new-licences]\nkind = "csv"\npath = "a.csv"\n'
+    loaded = load_text(
+        tmp_path,
+        text,
+        PERENNIAL_MAIL__FILE__FOLDER="elsewhere",
+        PERENNIAL_MAIL__FROM="Anna Nowak <anna@example.com>",
+        PERENNIAL_SOURCES__NEW_LICENCES__FULL_SYNC="true",
+    )
+    assert loaded.settings.mail.file.folder == "elsewhere"
+    assert loaded.settings.mail.sender == "Anna Nowak <anna@example.com>"
+    assert loaded.settings.sources["new-licences"].full_sync is True
+
+
+def test_variables_of_other_programs_are_left_alone(tmp_path: Path) -> None:
+    load_text(tmp_path, "", HOME="/", PERENNIALS="x", PERENNIAL_ROOT="/x")
+
+
+def test_the_pages_are_where_they_are_served_unless_said_otherwise(tmp_path: Path) -> None:
+    assert load_text(tmp_path, "[web]\nport = 81").settings.web.base_url == "http://127.0.0.1:81"
+
+
+def test_a_relative_database_counts_from_the_root() -> None:
+    settings = Settings().database
+    assert settings.resolved(Path("/srv/p")) == "sqlite:////srv/p/var/perennial.db"
+
+
+EVERYTHING = """\
+[web]
+port = "80"
+hst = "x"
+base_url = "http://example.com"
+[databse]
+url = 5
+[mail]
+lease = "60 secs"
+[book]
+timezone = "CET"
+[sources.x]
+kind = "csv"
+date_formt = "x"
+[sources.x.load]
+"""
+
+
+def test_all_problems_of_file_environment_and_flags_come_at_once(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(EVERYTHING)
+    environ = {
+        "PERENNIAL_JOBS__BROKER": "rabbit://ann:hunter2@c",
+        "PERENNIAL_MAIL__FILE__FOLDR": "x",
+        "PERENNIAL_SOURCES__X__FULL_SYNC": "yes",
+    }
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, environ, {"web.prt": "1", "beat.every": "0 days"})
+    assert str(caught.value).splitlines() == [
+        "config.toml:2:8: web.port: '80' is not a whole number; write it without quotes",
+        "config.toml:3:1: web.hst: 'hst' is not a known key; did you mean 'host'?",
+        "config.toml:4:12: web.base_url: 'http://example.com' is not safe to mail: away from "
+        "localhost a base_url begins with https://; write e.g. 'https://renewals.example.com'",
+        "config.toml:5:2: databse: 'databse' is not a known key; did you mean 'database'?",
+        "config.toml:8:9: mail.lease: '60 secs' is not a span of time; "
+        "write e.g. '30 seconds', '10 minutes' or '2 days'",
+        "config.toml:10:12: book.timezone: 'CET' is not a time zone; "
+        "write a city's zone such as 'Europe/Warsaw', or 'UTC'",
+        "config.toml:11:1: sources.x.path: missing; "
+        'expected the file to read, e.g. "data/licences.csv"',
+        "config.toml:13:1: sources.x.date_formt: 'date_formt' is not a known key; "
+        "did you mean 'date_format'?",
+        "config.toml:14:1: sources.x.load: a table is not a list; "
+        "write [[sources.x.load]] with double brackets",
+        "PERENNIAL_MAIL__FILE__FOLDR: no setting has this name; "
+        "did you mean 'PERENNIAL_MAIL__FILE__FOLDER'?",
+        "--set web.prt: no setting has this name; did you mean 'web.port'?",
+        "PERENNIAL_JOBS__BROKER: jobs.broker: 'rabbit://ann:***@c' is not a broker; "
+        "write 'memory' or 'redis://localhost:6379'",
+        "--set beat.every: beat.every: '0 days' is not a span of time longer than nothing; "
+        "write e.g. '30 seconds', '10 minutes' or '2 days'",
+        "PERENNIAL_SOURCES__X__FULL_SYNC: sources.x.full_sync: 'yes' is not true or false",
+        "14 problems in the configuration",
+    ]
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_what_the_environment_has_wrong(
+    tmp_path: Path,
+) -> None:
+    assert complaints(tmp_path, "[web\n", PERENNIAL_WEB__PRT="1") == [
+        "config.toml:1:5: not valid TOML: Expected ']' at the end of a table declaration",
+        "PERENNIAL_WEB__PRT: no setting has this name; did you mean 'PERENNIAL_WEB__PORT'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[web]\nport = 8000.0", "2:8: web.port: 8000.0 is not a whole number"),
+        (
+            "[web]\nport = true",
+            "2:8: web.port: true is not a whole number",
+        ),
+        (
+            "[web]\nport = 70000",
+            "2:8: web.port: 70000 is not a port; write a number from 1 to 65535",
+        ),
+        ("[web]\nhost = 5", "2:8: web.host: 5 is not text; put it in quotes"),
+        ("web = 5", "1:7: web: 5 is not a table; write [table] on a line of its own"),
+        (
+            '[log]\nlevel = "inof"',
+            "2:9: log.level: 'inof' is not one of 'debug', 'info', 'warning', 'error'; "
+            "did you mean 'info'?",
+        ),
+        ('[mail]\nchannel = "sendgird"', "2:11: mail.channel: 'sendgird' is not 'file'"),
+        (
+            '[book]\ntimezone = "+02:00"',
+            "2:12: book.timezone: '+02:00' is not a time zone; "
+            "write a city's zone such as 'Europe/Warsaw', or 'UTC'",
+        ),
+        (
+            '[book]\ntimezone = "Europe/Warsav"',
+            "2:12: book.timezone: 'Europe/Warsav' is not a time zone; "
+            "did you mean 'Europe/Warsaw'?",
+        ),
+        (
+            '[book]\ncountry = "pl"',
+            "2:11: book.country: 'pl' is not an ISO 3166 country code of two capital letters; "
+            "write 'PL'",
+        ),
+        (
+            '[book]\nlanguage = "Polish"',
+            "2:12: book.language: 'Polish' is not a language code; write e.g. 'en', 'pl' or 'ru'",
+        ),
+        (
+            '[database]\nurl = "mysql://u:pw@h/d"',
+            "2:7: database.url: 'mysql://u:***@h/d' is not the address of a database; "
+            "write 'sqlite:///var/perennial.db' or 'postgresql+psycopg://user@host/name'",
+        ),
+        (
+            '[database]\nurl = "sqlite:///:memory:"',
+            "2:7: database.url: 'sqlite:///:memory:' is not the address of a database; "
+            "write 'sqlite:///var/perennial.db' or 'postgresql+psycopg://user@host/name'",
+        ),
+        (
+            '[database]\nenvironment = "Main one"',
+            "2:15: database.environment: 'Main one' is not a name of lower-case letters, digits "
+            "and dashes; write e.g. 'main'",
+        ),
+    ],
+)
+def test_a_wrong_value_is_told_and_never_coerced(tmp_path: Path, line: str, said: str) -> None:
+    assert complaints(tmp_path, line) == [f"config.toml:{said}"]
+
+
+@pytest.mark.parametrize(
+    ("sender", "said"),
+    [
+        (
+            "Renewals\\nBcc: all@example.com <renewals@example.com>",
+            "'Renewals\\nBcc: all@example.com <renewals@example.com>' is not a sender on one line; "
+            "remove the line break",
+        ),
+        (
+            "Smith, Ann <ann@example.com>",
+            "'Smith, Ann <ann@example.com>' is not one sender; write one 'Name <address>'; "
+            "a name with a comma stands in double quotes",
+        ),
+        (
+            "a@example.com, b@example.com",
+            "'a@example.com, b@example.com' is not one sender; write one 'Name <address>'; "
+            "a name with a comma stands in double quotes",
+        ),
+        (
+            "Renewals <odnowienia@przykład.pl>",
+            "'Renewals <odnowienia@przykład.pl>' is not a sender whose address is plain ASCII; "
+            "write an international domain in its xn-- form; the name may be in any letters",
+        ),
+        (
+            "Renewals",
+            "'Renewals' is not a sender; write e.g. 'Renewals <renewals@example.com>'",
+        ),
+        ("", "'' is not a sender; write e.g. 'Renewals <renewals@example.com>'"),
+        ("a@b", "'a@b' is not a sender; write e.g. 'Renewals <renewals@example.com>'"),
+    ],
+)
+def test_a_sender_that_would_not_arrive_is_refused(tmp_path: Path, sender: str, said: str) -> None:
+    assert complaints(tmp_path, f'[mail]\nfrom = "{sender}"') == [
+        f"config.toml:2:8: mail.from: {said}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ['"Smith, Ann" <ann@example.com>', "Зоя <zoya@example.com>", "renewals@example.com"],
+)
+def test_a_sender_may_have_a_name_in_any_letters(tmp_path: Path, sender: str) -> None:
+    loaded = load_text(tmp_path, f"[mail]\nfrom = '{sender}'")
+    assert loaded.settings.mail.sender == sender
+
+
+# --- secrets ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ("", "the secret is blank"),
+        ("   ", "the secret is blank"),
+        ("changeme", "the secret is a placeholder that anyone could guess"),
+        ("Secret", "the secret is a placeholder that anyone could guess"),
+        ("x" * 40, "the secret is a placeholder that anyone could guess"),
+        (
+            "your-token-goes-here-please-replace-me",
+            "the secret is a placeholder that anyone could guess",
+        ),
+        ("0f" * 15, "the secret is 30 bytes long; at least 32 are needed"),
+    ],
+)
+def test_a_weak_secret_is_refused_and_not_repeated(tmp_path: Path, secret: str, said: str) -> None:
+    assert complaints(tmp_path, "", PERENNIAL_WEB__METRICS_TOKEN=secret) == [
+        f"PERENNIAL_WEB__METRICS_TOKEN: web.metrics_token: {said}; {MAKE}"
+    ]
+
+
+def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    assert complaints(tmp_path, f'[web]\nmetrics_token = "{LONG}"') == [
+        "config.toml:2:1: web.metrics_token: a secret does not belong in this file; remove this "
+        "line and set PERENNIAL_WEB__METRICS_TOKEN, or PERENNIAL_WEB__METRICS_TOKEN_FILE with the "
+        "name of a file that holds it"
+    ]
+
+
+def test_a_secret_on_the_command_line_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, {}, {"web.metrics_token": LONG})
+    assert [str(problem) for problem in caught.value.problems] == [
+        "--set web.metrics_token: a secret on the command line can be read by everybody on this "
+        "machine; set PERENNIAL_WEB__METRICS_TOKEN or PERENNIAL_WEB__METRICS_TOKEN_FILE"
+    ]
+
+
+def test_a_host_that_others_reach_needs_a_secret_for_metrics(tmp_path: Path) -> None:
+    assert complaints(tmp_path, '[web]\nhost = "0.0.0.0"') == [
+        "config.toml:2:8: web.metrics_token: missing; expected a secret, because host '0.0.0.0' "
+        "lets other machines read /metrics; set PERENNIAL_WEB__METRICS_TOKEN or "
+        "PERENNIAL_WEB__METRICS_TOKEN_FILE"
+    ]
+    load_text(tmp_path, '[web]\nhost = "0.0.0.0"', PERENNIAL_WEB__METRICS_TOKEN=LONG)
+
+
+def test_a_variable_and_its_file_cannot_both_be_set(tmp_path: Path) -> None:
+    both = {"PERENNIAL_WEB__PORT": "1", "PERENNIAL_WEB__PORT_FILE": "/x"}
+    assert complaints(tmp_path, "", **both) == [
+        "PERENNIAL_WEB__PORT_FILE: web.port: PERENNIAL_WEB__PORT and PERENNIAL_WEB__PORT_FILE are "
+        "both set; keep one of the two"
+    ]
+
+
+def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert complaints(tmp_path, "", PERENNIAL_WEB__METRICS_TOKEN_FILE="/none/here") == [
+        "PERENNIAL_WEB__METRICS_TOKEN_FILE: web.metrics_token: "
+        "'/none/here' cannot be read: No such file or directory"
+    ]
+
+
+def test_no_representation_shows_a_secret_or_a_password(tmp_path: Path) -> None:
+    text = '[database]\nurl = "postgresql://ann:hunter2@db/p"\n[jobs]\nbroker = "redis://:pw77@r"'
+    settings = load_text(tmp_path, text, PERENNIAL_WEB__METRICS_TOKEN=LONG).settings
+    for shown in (repr(settings), str(settings), repr(settings.database), str(settings.jobs)):
+        assert "hunter2" not in shown
+        assert "pw77" not in shown
+        assert LONG not in shown
+    assert settings.database.url == "postgresql://ann:hunter2@db/p"
+
+
+# --- sources ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            'encoding = "cp1520"',
+            "encoding: 'cp1520' is not an encoding; did you mean 'cp1252'?",
+        ),
+        (
+            'delimiter = ";;"',
+            "delimiter: ';;' is not a single character; write e.g. ',' or ';' or \"\\t\"",
+        ),
+        (
+            'date_format = "YYYY-MM-DD"',
+            "date_format: 'YYYY-MM-DD' is not a format of dates; "
+            "write e.g. '%Y-%m-%d' or '%d.%m.%Y'",
+        ),
+        (
+            'term = "renewals"',
+            "term: 'renewals' is not one of 'renewal', 'correction'; did you mean 'renewal'?",
+        ),
+        ("load = 5", "load: 5 is not a list; write [[sources.s.load]] with double brackets"),
+    ],
+)
+def test_a_source_is_checked_as_far_as_it_can_be_without_its_file(
+    tmp_path: Path, line: str, said: str
+) -> None:
+    column = line.index("=") + 3
+    text = f'[sources.s]\nkind = "csv"\npath = "x.csv"\n{line}\n'
+    assert complaints(tmp_path, text) == [f"config.toml:4:{column}: sources.s.{said}"]
