@@ -8,22 +8,21 @@ from email.headerregistry import Address, BaseHeader, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import getaddresses
-from typing import Protocol
+from functools import lru_cache
+from typing import Any, Protocol
 
 from worker.kernel.clock import require_aware
 
 
 class _Registry(HeaderRegistry):
-    """Python's own kinds of headers; it makes a class anew for every header, here once a kind."""
+    """Python's own headers. Most of a mail's are the same in the next one: parsed once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._made: dict[str, type[BaseHeader]] = {}
+        self._kept = lru_cache(maxsize=512)(super().__call__)
 
-    def __getitem__(self, name: str) -> type[BaseHeader]:
-        if name not in self._made:
-            self._made[name] = super().__getitem__(name)
-        return self._made[name]
+    def __call__(self, name: str, value: Any) -> BaseHeader:
+        return self._kept(name, value)
 
 
 # Seven-bit bodies pass every relay unchanged.
@@ -74,10 +73,10 @@ def compose(
     if not _KEY.fullmatch(mail_key) or not _KEY.fullmatch(domain.replace(".", "-")):
         raise ValueError(f"expected a plain key and domain, got {mail_key!r} and {domain!r}")
     message = EmailMessage(_POLICY)
-    message["From"] = parse_address(sender)
-    message["To"] = parse_address(recipient)
+    message["From"] = str(parse_address(sender))
+    message["To"] = str(parse_address(recipient))
     if reply_to:
-        message["Reply-To"] = parse_address(reply_to)
+        message["Reply-To"] = str(parse_address(reply_to))
     message["Subject"] = _one_line(rendered.subject)
     message["Date"] = require_aware(date)
     message["Message-ID"] = f"<{mail_key}@{domain}>"
