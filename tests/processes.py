@@ -37,7 +37,7 @@ class Process:
         """The events of that name."""
         return [event for event in self.events() if event["event"] == name]
 
-    def wait_for(self, name: str, seconds: float = 30) -> None:
+    def wait_for(self, name: str, seconds: float = 90) -> None:
         """Waits until it has logged the event ``name``; fails when it ends before."""
 
         def ready() -> bool:

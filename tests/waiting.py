@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-def until(happened: Callable[[], object], seconds: float = 20, *, what: str = "it") -> None:
+def until(happened: Callable[[], object], seconds: float = 30, *, what: str = "it") -> None:
     """Returns as soon as ``happened()`` is true; fails the test after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not happened():
