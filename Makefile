@@ -5,7 +5,7 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench migration lock clean
 
 demo: .venv/core.stamp
 	$(BIN)/perennial demo --once
@@ -22,6 +22,10 @@ check: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m bench $(ARGS)
+
+# The next migration, drafted from the tables: make migration ARGS='"Say what changes"'
+migration: .venv/dev.stamp
+	$(BIN)/python -m tests.schema $(ARGS)
 
 # Locks are requirement files with hashes, so that they name no index.
 lock: $(UV)

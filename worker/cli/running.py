@@ -83,7 +83,7 @@ def _wait(app: App, told: threading.Event) -> None:
     """Waits for the signal; exit code 1 when it was a part that gave up instead."""
     told.wait()
     if not app.stopping.is_set():
-        raise SystemExit(1)
+        click.get_current_context().exit(1)
 
 
 def _require_usable(app: App) -> None:
@@ -138,4 +138,5 @@ def doctor(app: App, as_json: bool) -> None:
         else:
             click.echo(f"{check.level:8} {check.name}: {check.said}")
     levels = {check.level for check in found}
-    raise SystemExit(4 if Level.DOWN in levels else 1 if Level.FINDING in levels else 0)
+    code = 4 if Level.DOWN in levels else 1 if Level.FINDING in levels else 0
+    click.get_current_context().exit(code)

@@ -59,4 +59,4 @@ def current(app: Opening, as_json: bool) -> None:
     else:
         click.echo(f"{revision or 'no tables'} (this release needs {head()})")
     if behind:
-        raise SystemExit(1)
+        click.get_current_context().exit(1)

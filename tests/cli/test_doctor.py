@@ -1,0 +1,116 @@
+"""``perennial doctor``: how every dependency is, and what waits for a person."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processes import write_config
+from tests.servers import Postgres, Redis
+from worker.bootstrap import App
+from worker.cli.main import run
+from worker.db import heartbeats
+from worker.schedules.records import versions
+from worker.worklist.records import tasks
+
+
+def _doctor(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, dict[str, dict[str, Any]]]:
+    code = run(["--root", str(root), "doctor", "--json"], {})
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return code, {line["name"]: line for line in lines}
+
+
+def test_all_is_well_when_everything_answers_and_nothing_waits(
+    root: Path, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root, database=database_url)
+    code, found = _doctor(root, capsys)
+    assert code == 0
+    assert found["database"]["level"] == found["broker"]["level"] == "ok"
+    assert found["mail.channel file"]["level"] == "ok"
+    assert found["beat"] == {
+        "name": "beat",
+        "level": "note",
+        "said": "never ran; start perennial up, or perennial scheduler",
+    }
+
+
+def test_a_database_without_tables_is_a_finding(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root)
+    code, found = _doctor(root, capsys)
+    assert code == 1
+    assert found["database"]["level"] == "finding"
+    assert "Run: perennial db upgrade" in found["database"]["said"]
+
+
+def test_a_dependency_that_is_down_is_exit_code_4(
+    root: Path, own_postgres: Postgres, own_redis: Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own_postgres.stop()
+    own_redis.kill()
+    write_config(root, database=own_postgres.url(), broker=own_redis.url())
+    code, found = _doctor(root, capsys)
+    assert code == 4
+    assert found["database"]["level"] == found["broker"]["level"] == "down"
+
+
+def test_what_waits_for_a_person_is_a_finding(
+    root: Path, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root, database=database_url)
+    app = App.open(root, {})
+    now = app.clock.now()
+    with app.engine.begin() as conn:
+        for kind in ("alarm", "step"):
+            row = {"key": kind, "kind": kind, "title": kind, "opened_at": now}
+            conn.execute(tasks.insert().values(row))
+        heartbeats.beat(conn, "beat", now - timedelta(minutes=10))
+    app.close()
+    code, found = _doctor(root, capsys)
+    assert code == 1
+    assert (found["tasks alarm"]["level"], found["tasks step"]["level"]) == ("finding", "note")
+    assert found["beat"]["level"] == "finding"
+
+
+def test_a_schedule_that_is_edited_or_not_applied_is_a_finding(
+    root: Path, sqlite_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root, database=sqlite_url)
+    (root / "schedules").mkdir()
+    for stem in ("applied", "edited", "new"):
+        (root / f"schedules/{stem}.toml").write_text(f'name = "{stem}"\n')
+    app = App.open(root, {})
+    with app.engine.begin() as conn:
+        for stem, text in (("applied", 'name = "applied"\n'), ("edited", "old"), ("gone", "old")):
+            row = {
+                "schedule": stem,
+                "number": 1,
+                "digest": "d",
+                "text": text,
+                "templates": {},
+                "steps_since": {},
+                "applied_at": app.clock.now(),
+                "active": True,
+            }
+            conn.execute(versions.insert().values(row))
+    app.close()
+    code, found = _doctor(root, capsys)
+    assert code == 1
+    assert {
+        name.removeprefix("schedules/"): (line["level"], line["said"].split(":")[0])
+        for name, line in found.items()
+        if name.startswith("schedules/")
+    } == {
+        "applied.toml": ("ok", "applied"),
+        "edited.toml": ("finding", "edited since it was applied"),
+        "gone.toml": ("finding", "runs, but its file is gone"),
+        "new.toml": ("finding", "not applied"),
+    }
