@@ -44,7 +44,6 @@ class Case:
     walks: list[Walk]
     rows: dict[tuple[int, str], list[Row]]
     nothing: list[Row]
-    reachable: bool
     auto: bool
 
 
@@ -132,7 +131,7 @@ class Comparison:
         elif outcome.verdict is None:
             if row["decision"] not in OPEN_ENDED:
                 self.object("decision", row, f"{_said(row)}; nothing was to be decided yet")
-        elif outcome.done and outcome.line.kind == "email" and not case.reachable:
+        elif outcome.done and not self.reaches(case, outcome.line):
             pass  # nobody to write to; only a mail would be wrong
         elif (
             outcome.done
@@ -220,8 +219,14 @@ class Comparison:
             return
         got = {address.lower() for address in row.get("to") or ()}
         wanted = self.addressees(case, line)
-        if got != wanted:
+        if got != wanted or not got:
             self.object("address", row, f"to {sorted(got)}, expected {sorted(wanted)}")
+
+    def reaches(self, case: Case, line: Line) -> bool:
+        """Whether a step has anybody to go to; tasks always have."""
+        return (
+            self.book.contacts is None or line.kind != "email" or bool(self.addressees(case, line))
+        )
 
     def addressees(self, case: Case, line: Line) -> set[str]:
         """The addresses of the first rung that has any, in small letters."""
@@ -261,11 +266,12 @@ class Comparison:
             for walk in case.walks
             for outcome in walk.outcomes.values()
             if outcome.done and outcome.day and self.first <= outcome.day <= self.last
+            if self.reaches(case, outcome.line)
         ]
         outside = {
             walk.first_act is None for walk in case.walks if walk.ended is None or walk.first_act
         }
-        if done and case.reachable:
+        if done:
             self.object("nothing", row, f"gets nothing, it says; expected {_told(done[0])}")
         elif not row.get("reason"):
             self.object("reason", row, "gets nothing, without a reason")

@@ -31,7 +31,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.oracle.compare import SLOTS, Case, Comparison, Disagreement, Row, reached
+from tests.oracle.compare import SLOTS, Case, Comparison, Disagreement, Row
 from tests.oracle.days import ONE, Calendar, civil
 from tests.oracle.life import Book, Event, Picture, index, pictures
 from tests.oracle.script import Script, read
@@ -174,9 +174,7 @@ class Court:
                 found[row["cycle"], row["step"]].append(row)
         nothing = [row for row in rows if row.get("decision") == "nothing"]
         auto = any(picture.by_itself for picture in seen)
-        return Case(
-            script, key, account, walks, found, nothing, self._reachable(script, account), auto
-        )
+        return Case(script, key, account, walks, found, nothing, auto)
 
     def _live(
         self, script: Script, seen: Sequence[Picture], slot: int, begins: datetime
@@ -198,11 +196,6 @@ class Court:
     def _warm_up(self, script: Script) -> datetime:
         days = script.reach + script.valid_days + 31
         return datetime.combine(self.first - timedelta(days=days), time(0), UTC)
-
-    def _reachable(self, script: Script, account: Mapping[str, Any]) -> bool:
-        return self.book.contacts is None or any(
-            reached(contact, script) for contact in self.book.contacts.get(account["key"], ())
-        )
 
 
 def _licences_of(event: Event, book: Book) -> Iterable[str]:
