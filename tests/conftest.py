@@ -130,7 +130,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 def redis_url(run_folder: Path) -> Iterator[str]:
     """A Redis database that no other test uses, empty."""
     server = _shared(run_folder, "redis")["url"]
-    url = f"{server.rpartition('/')[0]}/{_own_number(run_folder)}"
+    url = f"{server.rpartition('/')[0]}/{_own_number()}"
     client = RedisClient.from_url(url)
     client.flushdb()
     yield url
@@ -138,7 +138,7 @@ def redis_url(run_folder: Path) -> Iterator[str]:
     client.close()
 
 
-def _own_number(run: Path) -> int:
+def _own_number() -> int:
     """One number per test process, from 0 to 255."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     return int(worker.removeprefix("gw")) % 256

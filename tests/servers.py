@@ -346,6 +346,8 @@ def _keep(name: str, run: Path, owner: int) -> None:
         server.kill()
         shutil.rmtree(folder, ignore_errors=True)
         note.unlink(missing_ok=True)
+        if not _alive(owner):  # it was killed, and cannot tidy up itself
+            shutil.rmtree(run, ignore_errors=True)
 
 
 def _write(note: Path, found: dict[str, str]) -> None:
