@@ -211,19 +211,23 @@ RESAVE = "save it as 'UTF-8' (without BOM) in your editor"
         (b'a = 1\nb = "\xb9"', f"t.toml:2:6: byte 0xb9 is not UTF-8; {RESAVE}"),
         (
             b"a = 1\nname = Licence\n",
-            't.toml:2:8: not valid TOML: Invalid value; text stands in quotes, e.g. name = "Licence renewal"',
+            "t.toml:2:8: not valid TOML: Invalid value; "
+            'text stands in quotes, e.g. name = "Licence renewal"',
         ),
         (
             b"a = 1\na = 2\n",
-            "t.toml:2:6: not valid TOML: Cannot overwrite a value; this key is given twice; keep one of the two",
+            "t.toml:2:6: not valid TOML: Cannot overwrite a value; "
+            "this key is given twice; keep one of the two",
         ),
         (
             b"a = [1,\n",
-            "t.toml:2:1: not valid TOML: Invalid value; the file ends too early: a bracket or a quote is not closed",
+            "t.toml:2:1: not valid TOML: Invalid value; "
+            "the file ends too early: a bracket or a quote is not closed",
         ),
         (
             b"a 1\n",
-            "t.toml:1:3: not valid TOML: Expected '=' after a key in a key/value pair; write key = value, one a line",
+            "t.toml:1:3: not valid TOML: Expected '=' after a key in a key/value pair; "
+            "write key = value, one a line",
         ),
         (b"a = " + b"[" * 5000, "t.toml:1:1: tables or arrays are nested too deeply"),
     ],

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str, str]] = {
     # name: (module, attribute, what help says)
     "demo": (
-        "worker.cli.demonstration",
+        "worker.cli.running",
         "demo",
         "Show it at work on a sample book, nothing to set up.",
     ),
@@ -190,6 +190,8 @@ def run(args: Sequence[str], environ: Mapping[str, str]) -> int:
         done = cli.main(list(args), prog_name="perennial", obj=app, standalone_mode=False)
         sys.stdout.flush()
         return done if isinstance(done, int) else 0
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BrokenPipeError:  # whoever read us, as head does, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
