@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_timedelta
 from babel.numbers import format_currency, format_decimal
 
@@ -64,7 +64,7 @@ class Formats:
     def __init__(self, language: str) -> None:
         try:
             self._locale = Locale.parse(language.replace("_", "-"), sep="-")
-        except (ValueError, LookupError) as error:
+        except (ValueError, UnknownLocaleError) as error:
             raise ValueError(f"{language!r} is not a language") from error
         self.date = lru_cache(maxsize=4096)(self._date)
         self.days = lru_cache(maxsize=4096)(self._days)

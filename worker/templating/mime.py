@@ -20,6 +20,10 @@ class _Registry(HeaderRegistry):
     def __init__(self) -> None:
         super().__init__()
         self._kept = lru_cache(maxsize=512)(super().__call__)
+        self._kinds = lru_cache(maxsize=64)(super().__getitem__)
+
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        return self._kinds(name)
 
     def __call__(self, name: str, value: Any) -> BaseHeader:
         return self._kept(name, value)
@@ -80,10 +84,11 @@ def compose(
     message["Subject"] = _one_line(rendered.subject)
     message["Date"] = require_aware(date)
     message["Message-ID"] = f"<{mail_key}@{domain}>"
-    message["Content-Language"] = rendered.language
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(rendered.text)
     message.add_alternative(rendered.html, subtype="html")
+    # Only now: content headers that stand before would move into the first part.
+    message["Content-Language"] = rendered.language
     # "=_" stands in no quoted-printable and no base64 body.
     message.set_boundary(f"=_{mail_key}")
     return message.as_bytes()

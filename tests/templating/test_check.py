@@ -1,0 +1,157 @@
+"""``check``: everything that is wrong with the templates, at once, before a client sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.templating.small import MAIL, SHIPPED, lay, texts
+from worker.templating.check import check_folder
+
+EN = "templates/renewal/test/en"
+
+
+def told(folder: Path, found: dict[str, str]) -> list[str]:
+    return [str(problem) for problem in check_folder(lay(folder, found))]
+
+
+def test_the_shipped_templates_are_in_order() -> None:
+    assert check_folder(SHIPPED) == []
+
+
+def test_a_small_mail_is_in_order(tmp_path: Path) -> None:
+    assert told(tmp_path, texts()) == []
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    assert told(tmp_path, {}) == [
+        "templates: expected a mail, got nothing; "
+        "write e.g. templates/renewal/heads-up/en/subject.txt"
+    ]
+
+
+def test_all_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
+    found = texts(
+        subject="Two\nlines",
+        body="Dear {{ contact.nmae }},\n{{ licence.amount | mony }}\n{{ foo }}\n{% include 'x' %}",
+        html='<p>\n<a href="javascript:x">x</a>\n<a href="data:x">x</a></p>',
+    )
+    assert told(tmp_path, found) == [
+        f"{EN}/body.html:2: href: expected a link to http, https or mailto, got 'javascript:x'",
+        f"{EN}/body.html:3: href: expected a link to http, https or mailto, got 'data:x'",
+        f"{EN}/body.txt:1: contact.nmae: expected a field of contact, got 'nmae'; "
+        "did you mean 'name'?",
+        f"{EN}/body.txt:2: expected a known filter, got 'mony'; did you mean 'money'?",
+        f"{EN}/body.txt:3: foo: expected a known variable, got 'foo'; there are account, contact, "
+        "language, licence, licences, sender, step, today",
+        f"{EN}/body.txt:4: expected a file to include, got 'x'; paths count from templates/",
+        f"{EN}/subject.txt: expected one line of at most 200 characters, got a line break; "
+        "join the lines",
+    ]
+
+
+def test_every_value_that_may_be_missing_is_told_in_one_run(tmp_path: Path) -> None:
+    body = "Dear {{ contact.name }},\n{{ licence.quantity | number }} x\n{{ licence.renew_url }}"
+    assert told(tmp_path, texts(body=body)) == [
+        f"{EN}/body.txt:{line}: {name}: expected a value that is always there, got {name}, "
+        f"which the book may lack; test it with {{% if {name} %}}, "
+        f"or write {{{{ {name} | default('…') }}}}"
+        for line, name in enumerate(("contact.name", "licence.quantity", "licence.renew_url"), 1)
+    ]
+
+
+def test_missing_files_and_a_missing_english_are_told(tmp_path: Path) -> None:
+    found = {f"{MAIL}/pl/subject.txt": "Temat", f"{MAIL}/pl/body.txt": "Tekst"}
+    assert told(tmp_path, found) == [
+        "templates/renewal/test: expected the mail in English, got none; "
+        "write templates/renewal/test/en/: it is sent when a client's language is missing",
+        "templates/renewal/test/pl/body.html: expected the three files subject.txt, body.txt and "
+        "body.html, got none; write it",
+    ]
+
+
+def test_a_misspelt_file_and_a_folder_that_is_no_language_are_told(tmp_path: Path) -> None:
+    found = texts() | {f"{MAIL}/en/body.htm": "x", f"{MAIL}/polski/body.txt": "x"}
+    said = told(tmp_path, found)
+    assert f"{EN}/body.htm: expected subject.txt, body.txt or body.html, got body.htm; " in said[0]
+    assert said[1] == (
+        "templates/renewal/test/polski: expected a folder named after a language, such as en or "
+        "pt-BR, got 'polski'; rename it"
+    )
+
+
+def test_a_file_that_is_not_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+    root = lay(tmp_path, texts())
+    (root / MAIL / "en" / "body.txt").write_bytes("a\nDzień dobry".encode("cp1250"))
+    assert [str(problem) for problem in check_folder(root)] == [
+        f"{EN}/body.txt:2: expected text in UTF-8, got the byte 0xf1; save the file as UTF-8"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("html", "line", "got"),
+    [
+        ("<div>\n<p>a\n</div>", 2, "<p> opened, but never closed"),
+        ("<p>a</p>\n</td>", 2, "<td> closed, but never opened"),
+        (
+            "{% if step %}\n<b>\n{% endif %}\n<p>x</p>",
+            2,
+            "<b> opened, but never closed",
+        ),
+    ],
+)
+def test_an_unclosed_html_tag_is_told_with_its_line(
+    tmp_path: Path, html: str, line: int, got: str
+) -> None:
+    assert told(tmp_path, texts(html=html)) == [
+        f"{EN}/body.html:{line}: expected every tag opened and closed, got {got}"
+    ]
+
+
+def test_a_tag_that_each_branch_opens_is_no_fault(tmp_path: Path) -> None:
+    html = "{% if contact.name %}<p>{% else %}<p style='x'>{% endif %}x</p>"
+    assert told(tmp_path, texts(html=html)) == []
+
+
+def test_a_fault_of_the_layout_is_told_in_the_layout(tmp_path: Path) -> None:
+    html = "{% extends 'layout.html' %}{% block a %}x{% endblock %}"
+    layout = "<div>\n{% block a %}{% endblock %}\n<p>"
+    assert told(tmp_path, texts(html=html, layout_html=layout)) == [
+        "templates/layout.html:1: expected every tag opened and closed, "
+        "got <div> opened, but never closed",
+        "templates/layout.html:3: expected every tag opened and closed, "
+        "got <p> opened, but never closed",
+    ]
+
+
+def test_an_unclosed_jinja_tag_is_told_with_its_line(tmp_path: Path) -> None:
+    (said,) = told(tmp_path, texts(body="a\n{% if step %}\nb"))
+    assert said.startswith(f"{EN}/body.txt:3: expected a template that can be read, got Unexpected")
+
+
+def test_output_without_bounds_is_told(tmp_path: Path) -> None:
+    found = texts(subject="{{ 'A'*10**9 }}", body="x" * 5_000_000)
+    assert told(tmp_path, found) == [
+        f"{EN}/body.txt: expected a file of at most 200,000 characters, got 5,000,000; shorten it",
+        f"{EN}/subject.txt:1: expected values that can be printed, "
+        "got '*' between things that are not numbers",
+    ]
+
+
+def test_a_mail_that_fails_only_after_the_expiry_date_is_told(tmp_path: Path) -> None:
+    (said,) = told(tmp_path, texts(body="in {{ licence.days_left | days }}"))
+    assert said == (
+        f"{EN}/body.txt:1: expected values that can be printed, "
+        "got -1 days, where 0 or more can be counted"
+    )
+
+
+def test_a_shared_file_is_checked_even_when_no_mail_uses_it(tmp_path: Path) -> None:
+    (said,) = told(tmp_path, texts(unused_html="{{ foo }}"))
+    assert said.startswith("templates/unused.html:1: foo: expected a known variable")
+
+
+def test_pages_of_the_web_are_not_mails(tmp_path: Path) -> None:
+    assert told(tmp_path, texts() | {"pages/a/b/c.html": "{{ nosuch }}"}) == []
