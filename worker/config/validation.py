@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, NamedTuple, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
 
 from worker.kernel.errors import Misfit, Problem, did_you_mean, nearest
 from worker.kernel.toml import Document, Path_
@@ -41,14 +40,17 @@ class Finding(NamedTuple):
     at: Path_ = ()
 
 
-def misfit(*findings: Finding) -> PydanticCustomError:
-    """The error that a validator raises; ``problems_of`` turns it into one problem a finding."""
-    return PydanticCustomError("misfit", "does not fit", {"findings": list(findings)})
+class UnfitError(ValueError):
+    """What a validator raises; ``problems_of`` turns it into one problem for each finding."""
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__("; ".join(finding.expected for finding in findings))
+        self.findings = findings
 
 
-def not_a(code: str, expected: str, hint: str = "", got: str | None = None) -> PydanticCustomError:
-    """The error of a validator with a single finding about the whole value."""
-    return misfit(Finding(code, expected, hint, got))
+def not_a(code: str, expected: str, hint: str = "", got: str | None = None) -> UnfitError:
+    """The error of a validator with a single finding, about the whole value."""
+    return UnfitError(Finding(code, expected, hint, got))
 
 
 def masked(text: str) -> str:
@@ -93,7 +95,7 @@ def problems_of(
     for details in error.errors(include_url=False):
         if details["type"] == "default_factory_not_called":
             continue  # a default that counts from a value which is wrong itself
-        found.extend(_problems(details, document, model, given or {}))
+        found.extend(_problems(cast("Mapping[str, Any]", details), document, model, given or {}))
     return found
 
 
@@ -136,14 +138,18 @@ def origin_of(path: Path_, given: Mapping[Path_, str]) -> str | None:
 
 
 def _problems(
-    details: ErrorDetails, document: Document, model: type[BaseModel], given: Mapping[Path_, str]
+    details: Mapping[str, Any],
+    document: Document,
+    model: type[BaseModel],
+    given: Mapping[Path_, str],
 ) -> list[Problem]:
     path = tuple(details["loc"])
     value = details["input"]
-    if details["type"] == "misfit":
+    unfit = details.get("ctx", {}).get("error")
+    if isinstance(unfit, UnfitError):
         return [
             problem_at(document, (*path, *finding.at), _with_value(finding, value), given=given)
-            for finding in details["ctx"]["findings"]
+            for finding in unfit.findings
         ]
     if details["type"] == "extra_forbidden":
         finding = _unknown_key(str(path[-1]), known_keys(model, path[:-1]))
@@ -168,7 +174,7 @@ def _unknown_key(word: str, known: Sequence[str]) -> Finding:
     return Finding("unknown-key", "a known key", hint, repr(word))
 
 
-def _finding(details: ErrorDetails, model: type[BaseModel], path: Path_) -> Finding:
+def _finding(details: Mapping[str, Any], model: type[BaseModel], path: Path_) -> Finding:
     kind, got = details["type"], shown(details["input"])
     if kind == "missing":
         return Finding("missing", _described(model, path), got="")

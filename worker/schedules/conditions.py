@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from worker.config.validation import Finding, misfit, shown
+from worker.config.validation import Finding, UnfitError, shown
 from worker.kernel.errors import did_you_mean
 from worker.kernel.toml import Path_
 from worker.schedules.model import Condition, Scalar
@@ -69,7 +69,7 @@ def reader(kind: Kind) -> Any:
             return Given((Condition("", any_of=_values(value, kind)),))
         findings = list(_wrong(value, kind))
         if findings:
-            raise misfit(*findings)
+            raise UnfitError(*findings)
         return Given(tuple(_conditions(value)))
 
     return read
@@ -78,7 +78,7 @@ def reader(kind: Kind) -> Any:
 def _values(value: object, kind: Kind, at: Path_ = ()) -> tuple[Scalar, ...]:
     findings = list(_misfits(value, kind, at))
     if findings:
-        raise misfit(*findings)
+        raise UnfitError(*findings)
     return tuple(value) if isinstance(value, list) else (value,)  # type: ignore[return-value]  # _misfits looked
 
 

@@ -11,9 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
-from pydantic_core import PydanticCustomError
-
-from worker.config.validation import Finding
+from worker.config.validation import Finding, UnfitError
 from worker.kernel.dates import zone, zone_names
 from worker.kernel.errors import nearest
 from worker.kernel.toml import Path_
@@ -158,7 +156,7 @@ def _offset(when: object) -> tuple[int, str, str] | None:
         return None
     try:
         offset: Offset = words.offset(when)
-    except PydanticCustomError:
+    except UnfitError:
         return None
     if offset.unit == "weeks":
         return offset.count * 7, "days", offset.side
@@ -181,7 +179,7 @@ def _calendar(calendar: Mapping[str, Any]) -> Found:
         return
     try:
         opens, closes = words.hours(hours)
-    except PydanticCustomError:
+    except UnfitError:
         return
     gap = None
     if name == "account" and opens < time(4):

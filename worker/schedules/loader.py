@@ -8,9 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import PydanticCustomError
 
-from worker.config.validation import in_order, problem_at, problems_of
+from worker.config.validation import UnfitError, in_order, problem_at, problems_of
 from worker.kernel.errors import ConfigError, Misfit, Problem
 from worker.kernel.toml import Document, TomlError, parse
 from worker.schedules import conditions, crosschecks, words
@@ -59,7 +58,7 @@ def load_with_notes(
     try:
         words.identifier(stem)
         document = parse(raw, name)
-    except PydanticCustomError:
+    except UnfitError:
         problem = Misfit(name, 0, 0, "", "name", _STEM, repr(stem), "rename it, e.g. renewal.toml")
         raise SchedulesError(f"{name} cannot be used", [problem]) from None
     except TomlError as error:

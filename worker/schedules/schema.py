@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 from worker.schedules import conditions
 from worker.schedules.crosschecks import KINDS
@@ -19,10 +18,10 @@ FILE = "schedule.schema.json"
 class _ForEditors(GenerateJsonSchema):
     """Leaves out what says nothing to who writes TOML: null, titles, defaults that are no text."""
 
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+    def nullable_schema(self, schema: Any) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
         inner = self.generate_inner(schema["schema"])
         default = schema.get("default")
         return {**inner, "default": default} if isinstance(default, str) else inner

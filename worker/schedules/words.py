@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import time
 from typing import Any
 
-from worker.config.validation import Finding, misfit, not_a, one_of, shown
+from worker.config.validation import Finding, UnfitError, not_a, one_of, shown
 from worker.config.values import zone_name
 from worker.kernel.errors import did_you_mean
 from worker.schedules.model import Offset, Span, Unit
@@ -139,7 +139,7 @@ def words(known: tuple[str, ...], *, empty: str = "") -> Callable[[object], tupl
             if word in value[:number]
         ]
         if wrong:
-            raise misfit(*wrong)
+            raise UnfitError(*wrong)
         return tuple(value)
 
     return read
