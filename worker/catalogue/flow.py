@@ -164,10 +164,10 @@ def _merge_until_sound(conn: Connection, parsed: Parsed, known: Known, report: R
     """Merges the rows, takes out those that contradict, and again, until none does."""
     while True:
         merger = Merger(parsed, known, report.file)
-        missing = [one for one in merger.unsettled() if one not in known.terms]
-        known.terms.update(store.terms_of(conn, missing))
         said, reasons = merger.merge()
-        if not reasons:
+        if merger.unsettled:
+            known.terms.update(store.terms_of(conn, merger.unsettled))
+        elif not reasons:
             return said
         _take_out(parsed, reasons)
 

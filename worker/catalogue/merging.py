@@ -96,15 +96,9 @@ class Merger:
             self._at.setdefault(load.entity.name, []).append(place)
         shape = list(parsed.shapes.get("licence", ()))
         self._places = [shape.index(name) for name in ("account", *DATES)] if shape else []
-
-    def unsettled(self) -> list[int]:
-        """Ids of the known licences whose terms must be looked at, not only the current one."""
-        ids = []
-        for key, entries in self._by_licence():
-            known = self._known.licences.get(key)
-            if known is not None and not self._is_plain(known, entries):
-                ids.append(known.id)
-        return ids
+        self.unsettled: list[int] = []
+        """Ids of known licences whose terms must be looked at, not only the current one, and are
+        not among those that are known: add them, and merge again."""
 
     def merge(self) -> tuple[Said, Reasons]:
         """What the file says, and the rows that contradict others or the book.
@@ -213,9 +207,15 @@ class Merger:
 
     def _merge_licence(self, key: str, entries: list[Entry], said: Said, reasons: Reasons) -> None:
         known = self._known.licences.get(key)
-        if known is None and self._lacks(entries, reasons):
-            return
-        plain = len(entries) == 1 if known is None else self._is_plain(known, entries)
+        if known is None:
+            if self._lacks(entries, reasons):
+                return
+            plain = len(entries) == 1
+        else:
+            plain = self._is_plain(known, entries)
+            if not plain and known.id not in self._known.terms:
+                self.unsettled.append(known.id)
+                return
         if plain:
             part = entries[0].part
             for entry in entries[1:]:
@@ -227,6 +227,8 @@ class Merger:
     def _lacks(self, entries: Sequence[Entry], reasons: Reasons) -> bool:
         """Whether a new licence comes without what it needs."""
         account_at, _, expires_at, _ = self._places
+        if entries[0].part[expires_at] and entries[0].part[account_at]:
+            return False
         lacking = []
         if not any(entry.part[expires_at] for entry in entries):
             lacking.append(("expires_on", "no-expiry", "the date on which a new licence expires"))

@@ -84,7 +84,7 @@ licences = Table(
         "ix_licences_changed",
         "id",
         postgresql_where=text("changed"),
-        sqlite_where=text("changed"),
+        sqlite_where=text("changed = 1"),
     ),
 )
 

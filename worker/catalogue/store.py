@@ -49,14 +49,14 @@ def mark_changed(conn: Connection, ids: Sequence[int] | None) -> None:
         conn.execute(update(licences).where(~licences.c.changed).values(changed=True))
         return
     for chunk in bulk.chunks(ids):
-        listed = bulk.among(conn, licences.c.id, chunk)
+        listed = bulk.among(licences.c.id, chunk)
         conn.execute(update(licences).where(listed, ~licences.c.changed).values(changed=True))
 
 
 def mark_accounts_changed(conn: Connection, account_ids: Sequence[int]) -> None:
     """Rings the bell of every licence of these accounts."""
     for chunk in bulk.chunks(account_ids):
-        listed = bulk.among(conn, licences.c.account_id, chunk)
+        listed = bulk.among(licences.c.account_id, chunk)
         conn.execute(update(licences).where(listed, ~licences.c.changed).values(changed=True))
 
 
@@ -81,14 +81,14 @@ def known(
     wanted = select(table.c.key, table.c.id, *[table.c[name] for name in columns])
     found: dict[str, tuple[Any, ...]] = {}
     for chunk in bulk.chunks(keys):
-        rows = conn.execute(wanted.where(bulk.among(conn, table.c.key, chunk)))
+        rows = conn.execute(wanted.where(bulk.among(table.c.key, chunk)))
         found.update((row[0], tuple(row[1:])) for row in rows)
     return found
 
 
 def terms_of(conn: Connection, licence_ids: Sequence[int]) -> dict[int, list[Term]]:
     """All terms of these licences."""
-    found: dict[int, list[Term]] = {}
+    found: dict[int, list[Term]] = {licence_id: [] for licence_id in licence_ids}
     wanted = select(
         terms.c.licence_id,
         terms.c.expires_on,
@@ -99,8 +99,8 @@ def terms_of(conn: Connection, licence_ids: Sequence[int]) -> dict[int, list[Ter
         terms.c.id,
     ).order_by(terms.c.id)
     for chunk in bulk.chunks(licence_ids):
-        for row in conn.execute(wanted.where(bulk.among(conn, terms.c.licence_id, chunk))):
-            found.setdefault(row[0], []).append(Term(*row[1:]))
+        for row in conn.execute(wanted.where(bulk.among(terms.c.licence_id, chunk))):
+            found[row[0]].append(Term(*row[1:]))
     return found
 
 
