@@ -139,10 +139,8 @@ class Court:
             if row.get("decision") == "sent" and account and row.get("at"):
                 at = datetime.fromisoformat(row["at"])
                 calendar = self.calendar(script, account)
-                for slot in SLOTS:
-                    votes[account["key"]][slot] += (
-                        calendar.moment(civil(at, calendar.zone), slot) == at
-                    )
+                since = at - calendar.moment(civil(at, calendar.zone), 0)
+                votes[account["key"]][since // timedelta(minutes=10)] += 1
         return {key: max(SLOTS, key=lambda slot: found[slot]) for key, found in votes.items()}
 
     def case(

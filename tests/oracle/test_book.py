@@ -9,10 +9,11 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from itertools import groupby, pairwise
 
-from tests.oracle.book import SHAPES, SOURCES, contacts_csv, files, generate, licences_csv, live
+from tests.oracle.book import SHAPES, SOURCES, contacts_csv, generate, licences_csv
 from tests.oracle.cadences import schedules
 from tests.oracle.days import public_holidays
 from tests.oracle.judge import judge
+from tests.oracle.live import files, live
 from tests.oracle.scribe import records
 from tests.oracle.script import read
 

@@ -95,18 +95,24 @@ class Life:
     def spend(self, last: date) -> list[Walk]:
         """Lives until the end of ``last``; returns the walks of all terms."""
         coming = list(self.pictures)
-        awaited = [civil(until, self.calendar.zone) for _, until in self.outages]
-        day = civil(coming[0].since, self.calendar.zone)
-        change = day
+        day = wake = civil(coming[0].since, self.calendar.zone)
         while day <= last:
-            walk = self.walk
-            if change <= day or (walk and walk.awake and walk.earliest <= day) or day in awaited:
+            if day >= wake:
                 self._spend_day(day, coming)
-                change = civil(coming[0].since, self.calendar.zone) if coming else date.max
+                wake = self._next_news(day, coming)
             day += ONE
         for walk in self.walks:
             self._leave_open(walk)
         return self.walks
+
+    def _next_news(self, day: date, coming: Sequence[Picture]) -> date:
+        """Until this day every morning is as uneventful as the last."""
+        zone = self.calendar.zone
+        news = [civil(picture.since, zone) for picture in coming[:1]]
+        news += [back for _, until in self.outages if (back := civil(until, zone)) > day]
+        if self.walk and self.walk.awake:
+            news.append(self.walk.earliest)
+        return min(news, default=date.max)
 
     def _spend_day(self, day: date, coming: list[Picture]) -> None:
         night = first_moment(day + ONE, self.calendar.zone)
