@@ -161,6 +161,10 @@ def test_problems_are_told_before_the_sum_of_them(tmp_path: Path, capsys: Said) 
             RedisAway("Error 111 connecting to localhost:6379."),
             "Redis does not answer: Error 111 connecting to localhost:6379.",
         ),
+        (
+            OSError(28, "No space left on device"),
+            "the output cannot be written: No space left on device",
+        ),
         (PermissionError(13, "Permission denied", "/x/y"), "/x/y: Permission denied"),
     ],
 )

@@ -229,6 +229,11 @@ RESAVE = "save it as 'UTF-8' (without BOM) in your editor"
             "t.toml:1:3: not valid TOML: Expected '=' after a key in a key/value pair; "
             "write key = value, one a line",
         ),
+        (
+            b"a",
+            "t.toml:1:2: not valid TOML: Expected '=' after a key in a key/value pair; "
+            "write key = value, one a line",
+        ),
         (b"a = " + b"[" * 5000, "t.toml:1:1: tables or arrays are nested too deeply"),
     ],
 )

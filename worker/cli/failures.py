@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from worker.kernel.errors import PerennialError
 
 INTERRUPTED = 130
 DOWN = 4
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 # By name, so that telling an error imports no library that is not there already.
 _DOWN = {
@@ -51,6 +53,8 @@ def _down(error: Exception) -> str | None:
             return f"{said}: {reason}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return f"the output cannot be written: {error.strerror}"
     return None
 
 

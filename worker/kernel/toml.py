@@ -142,7 +142,7 @@ def _syntax(error: tomllib.TOMLDecodeError, text: str, name: str) -> TomlError:
         Place(int(found["line"]), int(found["column"])) if found and found["line"] else _end(text)
     )
     hint = next((hint for start, hint in _HINTS if said.startswith(start)), "")
-    if found and not found["line"]:
+    if found and not found["line"] and (not hint or said == "Invalid value"):
         hint = "the file ends too early: a bracket or a quote is not closed"
     return _refused(name, place, "syntax", f"not valid TOML: {said}", hint)
 
