@@ -112,13 +112,15 @@ def _told_to_stop(app: App) -> Iterator[threading.Event]:
         app.stopping.set()
         told.set()
 
-    for sign in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(sign, tell)
+    signs = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(sign, tell) for sign in signs]
     try:
         yield told
     finally:
         app.stopping.set()
         app.close()
+        for sign, handler in zip(signs, before, strict=True):
+            signal.signal(sign, handler)
 
 
 @click.command()
