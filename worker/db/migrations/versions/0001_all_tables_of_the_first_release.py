@@ -132,7 +132,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('key', name=op.f('uq_licences_key'))
     )
     op.create_index(op.f('ix_licences_account_id'), 'licences', ['account_id'], unique=False)
-    op.create_index('ix_licences_changed', 'licences', ['id'], unique=False, postgresql_where=sa.text('changed'), sqlite_where=sa.text('changed'))
+    op.create_index('ix_licences_changed', 'licences', ['id'], unique=False, postgresql_where=sa.text('changed'), sqlite_where=sa.text('changed = 1'))
     op.create_index(op.f('ix_licences_expires_on'), 'licences', ['expires_on'], unique=False)
     op.create_table('steps',
     sa.Column('id', Id, nullable=False),
