@@ -16,15 +16,9 @@ from worker.kernel.errors import PerennialError, Problem, did_you_mean
 from worker.templating import links
 from worker.templating.context import MailContext
 from worker.templating.grammar import RefusedError
-from worker.templating.sandbox import (
-    BlankError,
-    MailEnvironment,
-    TooMuchError,
-    UnknownError,
-    variables,
-    write,
-)
+from worker.templating.sandbox import MailEnvironment, write
 from worker.templating.texts import PARTS, languages
+from worker.templating.values import BlankError, TooMuchError, UnknownError, variables
 
 LONGEST_SUBJECT = 200
 """Characters."""

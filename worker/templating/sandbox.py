@@ -17,21 +17,19 @@ from typing import Any, ClassVar
 from jinja2 import (
     DictLoader,
     Environment,
-    StrictUndefined,
     Template,
     Undefined,
     pass_context,
     pass_environment,
 )
-from jinja2.exceptions import SecurityError, TemplateRuntimeError, UndefinedError
+from jinja2.exceptions import SecurityError
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import missing
 from markupsafe import Markup
 
 from worker.templating import grammar
-from worker.templating.context import MailContext
 from worker.templating.formats import Formats, Number
+from worker.templating.values import BLANK, BlankError, Missing, Row, TooMuchError, Unknown, present
 
 LONGEST = 500_000
 """Characters that one part of a mail may have."""
@@ -42,74 +40,7 @@ MOST_SECONDS = 2.0
 STEPS = "steps left"
 """The key of the budget among a template's variables; no template can name it."""
 
-_BLANK = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0\u00ad\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
-_BLANK += "\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060"
-_BLANK += "\u2800\u3000\u3164\ufeff"
 _LARGEST_NUMBER = 10**30
-
-
-class BlankError(UndefinedError):
-    """A value that is missing or blank was about to be printed; the message is its name."""
-
-
-class UnknownError(UndefinedError):
-    """A name that no template has; the message is the name."""
-
-
-class TooMuchError(TemplateRuntimeError):
-    """A template went over a limit; the message says which."""
-
-
-class Unknown(StrictUndefined):
-    """A name that does not exist: every use of it fails."""
-
-    def __init__(
-        self,
-        hint: str | None = None,
-        obj: Any = missing,
-        name: str | None = None,
-        exc: type[TemplateRuntimeError] = UnknownError,
-    ) -> None:
-        super().__init__(hint or name, obj, name, exc)
-
-
-class Missing(Undefined):
-    """A field without a value: it may be tested and compared, never printed or counted with."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name, missing, name, BlankError)
-
-    def __str__(self) -> str:
-        return self._fail_with_undefined_error()
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._fail_with_undefined_error()
-
-    def __len__(self) -> int:
-        return self._fail_with_undefined_error()
-
-    def __eq__(self, other: object) -> bool:
-        return other is None or isinstance(other, Missing)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(None)
-
-
-class Row(dict[str, Any]):
-    """The fields of one view; a blank one is ``Missing``, named for people."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str, view: object) -> None:
-        self.name = name
-        for field in grammar.FIELDS[type(view)]:
-            value = getattr(view, field)
-            if value is None or (value.__class__ is str and not value.strip(_BLANK)):
-                value = Missing(f"{name}.{field}")
-            self[field] = value
 
 
 class Steps:
@@ -183,7 +114,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Arithmetic on numbers of a size that money and counts have."""
         for value in (left, right):
-            if isinstance(_present(value), bool) or not isinstance(value, int | Decimal | float):
+            if isinstance(present(value), bool) or not isinstance(value, int | Decimal | float):
                 raise SecurityError(f"'{operator}' between things that are not numbers")
             if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
                 raise TooMuchError("at most numbers of 30 digits")
@@ -201,20 +132,6 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(obj, Row):
             return Unknown(name=f"{obj.name}.{attribute}")
         raise SecurityError(f"'{attribute}' of a {type(obj).__name__} cannot be read")
-
-
-def variables(context: MailContext) -> dict[str, Any]:
-    """What a mail's templates read, by name; made once for the three parts."""
-    licences = tuple(Row("licence", licence) for licence in context.licences)
-    return {
-        "today": context.today,
-        "account": Row("account", context.account),
-        "contact": Row("contact", context.contact),
-        "licences": licences,
-        "licence": licences[0],
-        "sender": Row("sender", context.sender),
-        "step": context.step,
-    }
 
 
 def write(template: Template, values: Mapping[str, Any], language: str) -> str:
@@ -239,7 +156,7 @@ def _finalizer(formats: Formats) -> Callable[[Any], Any]:
     def finalize(value: Any) -> Any:
         kind = value.__class__
         if kind is str or kind is Markup:
-            if not value.strip(_BLANK):
+            if not value.strip(BLANK):
                 raise BlankError("a text")
             return value
         if kind is int:
@@ -250,7 +167,7 @@ def _finalizer(formats: Formats) -> Callable[[Any], Any]:
             return formats.number(value)
         if kind is Undefined:  # {{ x if y }} without an else: nothing is what was meant
             return ""
-        raise SecurityError(f"a {type(_present(value)).__name__} cannot be printed")
+        raise SecurityError(f"a {type(present(value)).__name__} cannot be printed")
 
     return finalize
 
@@ -263,42 +180,34 @@ def _own_filters(formats: Formats) -> dict[str, Callable[..., Any]]:
         return formats.number(_number(value, "number"))
 
     def days(count: Any) -> str:
-        return formats.days(_present(count))
+        return formats.days(present(count))
 
     def long_date(day: Any) -> str:
-        if _present(day).__class__ is not date:
+        if present(day).__class__ is not date:
             raise SecurityError(f"'date' formats dates only, not a {type(day).__name__}")
         return formats.date(day)
 
     return {"money": money, "number": number, "days": days, "date": long_date}
 
 
-def _present(value: Any) -> Any:
-    if value is None:
-        raise BlankError("a value")
-    if isinstance(value, Undefined):
-        str(value)  # raises, with the name of what is missing
-    return value
-
-
 def _number(value: Any, name: str) -> Number:
-    present = _present(value)
-    if isinstance(present, int | Decimal | float) and not isinstance(present, bool):
-        return present
+    known = present(value)
+    if isinstance(known, int | Decimal | float) and not isinstance(known, bool):
+        return known
     raise SecurityError(f"'{name}' formats numbers only, not a {type(value).__name__}")
 
 
 def _currency(value: Any) -> str:
-    present = _present(value)
-    if isinstance(present, str) and len(present) == 3 and present.isalpha():
-        return present
+    known = present(value)
+    if isinstance(known, str) and len(known) == 3 and known.isalpha():
+        return known
     raise SecurityError(f"'money' takes a currency such as 'EUR', not {value!r:.40}")
 
 
 @pass_context
 def _each(context: Context, items: Iterable[Any]) -> Iterator[Any]:
     steps: Steps = context.parent[STEPS]
-    for item in _present(items):
+    for item in present(items):
         steps.take()
         yield item
 
@@ -325,11 +234,11 @@ def _join(
 ) -> str:
     """Jinja's ``join``, with a bound."""
     if attribute is None:
-        return _joined(_present(items), separator)
-    return _joined([environment.getitem(item, attribute) for item in _present(items)], separator)
+        return _joined(present(items), separator)
+    return _joined([environment.getitem(item, attribute) for item in present(items)], separator)
 
 
 def _plain(value: Any) -> Any:
-    if _present(value).__class__ in {int, Decimal, float, date}:
+    if present(value).__class__ in {int, Decimal, float, date}:
         return value
     raise SecurityError(f"a {type(value).__name__} cannot be joined to a text")

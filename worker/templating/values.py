@@ -1,0 +1,104 @@
+"""What a template meets as a value: the fields of a mail, and what stands for a missing one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from jinja2 import StrictUndefined, Undefined
+from jinja2.exceptions import TemplateRuntimeError, UndefinedError
+from jinja2.utils import missing
+
+from worker.templating import grammar
+from worker.templating.context import MailContext
+
+BLANK = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0\u00ad\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
+BLANK += "\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060"
+BLANK += "\u2800\u3000\u3164\ufeff"
+
+
+class BlankError(UndefinedError):
+    """A value that is missing or blank was about to be printed; the message is its name."""
+
+
+class UnknownError(UndefinedError):
+    """A name that no template has; the message is the name."""
+
+
+class TooMuchError(TemplateRuntimeError):
+    """A template went over a limit; the message says which."""
+
+
+class Unknown(StrictUndefined):
+    """A name that does not exist: every use of it fails."""
+
+    def __init__(
+        self,
+        hint: str | None = None,
+        obj: Any = missing,
+        name: str | None = None,
+        exc: type[TemplateRuntimeError] = UnknownError,
+    ) -> None:
+        super().__init__(hint or name, obj, name, exc)
+
+
+class Missing(Undefined):
+    """A field without a value: it may be tested and compared, never printed or counted with."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, missing, name, BlankError)
+
+    def __str__(self) -> str:
+        return self._fail_with_undefined_error()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._fail_with_undefined_error()
+
+    def __len__(self) -> int:
+        return self._fail_with_undefined_error()
+
+    def __eq__(self, other: object) -> bool:
+        return other is None or isinstance(other, Missing)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(None)
+
+
+class Row(dict[str, Any]):
+    """The fields of one view; a blank one is ``Missing``, named for people."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, view: object) -> None:
+        self.name = name
+        for field in grammar.FIELDS[type(view)]:
+            value = getattr(view, field)
+            if value is None or (value.__class__ is str and not value.strip(BLANK)):
+                value = Missing(f"{name}.{field}")
+            self[field] = value
+
+
+def variables(context: MailContext) -> dict[str, Any]:
+    """What a mail's templates read, by name; made once for the three parts."""
+    licences = tuple(Row("licence", licence) for licence in context.licences)
+    return {
+        "today": context.today,
+        "account": Row("account", context.account),
+        "contact": Row("contact", context.contact),
+        "licences": licences,
+        "licence": licences[0],
+        "sender": Row("sender", context.sender),
+        "step": context.step,
+    }
+
+
+def present(value: Any) -> Any:
+    """``value`` itself; raises when it is missing or unknown, with its name."""
+    if value is None:
+        raise BlankError("a value")
+    if isinstance(value, Undefined):
+        str(value)  # raises, with the name of what is missing
+    return value
