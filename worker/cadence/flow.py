@@ -121,7 +121,7 @@ def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> 
             moved.append(_moved(row, row.walk_first_act_at, None, "ended", "schedule-removed"))
             continue
         line = lines[row.walk_id]
-        history = known.get(row.walk_id, load.History({}, {}))
+        history = known.get(row.walk_id, load.NOTHING)
         place, decisions = _judge(row, inforce, line, history, now)
         moved.append(place)
         decided += [_Step(row, item, line, inforce.version_id) for item in decisions]

@@ -31,7 +31,7 @@ class History:
     mailed: Mapping[str, frozenset[date]]  # mail key -> civil days
 
 
-_NOTHING = History({}, {})
+NOTHING = History({}, {})
 
 
 def histories(
@@ -94,7 +94,7 @@ def walk_of(
     *,
     anchor: date | None = None,
     gone: str | None = None,
-    history: History = _NOTHING,
+    history: History = NOTHING,
     without: tuple[str, str] | None = None,
 ) -> Walk:
     """The walk of one row with licence_ and account_ columns.

@@ -84,7 +84,7 @@ class Rechecker:
             row.walk_first_act_at,
             anchor=row.licence_expires_on if gone != "renewed" else row.walk_anchor_on,
             gone=gone,
-            history=view.histories.get(row.walk_id, load.History({}, {})),
+            history=view.histories.get(row.walk_id, load.NOTHING),
             without=(row.step, message.mail_key),
         )
         verdict = decide(walk, view.now)

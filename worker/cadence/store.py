@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -54,71 +54,92 @@ _subject = [licences.c[name].label(f"licence_{name}") for name in LICENCE] + [
 _walk = [walks.c[name].label(f"walk_{name}") for name in WALK]
 
 
-def _walks() -> Select[Any]:
-    return (
-        select(*_walk, *_subject)
-        .join(licences, licences.c.id == walks.c.subject_id)
-        .join(accounts, accounts.c.id == licences.c.account_id)
-    )
+_walks = (
+    select(*_walk, *_subject)
+    .join(licences, licences.c.id == walks.c.subject_id)
+    .join(accounts, accounts.c.id == licences.c.account_id)
+)
+
+# Statements are built once: building one costs more than running it on a small batch.
+_DUE = (
+    select(walks.c.id)
+    .where(walks.c.next_at <= bindparam("now"))
+    .order_by(walks.c.next_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_WALKS_BY_ID = _walks.where(bulk.listed(walks.c.id))
+_WALKS_OF_MAILS = (
+    _walks.add_columns(steps.c.mail_key, steps.c.step, steps.c.id.label("step_id"))
+    .join(steps, steps.c.walk_id == walks.c.id)
+    .where(bulk.listed(steps.c.mail_key, "keys"))
+)
+_WALKS_OF = select(
+    *[walks.c[name] for name in ("id", "schedule", "subject_id", "cycle", "state")]
+).where(bulk.listed(walks.c.subject_id))
+_ON_CURRENT_TERM = (
+    select(walks)
+    .join(licences, licences.c.id == walks.c.subject_id)
+    .where(bulk.listed(walks.c.subject_id), walks.c.cycle == licences.c.term)
+)
+_SUBJECTS = (
+    select(*_subject)
+    .join(accounts, accounts.c.id == licences.c.account_id)
+    .where(bulk.listed(licences.c.id))
+)
+_STEPS_OF = select(*[steps.c[name] for name in STEP]).where(bulk.listed(steps.c.walk_id))
+_contact = [contacts.c[name] for name in ("id", "account_id", "email", "name", "role", "language")]
+_CONTACTS_OF = select(*_contact).where(bulk.listed(contacts.c.account_id)).order_by(contacts.c.id)
+_CONTACTS_BY_ID = select(*_contact).where(bulk.listed(contacts.c.id))
+_NEXT_DUE = (
+    select(walks.c.next_at).where(walks.c.next_at.is_not(None)).order_by(walks.c.next_at).limit(1)
+)
 
 
 def take_due(conn: Connection, now: datetime, limit: int) -> Sequence[Row[Any]]:
     """Up to ``limit`` walks whose ``next_at`` has come, held until the transaction ends."""
-    due = (
-        select(walks.c.id)
-        .where(walks.c.next_at <= now)
-        .order_by(walks.c.next_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = list(conn.execute(due).scalars())
-    return walks_by_id(conn, ids) if ids else []
+    ids = list(conn.execute(_DUE, {"now": now, "most": limit}).scalars())
+    return walks_by_id(conn, ids)
 
 
 def walks_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
     """Walks with their licence and account."""
-    return conn.execute(_walks().where(bulk.among(conn, walks.c.id, ids))).all()
+    return conn.execute(_WALKS_BY_ID, {"ids": ids}).all() if ids else []
 
 
 def walks_of_mails(conn: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
     """Walks with licence and account, once for each step that travels in one of these mails."""
-    query = _walks().add_columns(steps.c.mail_key, steps.c.step, steps.c.id.label("step_id"))
-    query = query.join(steps, steps.c.walk_id == walks.c.id)
-    return conn.execute(query.where(bulk.among(conn, steps.c.mail_key, keys))).all()
+    return conn.execute(_WALKS_OF_MAILS, {"keys": keys}).all() if keys else []
 
 
 def walks_of(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Row[Any]]:
     """Every walk of these licences: id, schedule, subject_id, cycle, state."""
-    names = ("id", "schedule", "subject_id", "cycle", "state")
-    where = bulk.among(conn, walks.c.subject_id, licence_ids)
-    return conn.execute(select(*[walks.c[name] for name in names]).where(where)).all()
+    return conn.execute(_WALKS_OF, {"ids": licence_ids}).all() if licence_ids else []
+
+
+def walks_on_current_term(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """The walks that these licences walk on their current term."""
+    return conn.execute(_ON_CURRENT_TERM, {"ids": licence_ids}).all() if licence_ids else []
 
 
 def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Row[Any]]:
     """Licences with their accounts."""
-    query = select(*_subject).join(accounts, accounts.c.id == licences.c.account_id)
-    return conn.execute(query.where(bulk.among(conn, licences.c.id, licence_ids))).all()
+    return conn.execute(_SUBJECTS, {"ids": licence_ids}).all() if licence_ids else []
 
 
 def steps_of(conn: Connection, walk_ids: Sequence[int]) -> Sequence[Row[Any]]:
     """The decisions made on these walks."""
-    wanted = [steps.c[name] for name in STEP]
-    return conn.execute(select(*wanted).where(bulk.among(conn, steps.c.walk_id, walk_ids))).all()
+    return conn.execute(_STEPS_OF, {"ids": walk_ids}).all() if walk_ids else []
 
 
 def contacts_of(conn: Connection, account_ids: Sequence[int]) -> Sequence[Row[Any]]:
     """Contacts of accounts, in the order in which they joined the book."""
-    wanted = ("id", "account_id", "email", "name", "role", "language", "opt_out")
-    where = bulk.among(conn, contacts.c.account_id, account_ids)
-    query = select(*[contacts.c[name] for name in wanted]).where(where).order_by(contacts.c.id)
-    return conn.execute(query).all()
+    return conn.execute(_CONTACTS_OF, {"ids": account_ids}).all() if account_ids else []
 
 
 def contacts_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
     """Contacts as they are now."""
-    wanted = ("id", "account_id", "email", "name", "role", "language", "opt_out")
-    where = bulk.among(conn, contacts.c.id, ids)
-    return conn.execute(select(*[contacts.c[name] for name in wanted]).where(where)).all()
+    return conn.execute(_CONTACTS_BY_ID, {"ids": ids}).all() if ids else []
 
 
 NEW_WALK = (
@@ -174,15 +195,13 @@ def add_steps(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
 def wake(conn: Connection, walk_ids: Sequence[int], now: datetime) -> None:
     """Has the engine look at these walks at once."""
     for some in bulk.chunks(walk_ids):
-        conn.execute(update(walks).where(bulk.among(conn, walks.c.id, some)).values(next_at=now))
+        conn.execute(update(walks).where(bulk.among(walks.c.id, some)).values(next_at=now))
 
 
 def forget_cancelled(conn: Connection, walk_ids: Sequence[int]) -> None:
     """Takes back cancellations of walks that go on after all; nothing was done for them."""
     conn.execute(
-        delete(steps).where(
-            bulk.among(conn, steps.c.walk_id, walk_ids), steps.c.decision == "cancelled"
-        )
+        delete(steps).where(bulk.among(steps.c.walk_id, walk_ids), steps.c.decision == "cancelled")
     )
 
 
@@ -198,20 +217,7 @@ def withdraw_step(conn: Connection, step_id: int) -> None:
     conn.execute(delete(steps).where(steps.c.id == step_id))
 
 
-def count_due(conn: Connection, now: datetime, cap: int) -> int:
-    """How many walks or changed licences want a look now, counted up to ``cap``."""
-    due = select(walks.c.id).where(walks.c.next_at <= now).limit(cap).subquery()
-    changed = select(licences.c.id).where(licences.c.changed).limit(cap).subquery()
-    total: int = conn.execute(select(func.count()).select_from(due)).scalar_one()
-    return total + conn.execute(select(func.count()).select_from(changed)).scalar_one()
-
-
 def next_due(conn: Connection) -> datetime | None:
     """When the next walk wants a look."""
-    moment: datetime | None = conn.execute(
-        select(walks.c.next_at)
-        .where(walks.c.next_at.is_not(None))
-        .order_by(walks.c.next_at)
-        .limit(1)
-    ).scalar()
+    moment: datetime | None = conn.execute(_NEXT_DUE).scalar()
     return moment

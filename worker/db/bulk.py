@@ -8,11 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.engine import Connection
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Date,
+    Dialect,
+    Table,
+    Text,
+    TypeDecorator,
+    bindparam,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import NullType, TypeEngine
+
+from worker.db.types import Moment
 
 Row = Sequence[Any]
 
@@ -74,15 +88,25 @@ def _converted(
     conn: Connection, table: Table, columns: Sequence[str], rows: Iterable[Row]
 ) -> Iterable[Row]:
     """Rows with the columns' own types applied, as the driver wants them."""
-    converters: list[tuple[int, Callable[[Any], Any]]] = []
-    for place, name in enumerate(columns):
-        column: Column[Any] = table.c[name]
-        processor = column.type.dialect_impl(conn.dialect).bind_processor(conn.dialect)
-        if processor is not None:
-            converters.append((place, processor))
+    converters = _converters(table, tuple(columns), conn.dialect)
     if not converters:
-        return rows
+        return map(tuple, rows)  # the driver takes no rows of SQLAlchemy's
     return _convert(rows, converters)
+
+
+@lru_cache(maxsize=256)
+def _converters(
+    table: Table, columns: tuple[str, ...], dialect: Dialect
+) -> list[tuple[int, Callable[[Any], Any]]]:
+    found: list[tuple[int, Callable[[Any], Any]]] = []
+    for place, name in enumerate(columns):
+        processor = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
+        if processor is None:
+            continue
+        if isinstance(table.c[name].type, Date | Moment):  # the same few, row after row
+            processor = lru_cache(maxsize=4096)(processor)
+        found.append((place, processor))
+    return found
 
 
 def _convert(
@@ -92,17 +116,52 @@ def _convert(
         cells = list(row)
         for place, convert in converters:
             cells[place] = convert(cells[place])
-        yield cells
+        yield tuple(cells)
 
 
-def among(
-    conn: Connection, column: ColumnElement[Any], values: Sequence[Any]
-) -> ColumnElement[bool]:
-    """``column IN values`` as one bound parameter, so that the statement is prepared once."""
-    if conn.dialect.name == "postgresql":
-        return column == func.any(bindparam(None, list(values), type_=ARRAY(column.type)))
-    listed = json.dumps(list(values))
-    return column.in_(select(text("value")).select_from(func.json_each(bindparam(None, listed))))
+class _List(TypeDecorator[list[Any]]):
+    """A list as one bound parameter: an array on PostgreSQL, JSON text on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else NullType())
+
+    def process_bind_param(self, value: list[Any] | None, dialect: Dialect) -> Any:
+        return json.dumps(value) if dialect.name == "sqlite" else value
+
+
+class _Among(FunctionElement[Any]):
+    type = NullType()  # a boolean would be compared with 1 on SQLite, past any index
+    inherit_cache = True
+
+
+@compiles(_Among, "postgresql")
+def _among_array(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = element.clauses
+    return f"{compiler.process(column, **options)} = ANY({compiler.process(values, **options)})"
+
+
+@compiles(_Among, "sqlite")
+def _among_json(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, values = element.clauses
+    listed = compiler.process(values, **options)
+    rows = f"(SELECT value FROM json_each({listed}))"
+    return f"{compiler.process(column, **options)} IN {rows}"
+
+
+def listed(column: ColumnElement[Any], name: str = "ids") -> ColumnElement[bool]:
+    """``column`` is among the list bound to ``name``: one parameter, one prepared statement.
+
+    Meant for statements that are built once; give the list (not empty) when executing.
+    """
+    return _Among(column, bindparam(name, type_=_List()))
+
+
+def among(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    """``column IN values`` for a statement that is built on the spot; ``values`` not empty."""
+    return _Among(column, bindparam(None, list(values), type_=_List()))
 
 
 def chunks(values: Sequence[Any], size: int = 5000) -> Iterator[Sequence[Any]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import Update, bindparam, func, select, update
 from sqlalchemy.engine import Connection
 
 from worker.channels.contract import Envelope
@@ -61,57 +62,65 @@ def add(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     bulk.insert(conn, messages, NEW, rows)
 
 
+_due = (
+    select(messages.c.id)
+    .where(messages.c.next_at <= bindparam("now"), messages.c.state == DUE)
+    .order_by(messages.c.next_at)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+    .cte("due")  # evaluated once: a plain subquery may lock more than it returns
+)
+_CLAIM = (
+    update(messages)
+    .where(messages.c.id.in_(select(_due.c.id)), messages.c.state == DUE)
+    .values(
+        state=SENDING,
+        attempt_id=bindparam("attempt"),
+        lease_until=bindparam("until"),
+        next_at=bindparam("until"),
+        attempts=messages.c.attempts + 1,
+        started_at=None,
+    )
+    .returning(*_CLAIMED)
+)
+
+
 def claim(
     conn: Connection, now: datetime, lease_until: datetime, attempt_id: str, limit: int
 ) -> list[Message]:
     """Takes up to ``limit`` due messages for this attempt; nobody else gets them meanwhile."""
-    due = (
-        select(messages.c.id)
-        .where(messages.c.next_at <= now, messages.c.state == DUE)
-        .order_by(messages.c.next_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    taken = conn.execute(
-        update(messages)
-        .where(messages.c.id.in_(select(due.c.id)), messages.c.state == DUE)
-        .values(
-            state=SENDING,
-            attempt_id=attempt_id,
-            lease_until=lease_until,
-            next_at=lease_until,
-            attempts=messages.c.attempts + 1,
-            started_at=None,
-        )
-        .returning(*_CLAIMED)
-    )
+    values = {"now": now, "until": lease_until, "attempt": attempt_id, "most": limit}
+    taken = conn.execute(_CLAIM, values)
     return sorted((Message(*row) for row in taken), key=lambda message: message.id)
+
+
+_OURS = (
+    bulk.listed(messages.c.id),
+    messages.c.attempt_id == bindparam("attempt"),
+    messages.c.state == SENDING,
+)
+_START = (
+    update(messages).where(*_OURS).values(started_at=bindparam("started")).returning(messages.c.id)
+)
 
 
 def mark_started(conn: Connection, ids: Sequence[int], attempt_id: str, now: datetime) -> set[int]:
     """Records that the first byte of these mails is about to leave; the ids that are still ours."""
-    done = conn.execute(
-        update(messages)
-        .where(_ours(conn, ids, attempt_id))
-        .values(started_at=now)
-        .returning(messages.c.id)
-    )
-    return {row.id for row in done}
+    values = {"ids": ids, "attempt": attempt_id, "started": now}
+    return set(conn.execute(_START, values).scalars())
 
 
 def finish(conn: Connection, ids: Sequence[int], attempt_id: str, values: dict[str, Any]) -> int:
     """Writes the same result for ``ids`` where the attempt still holds them; how many it held."""
-    result = conn.execute(update(messages).where(_ours(conn, ids, attempt_id)).values(**values))
-    return result.rowcount
+    given = {f"to_{name}": value for name, value in values.items()}
+    statement = _finishing(tuple(sorted(values)))
+    return conn.execute(statement, given | {"ids": ids, "attempt": attempt_id}).rowcount
 
 
-def _ours(conn: Connection, ids: Sequence[int], attempt_id: str) -> ColumnElement[bool]:
-    return (
-        bulk.among(conn, messages.c.id, ids)
-        & (messages.c.attempt_id == attempt_id)
-        & (messages.c.state == SENDING)
-    )
+@cache
+def _finishing(names: tuple[str, ...]) -> Update:
+    settings = {name: bindparam(f"to_{name}", type_=messages.c[name].type) for name in names}
+    return update(messages).where(*_OURS).values(settings)
 
 
 def release_dead(conn: Connection, now: datetime) -> int:
@@ -149,21 +158,18 @@ def settle(conn: Connection, id_: int, values: dict[str, Any]) -> None:
     )
 
 
+_NEXT_DUE = (
+    select(messages.c.next_at)
+    .where(messages.c.next_at.is_not(None))
+    .order_by(messages.c.next_at)
+    .limit(1)
+)
+
+
 def next_due(conn: Connection) -> datetime | None:
     """When the next message wants attention."""
-    moment: datetime | None = conn.execute(
-        select(messages.c.next_at)
-        .where(messages.c.next_at.is_not(None))
-        .order_by(messages.c.next_at)
-        .limit(1)
-    ).scalar()
+    moment: datetime | None = conn.execute(_NEXT_DUE).scalar()
     return moment
-
-
-def count_due(conn: Connection, now: datetime, cap: int) -> int:
-    """How many messages want attention now, counted up to ``cap``."""
-    found = select(messages.c.id).where(messages.c.next_at <= now).limit(cap).subquery()
-    return conn.execute(select(func.count()).select_from(found)).scalar_one()
 
 
 def counts(conn: Connection) -> dict[str, int]:
@@ -172,14 +178,21 @@ def counts(conn: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in conn.execute(query.order_by(messages.c.state))}
 
 
+_OF_MAILS = (
+    select(
+        *[
+            messages.c[name]
+            for name in ("mail_key", "address", "state", "reason", "day", "accepted_at", "id")
+        ]
+    )
+    .where(bulk.listed(messages.c.mail_key, "keys"))
+    .order_by(messages.c.id)
+)
+
+
 def of_mails(conn: Connection, keys: Sequence[str]) -> list[Any]:
     """Every row of these mails: mail_key, address, state, reason, day, accepted_at, id."""
-    wanted = [
-        messages.c[name]
-        for name in ("mail_key", "address", "state", "reason", "day", "accepted_at", "id")
-    ]
     rows: list[Any] = []
     for some in bulk.chunks(keys):
-        where = bulk.among(conn, messages.c.mail_key, some)
-        rows += conn.execute(select(*wanted).where(where).order_by(messages.c.id))
+        rows += conn.execute(_OF_MAILS, {"keys": some})
     return rows

@@ -23,10 +23,12 @@ def active(conn: Connection) -> list[Any]:
     )
 
 
+_ACTIVE_IDS = select(versions.c.id).where(versions.c.active).order_by(versions.c.schedule)
+
+
 def active_ids(conn: Connection) -> list[int]:
     """The ids of the versions that run."""
-    query = select(versions.c.id).where(versions.c.active).order_by(versions.c.schedule)
-    return list(conn.execute(query).scalars())
+    return list(conn.execute(_ACTIVE_IDS).scalars())
 
 
 def version(conn: Connection, version_id: int) -> Any:
@@ -40,7 +42,7 @@ def pinned_texts(conn: Connection, version_id: int) -> dict[str, str]:
         select(versions.c.templates).where(versions.c.id == version_id)
     ).scalar_one()
     digests = sorted(set(paths.values()))
-    where = bulk.among(conn, template_texts.c.digest, digests)
+    where = bulk.among(template_texts.c.digest, digests)
     texts = {row.digest: row.text for row in conn.execute(select(template_texts).where(where))}
     return {path: texts[found] for path, found in paths.items()}
 

@@ -1,0 +1,109 @@
+"""Reading the book as it was known on a day: for forecasts, explanations and rehearsals.
+
+A term is unknown until the first moment of its ``closed_on`` (without it, its start; without
+either, its predecessor's expiry) in the account's zone. The first term is always known, and what
+stands in the book now is known from now on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import Row, func, or_, select
+from sqlalchemy.engine import Connection
+
+from worker.cadence import store
+from worker.cadence.library import Defaults
+from worker.catalogue.records import licences, terms
+from worker.db import bulk
+from worker.kernel.dates import zone
+from worker.schedules.calendar import wall_moment
+
+CHUNK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTerm:
+    """A numbered term, and since when it is known (``None``: always)."""
+
+    number: int
+    starts_on: date | None
+    expires_on: date
+    closed_on: date | None
+    known_at: datetime | None
+
+
+def known_terms(rows: Iterable[Row[Any]], timezone: str, now: datetime) -> list[KnownTerm]:
+    """The numbered terms of one licence, in order, each with the moment it became known."""
+    out: list[KnownTerm] = []
+    tz = zone(timezone)
+    for row in sorted((r for r in rows if r.number is not None), key=lambda r: r.number):
+        moment = None
+        if out:
+            day = row.closed_on or row.starts_on or out[-1].expires_on
+            moment = min(wall_moment(day, time(0), tz), now.astimezone(UTC))
+        out.append(KnownTerm(row.number, row.starts_on, row.expires_on, row.closed_on, moment))
+    return out
+
+
+def term_as_of(known: Sequence[KnownTerm], moment: datetime) -> KnownTerm:
+    """The current term as one knew it at ``moment``."""
+    return [term for term in known if term.known_at is None or term.known_at <= moment][-1]
+
+
+def terms_of(conn: Connection, licence_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """The numbered terms of licences by licence id."""
+    names = ("licence_id", "number", "starts_on", "expires_on", "closed_on")
+    where = bulk.among(terms.c.licence_id, licence_ids)
+    found: dict[int, list[Row[Any]]] = {}
+    query = select(*[terms.c[name] for name in names]).where(where, terms.c.number.is_not(None))
+    for row in conn.execute(query):
+        found.setdefault(row.licence_id, []).append(row)
+    return found
+
+
+def licence_ids(conn: Connection, first: date, last: date) -> list[int]:
+    """Licences with any term that expires from ``first`` to ``last``."""
+    inside = terms.c.expires_on.between(first, last)
+    query = (
+        select(licences.c.id)
+        .where(
+            or_(
+                licences.c.expires_on.between(first, last),
+                licences.c.id.in_(select(terms.c.licence_id).where(inside)),
+            )
+        )
+        .order_by(licences.c.id)
+    )
+    return list(conn.execute(query).scalars())
+
+
+def size(conn: Connection) -> int:
+    """How many licences there are."""
+    return conn.execute(select(func.count()).select_from(licences)).scalar_one()
+
+
+def subjects_as_of(
+    conn: Connection, ids: Sequence[int], moment: datetime, now: datetime, defaults: Defaults
+) -> Iterator[tuple[Any, KnownTerm]]:
+    """Licences with their accounts, their term replaced by the one known at ``moment``."""
+    for chunk in bulk.chunks(ids, CHUNK):
+        held = terms_of(conn, chunk)
+        for row in store.subjects(conn, chunk):
+            tz = row.account_timezone or defaults.timezone
+            term = term_as_of(known_terms(held[row.licence_id], tz, now), moment)
+            yield with_term(row._mapping, term), term
+
+
+def with_term(row: Mapping[Any, Any], term: KnownTerm) -> Any:
+    """A row like those of the store, on another term."""
+    values = dict(row) | {
+        "licence_term": term.number,
+        "licence_starts_on": term.starts_on,
+        "licence_expires_on": term.expires_on,
+    }
+    return SimpleNamespace(**values, _mapping=values)

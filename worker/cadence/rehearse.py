@@ -1,0 +1,180 @@
+"""The whole system on a copy of the book under a virtual clock, through the same code.
+
+The copy starts as the book was known a warm-up before the first day; terms that became known
+later arrive at their moment. The clock jumps from one thing to do to the next.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select
+
+from worker.cadence import book, flow, machine, store
+from worker.cadence.ahead import end_of, start_of, warm_up
+from worker.cadence.library import Defaults
+from worker.cadence.machine import Letterhead, Machine
+from worker.catalogue.records import accounts, contacts, licences, terms
+from worker.channels.rehearsal import RehearsalChannel
+from worker.db import bulk
+from worker.db.engine import make_engine, reading
+from worker.db.types import metadata
+from worker.kernel.clock import VirtualClock
+from worker.kernel.dates import Period
+from worker.outbox import store as outbox
+from worker.schedules.flow import Draft
+
+_BOOK = (accounts, contacts, licences, terms)
+_LEASE = timedelta(days=1)  # nobody else works on the copy
+
+Progress = Callable[[float], None]
+"""Told how much of the period is over, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to rehearse, and with what."""
+
+    period: Period
+    drafts: Sequence[Draft]
+    defaults: Defaults
+    letterhead: Letterhead
+    now: datetime
+    folder: Path
+    all_mails: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """A term that becomes known during the replay: the row for the licence."""
+
+    at: datetime
+    row: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What a rehearsal leaves: a database of its own, and the mails it kept."""
+
+    engine: Engine
+    channel: RehearsalChannel
+    asked: Asked
+
+
+@contextmanager
+def rehearsed(
+    live: Engine, asked: Asked, progress: Progress = lambda _: None
+) -> Iterator[Rehearsal]:
+    """Runs a rehearsal; its database is there inside the ``with`` and gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="perennial-rehearsal-") as place:
+        engine = make_engine(f"sqlite:///{place}/rehearsal.db", durable=False)
+        try:
+            yield run(live, engine, asked, progress)
+        finally:
+            engine.dispose()
+
+
+def run(live: Engine, copy: Engine, asked: Asked, progress: Progress) -> Rehearsal:
+    """Runs a rehearsal on the empty database ``copy``."""
+    start = start_of(asked.period)
+    begun = start - warm_up(draft.schedule for draft in asked.drafts)
+    clock = VirtualClock(begun)
+    metadata.create_all(copy)
+    with reading(live) as source, copy.begin() as target:
+        copy_book(source, target)
+    with copy.begin() as conn:
+        reveals = rewind(conn, asked, begun)
+    channel = RehearsalChannel(
+        asked.folder / "mails", start, per_step=None if asked.all_mails else 6
+    )
+    works = machine.build(
+        copy,
+        clock,
+        channel,
+        defaults=asked.defaults,
+        letterhead=asked.letterhead,
+        lease=_LEASE,
+    )
+    flow.apply(copy, clock, asked.drafts)
+    _live_through(works, copy, clock, reveals, end_of(asked.period), progress)
+    return Rehearsal(copy, channel, asked)
+
+
+def copy_book(source: Connection, target: Connection) -> None:
+    """Copies accounts, contacts, licences and terms."""
+    for table in _BOOK:
+        columns = [column.name for column in table.columns]
+        stream = source.execution_options(yield_per=5000).execute(select(table))
+        for part in stream.partitions():
+            bulk.insert(target, table, columns, part)
+
+
+def rewind(conn: Connection, asked: Asked, begun: datetime) -> list[Reveal]:
+    """Sets every licence to the term known at ``begun``; returns what becomes known later."""
+    reveals: list[Reveal] = []
+    query = select(licences.c.id, accounts.c.timezone).join(accounts)
+    zones = {row.id: row.timezone or asked.defaults.timezone for row in conn.execute(query)}
+    for chunk in bulk.chunks(sorted(zones), 5000):
+        rows: list[tuple[Any, ...]] = []
+        for licence_id, held in book.terms_of(conn, chunk).items():
+            known = book.known_terms(held, zones[licence_id], asked.now)
+            current = book.term_as_of(known, begun)
+            rows.append(_shown(licence_id, current))
+            reveals += [
+                Reveal(term.known_at, _shown(licence_id, term))
+                for term in known
+                if term.number > current.number and term.known_at
+            ]
+        bulk.update(conn, licences, _SHOWN, rows)
+    return sorted(reveals, key=lambda reveal: (reveal.at, reveal.row[:2]))
+
+
+_SHOWN = ("term", "starts_on", "expires_on", "closed_on", "changed")
+
+
+def _shown(licence_id: int, term: book.KnownTerm) -> tuple[Any, ...]:
+    return licence_id, term.number, term.starts_on, term.expires_on, term.closed_on, True
+
+
+def _live_through(
+    works: Machine,
+    engine: Engine,
+    clock: VirtualClock,
+    reveals: Sequence[Reveal],
+    end: datetime,
+    progress: Progress,
+) -> None:
+    """From one thing to do to the next, until the period is over everywhere."""
+    begun, shown = clock.now(), 0
+    while True:
+        works.plan_batch()
+        works.send_batch(works.sending.channel.burst)
+        moment = _next_moment(engine, reveals[shown].at if shown < len(reveals) else None)
+        if moment is None or moment >= end:
+            return
+        clock.advance_to(moment)
+        first = shown
+        while shown < len(reveals) and reveals[shown].at <= moment:
+            shown += 1
+        if shown > first:
+            with engine.begin() as conn:
+                newest = {reveal.row[0]: reveal.row for reveal in reveals[first:shown]}
+                bulk.update(conn, licences, _SHOWN, list(newest.values()))
+        progress((moment - begun) / (end - begun))
+
+
+def _next_moment(engine: Engine, reveal: datetime | None) -> datetime | None:
+    with reading(engine) as conn:
+        moments = [store.next_due(conn), outbox.next_due(conn), reveal]
+    return min((moment for moment in moments if moment), default=None)
+
+
+def last_day(first: date, days: int) -> date:
+    """The last of ``days`` days from ``first`` on."""
+    return first + timedelta(days=days - 1)
