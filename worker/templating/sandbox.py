@@ -23,9 +23,9 @@ from jinja2 import (
     pass_environment,
 )
 from jinja2.exceptions import SecurityError
+from jinja2.filters import do_forceescape
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
 
 from worker.templating import grammar
 from worker.templating.formats import Formats, Number
@@ -155,7 +155,7 @@ def _finalizer(formats: Formats) -> Callable[[Any], Any]:
 
     def finalize(value: Any) -> Any:
         kind = value.__class__
-        if kind is str or kind is Markup:
+        if isinstance(value, str):
             if not value.strip(BLANK):
                 raise BlankError("a text")
             return value
@@ -224,8 +224,10 @@ def _joined(parts: Iterable[Any], separator: Any = "") -> str:
     glue: str = separator if isinstance(separator, str) else str(_plain(separator))
     if sum(map(len, texts)) + len(glue) * len(texts) > LONGEST:
         raise TooMuchError(f"at most {LONGEST:,} characters")
-    marked = any(isinstance(text, Markup) for text in texts)
-    return Markup.escape(glue).join(texts) if marked else glue.join(texts)
+    if not any(hasattr(text, "__html__") for text in texts):
+        return glue.join(texts)
+    safe = glue if hasattr(glue, "__html__") else do_forceescape(glue)
+    return safe.join(texts)
 
 
 @pass_environment
