@@ -3,6 +3,7 @@ the clock, the channel and the database differ."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parseaddr
@@ -73,6 +74,8 @@ def build(
     defaults: Defaults,
     letterhead: Letterhead,
     lease: timedelta,
+    stop: Callable[[], bool] = lambda: False,
+    pause: Callable[[str], None] = lambda label: None,
 ) -> Machine:
     """Wires a machine on one database, one clock and one channel."""
     library = Library()
@@ -103,6 +106,8 @@ def build(
             compose=compose,
             tell=_tell,
             lease=lease,
+            stop=stop,
+            pause=pause,
         ),
     )
 

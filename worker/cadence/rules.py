@@ -173,7 +173,8 @@ def _passed(walk: Walk, items: Iterable[Planned], decision: str, reason: str) ->
 
 
 def _condition_holds(step: Step, happened: frozenset[str]) -> bool:
-    return step.only_if <= happened and not step.unless & happened
+    wanted = not step.only_if or step.only_if & happened
+    return bool(wanted) and not step.unless & happened
 
 
 def foresee(walk: Walk, now: datetime, until: datetime) -> list[Decision]:

@@ -150,9 +150,9 @@ def _meant(known: Sequence[Term], numbered: Sequence[Term], claim: Claim) -> Ter
     best = max(overlaps, key=lambda found: found[:2], default=None)
     if best is not None and best[0] > timedelta(0):
         return best[2]
-    if claim.declared == "correction" and claim.expires_on > (first.starts_on or date.min):
-        return current
-    return None
+    begins = claim.starts_on or current.starts_on or date.min  # it must not end before that
+    latest = max(begins, first.starts_on or date.min)
+    return current if claim.declared == "correction" and claim.expires_on > latest else None
 
 
 def _overlap(term: Term, claim: Claim) -> timedelta:
@@ -189,23 +189,24 @@ def merged(claims: Iterable[Claim]) -> list[Claim]:
     Equal dates are one claim, agreed on the earliest day that any of them names. A claim without
     a start says nothing new beside one with the same end.
     """
-    distinct: dict[tuple[date | None, date, Declared | None], Claim] = {}
+    distinct: dict[tuple[date | None, date], Claim] = {}
     for claim in claims:
-        key = (claim.starts_on, claim.expires_on, claim.declared)
+        key = (claim.starts_on, claim.expires_on)
         seen = distinct.get(key)
-        distinct[key] = claim if seen is None else _earliest_closed(seen, claim)
+        distinct[key] = claim if seen is None else _united(seen, claim)
     dated = {claim.expires_on: key for key, claim in distinct.items() if claim.starts_on}
     for key, claim in list(distinct.items()):
         if claim.starts_on is None and claim.expires_on in dated:
             other = dated[claim.expires_on]
-            distinct[other] = _earliest_closed(distinct[other], claim)
+            distinct[other] = _united(distinct[other], claim)
             del distinct[key]
     return in_order(distinct.values())
 
 
-def _earliest_closed(claim: Claim, other: Claim) -> Claim:
+def _united(claim: Claim, other: Claim) -> Claim:
     days = [day for day in (claim.closed_on, other.closed_on) if day is not None]
-    return replace(claim, closed_on=min(days, default=None))
+    words = [word for word in (claim.declared, other.declared) if word is not None]
+    return replace(claim, closed_on=min(days, default=None), declared=min(words, default=None))
 
 
 def contradictions(known: Sequence[Term], claims: Sequence[Claim]) -> set[Claim]:

@@ -57,6 +57,8 @@ class Sending:
     compose: Compose
     tell: Tell
     lease: timedelta
+    stop: Callable[[], bool] = lambda: False
+    """Whether the process was told to end: mails that have not started are handed back."""
     pause: Callable[[str], None] = lambda label: None
     """Called at every labelled point of the path; tests crash the process here."""
 
@@ -79,8 +81,18 @@ def send_batch(sending: Sending, limit: int = 100) -> int:
     ready = list(_render(sending, attempt, allowed))
     for start in range(0, len(ready), sending.channel.burst):
         burst = ready[start : start + sending.channel.burst]
+        if sending.stop():
+            _hand_back(sending, attempt, ready[start:])
+            break
         _send_burst(sending, attempt, deadline, burst)
     return claimed
+
+
+def _hand_back(sending: Sending, attempt: str, ready: Sequence[_Ready]) -> None:
+    """Gives up claims that have not started, so that the next worker need not wait."""
+    back = {"state": DUE, "next_at": sending.clock.now(), "attempt_id": None, "lease_until": None}
+    with sending.engine.begin() as conn:
+        store.finish(conn, [one.message.id for one in ready], attempt, back)
 
 
 def _claim(
