@@ -38,7 +38,7 @@ def check_archive(path: Path, how: Reading) -> None:
 
 def _check_nature(path: Path, how: Reading) -> None:
     if not path.is_file():
-        raise refuse(how.name, "no-file", "a file", "nothing", "is the path right?")
+        raise refuse(how.name, "no-file", "a file", f"nothing at {path}", "is the path right?")
     with path.open("rb") as raw:
         head = raw.read(8)
     if head.startswith(_OLE):

@@ -65,9 +65,11 @@ class CsvFile:
                 continue
             if lines.cut >= first:
                 yield BadRow(first, *_too_long(f"a line of more than {_LONGEST_LINE:,}"))
+            elif not any(cells):
+                continue
             elif len(cells) == width:
                 yield Row(first, cells)
-            elif any(cells):
+            else:
                 yield self._misshapen(first, lines.number, cells)
 
     def _broken(self, error: csv.Error, first: int, last: int) -> BadRow:
@@ -202,7 +204,8 @@ def _told(name: str) -> Iterator[None]:
     except SourceError:
         raise
     except FileNotFoundError as error:
-        raise refuse(name, "no-file", "a file", "nothing", "is the path right?") from error
+        got = f"nothing at {error.filename}"
+        raise refuse(name, "no-file", "a file", got, "is the path right?") from error
     except IsADirectoryError as error:
         raise refuse(name, "no-file", "a file", "a folder") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:

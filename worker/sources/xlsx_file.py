@@ -87,9 +87,7 @@ def _sheet(path: Path, how: Reading) -> CalamineSheet:
     listed = ", ".join(repr(name) for name in names)
     if how.sheet is None:
         raise refuse(how.name, "sheet", "one sheet", listed, f'declare e.g. sheet = "{names[0]}"')
-    raise refuse(
-        how.name, "sheet", f"a sheet {how.sheet!r}", listed, "correct sheet = in the source"
-    )
+    raise refuse(how.name, "sheet", f"a sheet {how.sheet!r}", listed, "correct sheet in the source")
 
 
 def _text(value: Any) -> str:
