@@ -64,6 +64,13 @@ def forecast(conn: Connection, asked: Forecasting, period: Period) -> Iterator[R
     ``nothing`` for each licence that expires in it and gets no step."""
     margin = warm_up(inforce.schedule for inforce in asked.schedules.values())
     ids = book.licence_ids(conn, period.first - margin, period.last + margin)
+    yield from forecast_of(conn, asked, period, ids)
+
+
+def forecast_of(
+    conn: Connection, asked: Forecasting, period: Period, ids: Sequence[int]
+) -> Iterator[Record]:
+    """The forecast for these licences alone."""
     for chunk in bulk.chunks(ids, book.CHUNK):
         yield from _of_chunk(conn, asked, period, chunk)
 

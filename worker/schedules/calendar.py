@@ -62,6 +62,18 @@ class Calendar:
         # A zone can skip a whole day: Samoa had no 30 December 2011.
         return self.opens_at(day).astimezone(self.tz).date() == day
 
+    def why_closed(self, day: date) -> str:
+        """Why ``day`` is not open: its name, its holiday, or that the schedule closes it."""
+        if day.weekday() not in self.spec.days:
+            return f"a {day:%A}"
+        if day in self.spec.extra_holidays:
+            return "closed by the schedule"
+        if self.country:
+            named = holidays.country_holidays(self.country, years=day.year).get(day)
+            if named:
+                return f"a holiday ({named})"
+        return "a day that the zone skipped"
+
     def opens_at(self, day: date) -> datetime:
         """The moment (UTC) at which the window of ``day`` opens."""
         known = self._opens_at.get(day)

@@ -1,0 +1,122 @@
+"""The nightly proof that nobody is forgotten: every licence in the horizon is sent, planned or
+explained. Looks at rows only, not at the planner that wrote them; a gap is an alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, and_, func, select
+from sqlalchemy.engine import Connection
+
+from worker.cadence.ahead import warm_up
+from worker.cadence.library import InForce
+from worker.cadence.records import steps, walks
+from worker.catalogue.records import licences
+from worker.outbox.records import messages
+from worker.worklist import store as worklist
+
+OVERDUE = timedelta(hours=1)
+"""A row that has waited longer than this for its moment is stuck."""
+
+ALARM = "coverage"
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A licence that nothing accounts for."""
+
+    licence: str
+    schedule: str
+    reason: str  # no-walk, asleep, overdue, no-message, stuck-message
+
+
+def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterator[Gap]:
+    """Every gap in the horizon of the schedules that run; its cost is that of the horizon."""
+    if not active:
+        return
+    for stem, inforce in active.items():
+        margin = warm_up([inforce.schedule])
+        first, last = (now - margin).date(), (now + margin).date()
+        query = (
+            select(licences.c.key, walks.c.state, walks.c.next_at, _undone(inforce))
+            .outerjoin(
+                walks,
+                and_(
+                    walks.c.subject_id == licences.c.id,
+                    walks.c.cycle == licences.c.term,
+                    walks.c.schedule == stem,
+                ),
+            )
+            .where(licences.c.expires_on.between(first, last), ~licences.c.changed)
+            .where(licences.c.status == "active")
+        )
+        for row in conn.execute(query.order_by(licences.c.key)):
+            reason = _reason(row, now)
+            if reason:
+                yield Gap(row.key, stem, reason)
+    yield from _mails(conn, now, warm_up(inforce.schedule for inforce in active.values()))
+
+
+def _undone(inforce: InForce) -> Any:
+    """How many steps of the schedule have no row on this walk."""
+    ids = [step.id for step in inforce.schedule.steps]
+    done = select(func.count()).where(steps.c.walk_id == walks.c.id, steps.c.step.in_(ids))
+    return (len(ids) - done.scalar_subquery()).label("undone")
+
+
+def _reason(row: Row[Any], now: datetime) -> str | None:
+    if row.state is None:
+        return "no-walk"
+    if row.state != "active" or not row.undone:
+        return None
+    if row.next_at is None:
+        return "asleep"
+    return "overdue" if row.next_at < now - OVERDUE else None
+
+
+def _mails(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
+    """Steps that wait for a mail which does not exist, and mails that nobody picks up."""
+    lost = (
+        select(licences.c.key, walks.c.schedule)
+        .join(walks, walks.c.subject_id == licences.c.id)
+        .join(steps, steps.c.walk_id == walks.c.id)
+        .outerjoin(messages, messages.c.mail_key == steps.c.mail_key)
+        .where(steps.c.decision == "waiting", messages.c.id.is_(None))
+        .where(licences.c.expires_on.between((now - margin).date(), (now + margin).date()))
+    )
+    for row in conn.execute(lost.order_by(licences.c.key)):
+        yield Gap(row.key, row.schedule, "no-message")
+    stuck = (
+        select(licences.c.key, walks.c.schedule)
+        .join(walks, walks.c.subject_id == licences.c.id)
+        .join(steps, steps.c.walk_id == walks.c.id)
+        .join(messages, messages.c.mail_key == steps.c.mail_key)
+        .where(messages.c.next_at < now - OVERDUE)
+    )
+    for row in conn.execute(stuck.order_by(licences.c.key)):
+        yield Gap(row.key, row.schedule, "stuck-message")
+
+
+def check(conn: Connection, active: dict[str, InForce], now: datetime) -> list[Gap]:
+    """Looks for gaps; raises the alarm when there are any, and ends it when there are none."""
+    found = list(gaps(conn, active, now))
+    if found:
+        worklist.open_tasks(conn, [_alarm(found)], now)
+    else:
+        worklist.close(conn, ALARM, "no gap left", now)
+    return found
+
+
+def _alarm(found: Sequence[Gap]) -> worklist.NewTask:
+    named = ", ".join(f"{gap.licence} ({gap.reason})" for gap in found[:_SHOWN])
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return worklist.NewTask(
+        key=ALARM,
+        kind="alarm",
+        title=f"{len(found)} licences are neither sent, planned nor explained",
+        detail=f"{named}{more}. See: perennial explain LICENCE",
+    )

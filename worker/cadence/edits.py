@@ -1,0 +1,130 @@
+"""What edited files would change, client by client, before they are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from worker.cadence import ahead
+from worker.cadence.ahead import Forecasting
+from worker.cadence.decisions import Record
+from worker.cadence.library import Defaults, InForce, Library
+from worker.kernel.dates import Period
+from worker.schedules import flow as schedules
+from worker.schedules import store as versions
+from worker.schedules.flow import Changes, Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of one licence that an edit would change. ``before`` and ``after`` are moments."""
+
+    licence: str
+    account: str
+    schedule: str
+    step: str
+    change: str  # added, removed, moved, other-decision
+    before: str | None
+    after: str | None
+
+    def record(self) -> dict[str, str | None]:
+        """The change as other programs read it."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def drafted(conn: Connection, drafts: Sequence[Draft], now: datetime) -> dict[str, InForce]:
+    """The schedules as they would run if the files were applied now."""
+    since = {row.schedule: row.steps_since for row in versions.active(conn)}
+    return {
+        draft.schedule.stem: InForce(
+            0,
+            draft.schedule,
+            schedules.steps_since(draft, since.get(draft.schedule.stem), now),
+        )
+        for draft in drafts
+    }
+
+
+def effect(before: Iterable[Record], after: Iterable[Record]) -> list[Change]:
+    """How two forecasts differ, by licence and step; the same decision twice is no change."""
+    old, new = _by_step(before), _by_step(after)
+    changes = []
+    for key in sorted(old.keys() | new.keys()):
+        was, comes = old.get(key), new.get(key)
+        if was and comes and _said(was) == _said(comes):
+            continue
+        known = comes or was
+        if known is None or known.schedule is None or known.step is None:
+            continue
+        changes.append(
+            Change(
+                known.subject,
+                known.account,
+                known.schedule,
+                known.step,
+                _kind(was, comes),
+                _said(was) if was else None,
+                _said(comes) if comes else None,
+            )
+        )
+    return changes
+
+
+def _by_step(records: Iterable[Record]) -> dict[tuple[Any, ...], Record]:
+    return {
+        (record.subject, record.cycle, record.schedule, record.step): record
+        for record in records
+        if record.decision != "nothing"
+    }
+
+
+def _said(record: Record) -> str:
+    day = record.at.date().isoformat() if record.at else ""
+    reason = f" ({record.reason})" if record.reason else ""
+    return f"{record.decision}{reason} {day}".strip()
+
+
+def _kind(was: Record | None, comes: Record | None) -> str:
+    if was is None:
+        return "added"
+    if comes is None:
+        return "removed"
+    return "moved" if was.decision == comes.decision else "other-decision"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A forecast, and how it differs from what runs now."""
+
+    records: list[Record]
+    changes: Changes
+    effects: list[Change]
+    applied: bool  # whether anything runs at all
+
+
+def outlook(
+    conn: Connection,
+    library: Library,
+    drafts: Sequence[Draft],
+    defaults: Defaults,
+    now: datetime,
+    period: Period,
+) -> Outlook:
+    """What will happen in ``period`` if the files are applied as they are, live state included."""
+    running = library.active(conn)
+    changes = schedules.changes(conn, drafts)
+    asked = dict(running)
+    if changes:
+        fresh = drafted(conn, drafts, now)
+        asked = {stem: running.get(stem, fresh[stem]) for stem in fresh}
+        asked |= {stem: fresh[stem] for stem in (*changes.added, *changes.edited)}
+    records = list(ahead.forecast(conn, Forecasting(asked, defaults, now), period))
+    effects: list[Change] = []
+    if changes and running:
+        before = ahead.forecast(conn, Forecasting(running, defaults, now), period)
+        effects = effect(before, records)
+    return Outlook(records, changes, effects, bool(running))

@@ -1,0 +1,174 @@
+"""The whole story of one licence: what was decided and why, what is to come, and the arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.engine import Connection
+
+from worker.cadence import load, store
+from worker.cadence.ahead import Forecasting, forecast_of
+from worker.cadence.decisions import Record, in_order, outcome
+from worker.cadence.facts import Planned, Timeline, account_slot
+from worker.cadence.records import steps, walks
+from worker.catalogue.records import licences, terms
+from worker.kernel.dates import Period
+from worker.kernel.errors import FindingsError, did_you_mean
+from worker.outbox import store as outbox
+from worker.schedules.calendar import SLOT
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A licence, its terms, every decision in order of time, and how each date comes about."""
+
+    licence: Any
+    terms: Sequence[Row[Any]]
+    walks: Sequence[Row[Any]]
+    records: list[Record]
+    arithmetic: dict[tuple[str, int, str], str]  # (schedule, cycle, step) -> sentence
+
+    def why(self, record: Record) -> str:
+        """The arithmetic behind a record's date; empty where there is none."""
+        if record.schedule is None or record.step is None:
+            return ""
+        return self.arithmetic.get((record.schedule, record.cycle, record.step), "")
+
+
+def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
+    """The story of the licence with this ``key``; ``FindingsError`` when there is none."""
+    licence_id = _find(conn, key)
+    row = store.subjects(conn, [licence_id])[0]
+    held = conn.execute(
+        select(terms).where(terms.c.licence_id == licence_id).order_by(terms.c.expires_on)
+    ).all()
+    known = conn.execute(
+        select(walks).where(walks.c.subject_id == licence_id).order_by(walks.c.cycle)
+    ).all()
+    everything = Period(asked.now.date(), date(9000, 1, 1))
+    records = [
+        *_past(conn, asked, row, known),
+        *(record for record in forecast_of(conn, asked, everything, [licence_id])),
+    ]
+    if all(record.decision == "nothing" for record in records):
+        records = _silence(row, known) or records
+    return Explanation(row, held, known, in_order(records), _sums(asked, row, held))
+
+
+def _find(conn: Connection, key: str) -> int:
+    found = conn.execute(select(licences.c.id).where(licences.c.key == key)).scalar()
+    if found is None:
+        near = conn.execute(
+            select(licences.c.key).where(licences.c.key.startswith(key[:3])).limit(200)
+        ).scalars()
+        hint = did_you_mean(key, near, otherwise="the key is the one that your source gives it")
+        raise FindingsError(f"No licence {key!r} is in the book; {hint}")
+    return int(found)
+
+
+def _zone_line(asked: Forecasting, row: Row[Any], schedule: str) -> Timeline | None:
+    inforce = asked.schedules.get(schedule)
+    return load.line_of(inforce, row, asked.defaults) if inforce else None
+
+
+def _past(
+    conn: Connection, asked: Forecasting, row: Row[Any], known: Sequence[Row[Any]]
+) -> Iterator[Record]:
+    by_walk = {walk.id: walk for walk in known}
+    if not by_walk:
+        return
+    decided = conn.execute(
+        select(steps).where(steps.c.walk_id.in_(list(by_walk))).order_by(steps.c.id)
+    ).all()
+    keys = [step.mail_key for step in decided if step.mail_key]
+    mails: dict[str, list[Any]] = {}
+    for mail in outbox.of_mails(conn, keys):
+        mails.setdefault(mail.mail_key, []).append(mail)
+    for step in decided:
+        walk = by_walk[step.walk_id]
+        yield past_record(step, walk, row, mails.get(step.mail_key or "", []), asked)
+
+
+def past_record(
+    step: Row[Any], walk: Row[Any], row: Any, mails: Sequence[Any], asked: Forecasting
+) -> Record:
+    """A recorded decision, with what the ledger made of it."""
+    decision, reason = outcome(step.decision, step.reason, mails)
+    line = _zone_line(asked, row, walk.schedule)
+    at = step.at.astimezone(line.calendar.tz) if line else step.at
+    people = tuple(mail.address for mail in mails)
+    return Record(
+        at=at,
+        due_on=step.due_on,
+        schedule=walk.schedule,
+        step=step.step,
+        kind=step.kind,
+        subject=row.licence_key,
+        licence=row.licence_key,
+        account=row.account_key,
+        cycle=walk.cycle,
+        decision=decision,
+        reason=reason,
+        to=people or ((step.recipient,) if step.recipient else ()),
+        message=step.mail_key,
+    )
+
+
+def _silence(row: Any, known: Sequence[Row[Any]]) -> list[Record]:
+    """Why a licence has no decisions at all: the reasons of its walks."""
+    return [
+        Record(
+            at=None,
+            due_on=None,
+            schedule=walk.schedule,
+            step=None,
+            kind=None,
+            subject=row.licence_key,
+            licence=row.licence_key,
+            account=row.account_key,
+            cycle=walk.cycle,
+            decision="nothing",
+            reason=walk.reason,
+        )
+        for walk in known
+        if walk.reason
+    ]
+
+
+def _sums(
+    asked: Forecasting, row: Row[Any], held: Sequence[Row[Any]]
+) -> dict[tuple[str, int, str], str]:
+    sums = {}
+    slot = account_slot(row.account_key)
+    for stem, inforce in asked.schedules.items():
+        line = load.line_of(inforce, row, asked.defaults)
+        for term in held:
+            if term.number is None:
+                continue
+            for item in line.of(term.expires_on):
+                sums[stem, term.number, item.step.id] = arithmetic(
+                    line, item, term.expires_on, slot
+                )
+    return sums
+
+
+def arithmetic(line: Timeline, item: Planned, anchor: date, slot: int) -> str:
+    """How a step's moment comes about, in one sentence."""
+    said = f"{item.step.when} {_day(anchor)}"
+    if item.step.when.side != "on":
+        said += f" is {_day(item.due_on)}"
+    if item.day is None:
+        return f"{said}; no open day on that side of the expiry"
+    if item.day != item.due_on:
+        way = "earlier" if item.day < item.due_on else "later"
+        said += f", {line.calendar.why_closed(item.due_on)}; moved {way} to {_day(item.day)}"
+    moment = (item.opens_at + slot * SLOT).astimezone(line.calendar.tz)
+    return f"{said}; {moment:%H:%M} {line.calendar.tz.key}"
+
+
+def _day(day: date) -> str:
+    return f"{day:%a} {day.isoformat()}"
