@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from worker.kernel.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from worker.cadence.machine import Machine
+    from worker.cadence.watch import Fingerprint
     from worker.channels.contract import Channel
     from worker.config.loading import Loaded
     from worker.config.settings import Settings
@@ -48,6 +51,8 @@ class App:
         self.stopping = threading.Event()
         self._wiring = threading.Lock()
         self._engine: Engine | None = None
+        self._machine: Machine | None = None
+        self._files_seen: Fingerprint | None = None
 
     @classmethod
     def open(
@@ -154,16 +159,78 @@ class App:
             ]
         return Due(min(counts[0] + counts[1], MOST_DUE), counts[2])
 
+    @property
+    def machine(self) -> Machine:
+        """The engine and the ledger on this instance's database, clock and channel."""
+        from worker.cadence import machine
+        from worker.cadence.library import Defaults
+        from worker.cadence.machine import Letterhead
+
+        engine, mail, book = self.engine, self.settings.mail, self.settings.book
+        with self._wiring:
+            if self._machine is None or self._machine.planning.engine is not engine:
+                self._machine = machine.build(
+                    engine,
+                    self.clock,
+                    self.channel,
+                    defaults=Defaults(book.timezone, book.language, book.country),
+                    letterhead=Letterhead(mail.sender, mail.reply_to),
+                    lease=mail.lease,
+                    stop=self.stopping.is_set,
+                )
+            return self._machine
+
     def plan_batch(self) -> int:
         """Plans one batch of due walks and changed licences; how many were handled."""
-        return 0
+        return self.machine.plan_batch()
 
     def send_batch(self) -> int:
         """Claims and sends one batch of due mails; how many were claimed."""
-        return 0
+        return self.machine.send_batch()
 
     def sweep(self) -> None:
-        """Settles dead leases and unknowns; once a day proves that every licence is explained."""
+        """Settles dead leases and unknowns, watches for invalid edits; once a day proves that
+        every licence is explained."""
+        self.machine.sweep()
+        self._watch_edits()
+        self._prove_coverage()
+
+    def _watch_edits(self) -> None:
+        from worker.cadence import watch
+
+        seen = watch.fingerprint(self.root)
+        if seen != self._files_seen:
+            watch.check_edits(self.engine, self.root, self.clock.now())
+            self._files_seen = seen
+
+    def _prove_coverage(self) -> None:
+        from worker.cadence import coverage
+        from worker.db import heartbeats
+
+        now = self.clock.now()
+        with self.engine.begin() as conn:
+            last = heartbeats.last(conn, "coverage")
+            if last is None or now - last >= timedelta(days=1):
+                coverage.check(conn, self.machine.planning.library.active(conn), now)
+                heartbeats.beat(conn, "coverage", now)
+
+    def tick(self) -> tuple[int, int]:
+        """One heartbeat in the foreground: sweep, then plan and send until nothing is due.
+
+        Returns how many walks and changes were handled, and how many mails were claimed.
+        """
+        from worker.db import heartbeats
+
+        self.sweep()
+        planned = sent = 0
+        while not self.stopping.is_set():
+            handled, claimed = self.plan_batch(), self.send_batch()
+            if not handled and not claimed:
+                break
+            planned, sent = planned + handled, sent + claimed
+        with self.engine.begin() as conn:
+            heartbeats.beat(conn, "beat", self.clock.now())
+        return planned, sent
 
     # --- what does not answer ---
 

@@ -94,7 +94,7 @@ def _past(
 
 
 def past_record(
-    step: Row[Any], walk: Row[Any], row: Any, mails: Sequence[Any], asked: Forecasting
+    step: Row[Any], walk: Any, row: Any, mails: Sequence[Any], asked: Forecasting
 ) -> Record:
     """A recorded decision, with what the ledger made of it."""
     decision, reason = outcome(step.decision, step.reason, mails)

@@ -274,17 +274,18 @@ def _place_all(
     known: Sequence[Term], claims: Sequence[Claim]
 ) -> tuple[list[tuple[Claim, Decision]], list[Term], set[Claim]]:
     terms = list(known)
-    decisions: list[tuple[Claim, Decision]] = []
-    for claim in claims:
+    decisions: dict[Claim, Decision] = {}
+    # What is known already is settled first: no other row of the file may date it differently.
+    for claim in sorted(claims, key=lambda claim: _same(known, claim) is None):
         decision = place_term(terms, claim)
         if decision.outcome is Outcome.CONFLICT:
-            others = {told for told, made in decisions if made.term == decision.replaces}
+            others = {told for told, made in decisions.items() if made.term == decision.replaces}
             return [], [], {claim, *others}
         if decision.replaces is not None:
             terms.remove(decision.replaces)
         terms.append(decision.term)
-        decisions.append((claim, decision))
-    return decisions, terms, set()
+        decisions[claim] = decision
+    return [(claim, decisions[claim]) for claim in claims], terms, set()
 
 
 def current(terms: Iterable[Term]) -> Term:

@@ -58,14 +58,16 @@ def _parsed(text: str, date_format: str | None, expected: str) -> date:
         if _ISO.fullmatch(text):
             return date.fromisoformat(text)
     except ValueError as error:
-        hint = "there is no such day" if "day is out of range" in str(error) else _date_hint(text)
-        raise BadValueError("date", expected, hint) from error
-    raise BadValueError("date", expected, _date_hint(text))
+        hint = "there is no such day" if "day is out of range" in str(error) else ""
+        raise BadValueError("date", expected, hint or _date_hint(text, date_format)) from error
+    raise BadValueError("date", expected, _date_hint(text, date_format))
 
 
-def _date_hint(text: str) -> str:
+def _date_hint(text: str, date_format: str | None) -> str:
     if _SERIAL.fullmatch(text):
         return "if it is a day number of Excel, give the column a date format there"
+    if date_format is not None:
+        return f'the declared date_format is "{date_format}"'
     if re.search(r"\d+[./-]\d+[./-]\d+", text):
         return 'declare how the file writes dates, e.g. date_format = "%d/%m/%Y"'
     return ""

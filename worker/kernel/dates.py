@@ -9,6 +9,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 _SPAN = re.compile(r"(\d{1,6}) (second|minute|hour|day|week)s?")
+_NOT_CITIES = ("Etc/", "posix/", "right/", "SystemV/")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 
@@ -30,7 +31,7 @@ def zone_names() -> frozenset[str]:
     return frozenset(
         name
         for name in available_timezones()
-        if name == "UTC" or ("/" in name and not name.startswith(("Etc/", "posix/", "right/", "SystemV/")))
+        if name == "UTC" or ("/" in name and not name.startswith(_NOT_CITIES))
     )
 
 

@@ -1,0 +1,291 @@
+"""``plan``, ``apply``, ``explain``, ``rehearse`` and ``tick``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import UTC, date
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import Engine
+
+from worker.cadence import ahead, edits, flow, report
+from worker.cadence import explain as explaining
+from worker.cadence import rehearse as rehearsing
+from worker.cadence.ahead import Forecasting
+from worker.cadence.decisions import Record, in_order
+from worker.cadence.library import Defaults, Library
+from worker.cadence.machine import Letterhead
+from worker.cadence.summary_page import in_plain_words
+from worker.config.wiring import Wiring
+from worker.db.engine import reading
+from worker.kernel import show
+from worker.kernel.dates import Period
+from worker.kernel.errors import FindingsError, UsageError
+from worker.schedules.flow import Changes, Draft, read_drafts
+from worker.schedules.loader import SchedulesError
+from worker.templating.check import check_folder
+
+_COLUMNS = ("at", "account", "licence", "schedule", "step", "kind", "decision", "reason", "to")
+
+
+def defaults_of(app: Wiring) -> Defaults:
+    """What counts for accounts that do not say."""
+    book = app.settings.book
+    return Defaults(book.timezone, book.language, book.country)
+
+
+def letterhead_of(app: Wiring) -> Letterhead:
+    """In whose name mails go out."""
+    return Letterhead(app.settings.mail.sender, app.settings.mail.reply_to)
+
+
+def checked_drafts(root: Path) -> list[Draft]:
+    """The schedules of the files; every problem of schedules and templates at once."""
+    drafts, problems = read_drafts(root)
+    problems += check_folder(root / "templates")
+    if problems:
+        raise SchedulesError("Nothing was changed. Mend the files and try again.", problems)
+    return drafts
+
+
+def _only(drafts: list[Draft], stem: str | None) -> list[Draft]:
+    chosen = [draft for draft in drafts if stem in (None, draft.schedule.stem)]
+    if not chosen and stem:
+        known = ", ".join(draft.schedule.stem for draft in drafts) or "none"
+        raise UsageError(f"There is no schedules/{stem}.toml; schedules are: {known}")
+    return chosen
+
+
+class Day(click.ParamType[date]):
+    """A day as ``2027-03-31``."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"expected a day such as 2027-03-31, got {value!r}", param, ctx)
+
+
+@click.command()
+@click.option("--as-of", type=Day(), help="Stand on this day; a past one is replayed.")
+@click.option("--days", type=click.IntRange(1, 3660), default=60, show_default=True)
+@click.option("--schedule", help="Only this schedule (the name of its file).")
+@click.option("--licence", help="Only this licence.")
+@click.option("--json", "as_json", is_flag=True, help="One decision a line, for programs.")
+@click.pass_obj
+def plan(
+    app: Wiring,
+    as_of: date | None,
+    days: int,
+    schedule: str | None,
+    licence: str | None,
+    as_json: bool,
+) -> None:
+    """Show every mail and task to come, and the licences that get nothing and why.
+
+    Where files were edited, the plan is the one that `apply` would bring, and the difference is
+    listed client by client.
+    """
+    drafts = _only(checked_drafts(app.root), schedule)
+    now = app.clock.now()
+    first = as_of or now.date()
+    period = Period(first, rehearsing.last_day(first, days))
+    with reading(app.engine) as conn:
+        if as_of is not None and as_of < now.date():
+            asked = Forecasting(edits.drafted(conn, drafts, now), defaults_of(app), now, True)
+            found = list(ahead.forecast(conn, asked, period))
+            view = edits.Outlook(found, Changes((), (), ()), [], True)
+        else:
+            view = edits.outlook(conn, Library(), drafts, defaults_of(app), now, period)
+    records = [r for r in in_order(view.records) if licence in (None, r.licence)]
+    show.emit([_row(record, as_json) for record in records], as_json=as_json, columns=_COLUMNS)
+    if not as_json:
+        _summarise(records, period)
+    _tell_changes(view, as_json=as_json, partial=schedule is not None)
+
+
+def _row(record: Record, as_json: bool) -> dict[str, Any]:
+    values = record.json()
+    if not as_json:
+        values["at"] = f"{record.at:%a %Y-%m-%d %H:%M}" if record.at else ""
+        values["to"] = ", ".join(record.to)
+    return values
+
+
+def _summarise(records: list[Record], period: Period) -> None:
+    planned = [record for record in records if record.decision == "planned"]
+    mails = sum(record.kind == "email" for record in planned)
+    quiet = [record for record in records if record.decision == "nothing"]
+    click.echo(
+        f"\n{period.first} to {period.last}: {mails} mails, {len(planned) - mails} tasks; "
+        f"{len(quiet)} licences expire in this time and get nothing."
+    )
+    reasons: dict[str, int] = {}
+    for record in quiet:
+        reasons[record.reason or ""] = reasons.get(record.reason or "", 0) + 1
+    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
+        click.echo(f"  {count} × {reason}: {in_plain_words(reason)}")
+
+
+def _tell_changes(view: edits.Outlook, *, as_json: bool, partial: bool) -> None:
+    """What is not applied yet, on stderr, so that data stays alone on stdout."""
+    if not view.changes or partial:
+        return
+    click.echo("", err=True)
+    if not view.applied:
+        click.echo("Nothing runs yet: this is what `perennial apply` would bring.", err=True)
+        return
+    for label in ("added", "edited", "removed"):
+        for stem in getattr(view.changes, label):
+            click.echo(f"Not applied yet: {stem}.toml or its templates ({label})", err=True)
+    click.echo(f"`perennial apply` would change {len(view.effects)} steps:", err=True)
+    columns = ("licence", "account", "schedule", "step", "change", "before", "after")
+    rows = [change.record() for change in view.effects]
+    show.emit(rows, as_json=as_json, columns=columns, out=sys.stderr)
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def apply(app: Wiring, yes: bool) -> None:
+    """Make edited schedules and templates run. `plan` shows first what that changes."""
+    drafts = checked_drafts(app.root)
+    now = app.clock.now()
+    period = Period(now.date(), rehearsing.last_day(now.date(), 60))
+    with reading(app.engine) as conn:
+        view = edits.outlook(conn, Library(), drafts, defaults_of(app), now, period)
+    if not view.changes:
+        click.echo("Nothing to apply: the files are what runs.")
+        return
+    _tell_changes(view, as_json=False, partial=False)
+    if not yes and not click.confirm("Apply?", err=True):
+        raise FindingsError("Nothing was applied.")
+    changes = flow.apply(app.engine, app.clock, drafts)
+    for label in ("added", "edited", "removed"):
+        for stem in getattr(changes, label):
+            click.echo(f"{stem}: {'retired' if label == 'removed' else 'runs from now on'}")
+
+
+@click.command()
+@click.argument("licence")
+@click.option("--json", "as_json", is_flag=True, help="One decision a line, for programs.")
+@click.pass_obj
+def explain(app: Wiring, licence: str, as_json: bool) -> None:
+    """Say what was sent for LICENCE, what was not and why, and what is to come."""
+    now = app.clock.now()
+    with reading(app.engine) as conn:
+        asked = Forecasting(Library().active(conn), defaults_of(app), now)
+        story = explaining.explain(conn, asked, licence)
+    if as_json:
+        show.emit([record.json() for record in story.records], as_json=True, columns=_COLUMNS)
+        return
+    _tell_story(story)
+
+
+def _tell_story(story: explaining.Explanation) -> None:
+    row = story.licence
+    click.echo(f"{row.licence_key} · {row.account_name} ({row.account_key}) · {row.licence_status}")
+    for term in story.terms:
+        number = f"term {term.number}" if term.number else "earlier term"
+        start = term.starts_on or "unknown start"
+        closed = f", agreed {term.closed_on}" if term.closed_on else ""
+        click.echo(f"  {number}: {start} to {term.expires_on}{closed} ({term.origin})")
+    for walk in story.walks:
+        state = f"{walk.state}, {in_plain_words(walk.reason)}" if walk.reason else walk.state
+        seen = walk.first_act_at.astimezone(UTC)
+        click.echo(
+            f"  {walk.schedule}, term {walk.cycle}: {state} First seen {seen:%Y-%m-%d %H:%M} UTC."
+        )
+    click.echo("")
+    if not story.records:
+        click.echo("Nothing was decided and nothing is to come.")
+    for record in story.records:
+        _tell_decision(story, record)
+
+
+def _tell_decision(story: explaining.Explanation, record: Record) -> None:
+    at = f"{record.at:%a %Y-%m-%d %H:%M %Z}" if record.at else "-"
+    what = f"{record.schedule}/{record.step}" if record.step else "licence"
+    to = f" to {', '.join(record.to)}" if record.to else ""
+    click.echo(f"{at}  {what} (term {record.cycle}): {record.decision}{to}")
+    if record.reason:
+        click.echo(f"    {record.reason}: {in_plain_words(record.reason)}")
+    sum_ = story.why(record)
+    if sum_:
+        click.echo(f"    {sum_}")
+
+
+@click.command()
+@click.option("--from", "first", type=Day(), required=True, help="First day.")
+@click.option("--to", "last", type=Day(), required=True, help="Last day, included.")
+@click.option("--schedule", help="Only this schedule (the name of its file).")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for what it leaves.")
+@click.option("--mails", is_flag=True, help="Render every mail, not a sample of each step.")
+@click.option("--json", "as_json", is_flag=True, help="Print the decisions, one a line.")
+@click.pass_obj
+def rehearse(
+    app: Wiring,
+    first: date,
+    last: date,
+    schedule: str | None,
+    out: Path | None,
+    mails: bool,
+    as_json: bool,
+) -> None:
+    """Play a period on a copy of the book under a virtual clock, with the schedules of the files.
+
+    Nobody is mailed. The folder holds index.html, decisions.jsonl and mails/.
+    """
+    if last < first:
+        raise UsageError(f"--to {last} lies before --from {first}; swap them.")
+    folder = out or app.root / "var" / "rehearsals" / f"{first}_{last}"
+    asked = rehearsing.Asked(
+        Period(first, last),
+        _only(checked_drafts(app.root), schedule),
+        defaults_of(app),
+        letterhead_of(app),
+        app.clock.now(),
+        folder,
+        mails,
+    )
+    page = perform(app.engine, asked, quiet=as_json)
+    if as_json:
+        sys.stdout.write((folder / "decisions.jsonl").read_text(encoding="utf-8"))
+    click.echo(f"{page}", err=as_json)
+
+
+def perform(engine: Engine, asked: rehearsing.Asked, *, quiet: bool = False) -> Path:
+    """Rehearses, leaves the folder, and says in a few lines what came of it; the page's path."""
+    begun = time.perf_counter()
+    with show.progress("rehearsing", 100) as told:
+        with rehearsing.rehearsed(engine, asked, lambda part: told(int(part * 100))) as done:
+            seconds = time.perf_counter() - begun
+            title = f"{asked.period.first} to {asked.period.last}"
+            page, summary = report.write(done, title, seconds)
+    click.echo(
+        f"{summary.decisions} decisions on {summary.licences} licences in {seconds:.1f} s: "
+        f"{summary.mails} mails, {summary.tasks} tasks, "
+        f"{summary.licences_reached} licences reached",
+        err=quiet,
+    )
+    return page
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def tick(app: Any, as_json: bool) -> None:
+    """Do what is due now, then exit: for cron."""
+    planned, sent = app.tick()
+    if as_json:
+        click.echo(json.dumps({"planned": planned, "sent": sent}))
+    else:
+        click.echo(f"{planned} walks and changes handled, {sent} mails claimed")

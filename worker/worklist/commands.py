@@ -1,0 +1,30 @@
+"""``perennial tasks``: work for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from worker.config.wiring import Wiring
+from worker.db.engine import reading
+from worker.kernel import show
+from worker.worklist import store
+
+_COLUMNS = ("id", "kind", "due_on", "assignee", "title", "detail")
+
+
+@click.command()
+@click.option("--kind", help="Only tasks of this kind: step, no-contact, blocked-mail, alarm.")
+@click.option("--json", "as_json", is_flag=True, help="One task a line, for programs.")
+@click.pass_obj
+def tasks(app: Wiring, kind: str | None, as_json: bool) -> None:
+    """List open tasks, those due first."""
+    with reading(app.engine) as conn:
+        rows = [_row(row) for row in store.open_ones(conn, [kind] if kind else [])]
+    if not show.emit(rows, as_json=as_json, columns=_COLUMNS) and not as_json:
+        click.echo("No open task.")
+
+
+def _row(row: Any) -> dict[str, object]:
+    return {name: row._mapping[name] for name in (*_COLUMNS, "key", "opened_at")}
