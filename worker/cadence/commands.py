@@ -100,7 +100,7 @@ def plan(
     period = Period(first, rehearsing.last_day(first, days))
     with reading(app.engine) as conn:
         if as_of is not None and as_of < now.date():
-            asked = Forecasting(edits.drafted(conn, drafts, now), defaults_of(app), now, True)
+            asked = Forecasting(edits.always_there(drafts), defaults_of(app), now, True)
             found = list(ahead.forecast(conn, asked, period))
             view = edits.Outlook(found, Changes((), (), ()), [], True)
         else:
@@ -265,11 +265,13 @@ def rehearse(
 def perform(engine: Engine, asked: rehearsing.Asked, *, quiet: bool = False) -> Path:
     """Rehearses, leaves the folder, and says in a few lines what came of it; the page's path."""
     begun = time.perf_counter()
-    with show.progress("rehearsing", 100) as told:
-        with rehearsing.rehearsed(engine, asked, lambda part: told(int(part * 100))) as done:
-            seconds = time.perf_counter() - begun
-            title = f"{asked.period.first} to {asked.period.last}"
-            page, summary = report.write(done, title, seconds)
+    with (
+        show.progress("rehearsing", 100) as told,
+        rehearsing.rehearsed(engine, asked, lambda part: told(int(part * 100))) as done,
+    ):
+        seconds = time.perf_counter() - begun
+        title = f"{asked.period.first} to {asked.period.last}"
+        page, summary = report.write(done, title, seconds)
     click.echo(
         f"{summary.decisions} decisions on {summary.licences} licences in {seconds:.1f} s: "
         f"{summary.mails} mails, {summary.tasks} tasks, "

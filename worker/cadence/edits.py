@@ -96,6 +96,11 @@ def _kind(was: Record | None, comes: Record | None) -> str:
     return "moved" if was.decision == comes.decision else "other-decision"
 
 
+def always_there(drafts: Sequence[Draft]) -> dict[str, InForce]:
+    """The schedules as if they had always run: for looking at the past."""
+    return {draft.schedule.stem: InForce(0, draft.schedule, {}) for draft in drafts}
+
+
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """A forecast, and how it differs from what runs now."""
