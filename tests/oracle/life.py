@@ -42,6 +42,7 @@ class Book:
     licences: dict[str, Mapping[str, Any]]
     terms: dict[str, list[Mapping[str, Any]]]
     contacts: dict[str, list[Mapping[str, Any]]] | None
+    self_renewing: bool = True  # whether an auto-renewing licence opens its next term by itself
 
     def zone_of(self, account: Mapping[str, Any]) -> str:
         return str(account.get("timezone") or self.zone)
@@ -74,6 +75,7 @@ def index(book: Mapping[str, Any], events: Iterable[Event] = ()) -> Book:
         {row["key"]: row for row in licences},
         {key: sorted(rows, key=lambda row: row["number"]) for key, rows in terms.items()},
         contacts,
+        bool(book.get("self_renewing", True)),
     )
 
 
@@ -211,7 +213,7 @@ def _expiry(data: Mapping[str, Any]) -> date:
 
 def _passes(state: _State, book: Book, now: datetime) -> datetime | None:
     """When the expiry of an auto-renewing licence's term passes; ``None``: never."""
-    if not state.terms or not state.licence.get("auto_renew"):
+    if not state.terms or not state.licence.get("auto_renew") or not book.self_renewing:
         return None
     if (state.licence.get("status") or "active") != "active":
         return None

@@ -254,7 +254,7 @@ def rehearse(
         letterhead_of(app),
         app.clock.now(),
         folder,
-        mails,
+        None if mails else 6,
     )
     page = perform(app.engine, asked, quiet=as_json)
     if as_json:

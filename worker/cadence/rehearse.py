@@ -39,7 +39,7 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to rehearse, and with what."""
+    """What to rehearse, and with what. ``samples`` mails of each step are rendered; ``None``: all."""
 
     period: Period
     drafts: Sequence[Draft]
@@ -47,7 +47,7 @@ class Asked:
     letterhead: Letterhead
     now: datetime
     folder: Path
-    all_mails: bool = False
+    samples: int | None = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,7 @@ def run(live: Engine, copy: Engine, asked: Asked, progress: Progress) -> Rehears
         copy_book(source, target)
     with copy.begin() as conn:
         reveals = rewind(conn, asked, begun)
-    channel = RehearsalChannel(
-        asked.folder / "mails", start, per_step=None if asked.all_mails else 6
-    )
+    channel = RehearsalChannel(asked.folder / "mails", start, per_step=asked.samples)
     works = machine.build(
         copy,
         clock,
