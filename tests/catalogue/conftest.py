@@ -36,15 +36,15 @@ class Book:
 
     def load(
         self,
-        text: str | bytes,
+        text: str | bytes | None,
         loads: Sequence[dict[str, Any]] = (ACCOUNT, LICENCE),
         *,
         name: str = "book.csv",
         options: Options | None = None,
         **settings: Any,
     ) -> Report:
-        raw = text.encode() if isinstance(text, str) else text
-        (self.root / name).write_bytes(raw)
+        if text is not None:  # else what is there already
+            (self.root / name).write_bytes(text.encode() if isinstance(text, str) else text)
         source = SourceSettings(
             **{"kind": "csv", "path": name, "load": [dict(load) for load in loads], **settings}
         )

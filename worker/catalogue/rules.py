@@ -125,7 +125,10 @@ def _opens_next(current: Term, claim: Claim) -> bool:
         return claim.expires_on > current.expires_on
     if claim.starts_on is not None:
         return claim.starts_on >= current.expires_on
-    return 2 * (claim.expires_on - current.expires_on) >= current.length
+    moved = claim.expires_on - current.expires_on
+    if current.fresh:  # another row of the file means that one, so this is a term of its own
+        return moved > timedelta(0)
+    return 2 * moved >= current.length
 
 
 def _next(current: Term, claim: Claim) -> Decision:
@@ -143,10 +146,12 @@ def _meant(known: Sequence[Term], numbered: Sequence[Term], claim: Claim) -> Ter
     elif claim.starts_on is None and (
         current.starts_on is None or claim.expires_on > current.starts_on
     ):
-        return current
+        return None if current.fresh else current
     else:
         candidates = list(known)
-    overlaps = [(_overlap(term, claim), term.expires_on, term) for term in candidates]
+    # Where another row means a term whose start nobody knows, its length is not held against us.
+    sure = [term for term in candidates if not (term.fresh and term.starts_on is None)]
+    overlaps = [(_overlap(term, claim), term.expires_on, term) for term in sure]
     best = max(overlaps, key=lambda found: found[:2], default=None)
     if best is not None and best[0] > timedelta(0):
         return best[2]
@@ -263,6 +268,8 @@ def settle(known: Sequence[Term], claims: Iterable[Claim]) -> Settled:
     """
     ordered = merged(claims)
     clashing = contradictions(known, ordered) if len(ordered) > 1 else set()
+    # A known term that a row means, be it one put aside, may not be dated differently by another.
+    known = [replace(term, fresh=any(_same([term], c) for c in ordered)) for term in known]
     while True:
         decisions, terms, more = _place_all(known, [c for c in ordered if c not in clashing])
         if not more:
@@ -274,18 +281,17 @@ def _place_all(
     known: Sequence[Term], claims: Sequence[Claim]
 ) -> tuple[list[tuple[Claim, Decision]], list[Term], set[Claim]]:
     terms = list(known)
-    decisions: dict[Claim, Decision] = {}
-    # What is known already is settled first: no other row of the file may date it differently.
-    for claim in sorted(claims, key=lambda claim: _same(known, claim) is None):
+    decisions: list[tuple[Claim, Decision]] = []
+    for claim in claims:
         decision = place_term(terms, claim)
         if decision.outcome is Outcome.CONFLICT:
-            others = {told for told, made in decisions.items() if made.term == decision.replaces}
+            others = {told for told, made in decisions if made.term == decision.replaces}
             return [], [], {claim, *others}
         if decision.replaces is not None:
             terms.remove(decision.replaces)
         terms.append(decision.term)
-        decisions[claim] = decision
-    return [(claim, decisions[claim]) for claim in claims], terms, set()
+        decisions.append((claim, decision))
+    return decisions, terms, set()
 
 
 def current(terms: Iterable[Term]) -> Term:

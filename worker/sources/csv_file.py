@@ -48,8 +48,8 @@ class CsvFile:
         with self._text() as text:
             lines = _Lines(text, self._how.name)
             reader = csv.reader(lines, delimiter=self._how.delimiter, strict=True)
-            while lines.number < self._header_line:
-                next(reader)
+            while lines.number < self._header_line and next(reader, None) is not None:
+                pass
             yield from self._records(reader, lines)
 
     def _records(self, reader: Iterator[list[str]], lines: _Lines) -> Iterator[Row | BadRow]:
