@@ -145,7 +145,7 @@ class _Reader:
             if not self._is_field(name, entity):
                 self.tell("clear", "unknown-field", _OF_LOAD, name, self._near(name))
             elif entity.fields[name].fixed:
-                self.tell("clear", "fixed-field", "fields that may be blank", name)
+                self.tell("clear", "fixed-field", "a field that may be blank", name)
         return frozenset(given)
 
     def _is_field(self, name: str, entity: Entity) -> bool:

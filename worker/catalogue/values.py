@@ -19,9 +19,9 @@ Convert = Callable[[str], Any]
 """Takes text that is stripped and not blank; raises ``BadValueError``."""
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
-_SERIAL = re.compile(r"\d{4,6}(\.\d+)?")
-_MONEY = re.compile(r"-?\d{1,16}(\.\d+)?")
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_SERIAL = re.compile(r"\d{4,6}(\.\d+)?", re.ASCII)
+_MONEY = re.compile(r"-?\d{1,16}(\.\d+)?", re.ASCII)
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{2}))?")
 _URL = re.compile(r"https?://[^\s/?#]+\S*")
 _TRUE = frozenset({"true", "yes", "y", "t", "1"})
