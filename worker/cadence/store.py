@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, contacts, licences
 from worker.db import bulk
+from worker.db.prepared import Prepared
+from worker.db.types import Moment
 
 WALK = ("id", "schedule", "subject_id", "cycle", "anchor_on", "first_act_at", "state", "reason")
 LICENCE = (
@@ -60,86 +62,91 @@ _walks = (
     .join(accounts, accounts.c.id == licences.c.account_id)
 )
 
-# Statements are built once: building one costs more than running it on a small batch.
-_DUE = (
+_DUE = Prepared(
     select(walks.c.id)
     .where(walks.c.next_at <= bindparam("now"))
     .order_by(walks.c.next_at)
     .limit(bindparam("most"))
     .with_for_update(skip_locked=True)
 )
-_WALKS_BY_ID = _walks.where(bulk.listed(walks.c.id))
-_WALKS_OF_MAILS = (
+_WALKS_BY_ID = Prepared(_walks.where(bulk.listed(walks.c.id)))
+_WALKS_OF_MAILS = Prepared(
     _walks.add_columns(steps.c.mail_key, steps.c.step, steps.c.id.label("step_id"))
     .join(steps, steps.c.walk_id == walks.c.id)
     .where(bulk.listed(steps.c.mail_key, "keys"))
 )
-_WALKS_OF = select(
-    *[walks.c[name] for name in ("id", "schedule", "subject_id", "cycle", "state")]
-).where(bulk.listed(walks.c.subject_id))
-_ON_CURRENT_TERM = (
+_WALKS_OF = Prepared(
+    select(*[walks.c[name] for name in ("id", "schedule", "subject_id", "cycle", "state")]).where(
+        bulk.listed(walks.c.subject_id)
+    )
+)
+_ON_CURRENT_TERM = Prepared(
     select(walks)
     .join(licences, licences.c.id == walks.c.subject_id)
     .where(bulk.listed(walks.c.subject_id), walks.c.cycle == licences.c.term)
 )
-_SUBJECTS = (
+_SUBJECTS = Prepared(
     select(*_subject)
     .join(accounts, accounts.c.id == licences.c.account_id)
     .where(bulk.listed(licences.c.id))
 )
-_STEPS_OF = select(*[steps.c[name] for name in STEP]).where(bulk.listed(steps.c.walk_id))
+_STEPS_OF = Prepared(select(*[steps.c[name] for name in STEP]).where(bulk.listed(steps.c.walk_id)))
 _contact = [contacts.c[name] for name in ("id", "account_id", "email", "name", "role", "language")]
-_CONTACTS_OF = select(*_contact).where(bulk.listed(contacts.c.account_id)).order_by(contacts.c.id)
-_CONTACTS_BY_ID = select(*_contact).where(bulk.listed(contacts.c.id))
-_NEXT_DUE = (
+_CONTACTS_OF = Prepared(
+    select(*_contact).where(bulk.listed(contacts.c.account_id)).order_by(contacts.c.id)
+)
+_CONTACTS_BY_ID = Prepared(select(*_contact).where(bulk.listed(contacts.c.id)))
+_NEXT_DUE = Prepared(
     select(walks.c.next_at).where(walks.c.next_at.is_not(None)).order_by(walks.c.next_at).limit(1)
+)
+_WAKE = Prepared(
+    update(walks).where(bulk.listed(walks.c.id)).values(next_at=bindparam("now", type_=Moment()))
 )
 
 
-def take_due(conn: Connection, now: datetime, limit: int) -> Sequence[Row[Any]]:
+def take_due(conn: Connection, now: datetime, limit: int) -> Sequence[Any]:
     """Up to ``limit`` walks whose ``next_at`` has come, held until the transaction ends."""
-    ids = list(conn.execute(_DUE, {"now": now, "most": limit}).scalars())
-    return walks_by_id(conn, ids)
+    return walks_by_id(conn, _DUE.scalars(conn, now=now, most=limit))
 
 
-def walks_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+def walks_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Any]:
     """Walks with their licence and account."""
-    return conn.execute(_WALKS_BY_ID, {"ids": ids}).all() if ids else []
+    return _WALKS_BY_ID.rows(conn, ids=ids) if ids else []
 
 
-def walks_of_mails(conn: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
+def walks_of_mails(conn: Connection, keys: Sequence[str]) -> Sequence[Any]:
     """Walks with licence and account, once for each step that travels in one of these mails."""
-    return conn.execute(_WALKS_OF_MAILS, {"keys": keys}).all() if keys else []
+    return _WALKS_OF_MAILS.rows(conn, keys=keys) if keys else []
 
 
-def walks_of(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Row[Any]]:
+def walks_of(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
     """Every walk of these licences: id, schedule, subject_id, cycle, state."""
-    return conn.execute(_WALKS_OF, {"ids": licence_ids}).all() if licence_ids else []
+    return _WALKS_OF.rows(conn, ids=licence_ids) if licence_ids else []
 
 
-def walks_on_current_term(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Row[Any]]:
+def walks_on_current_term(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
     """The walks that these licences walk on their current term."""
-    return conn.execute(_ON_CURRENT_TERM, {"ids": licence_ids}).all() if licence_ids else []
+    return _ON_CURRENT_TERM.rows(conn, ids=licence_ids) if licence_ids else []
 
 
-def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Row[Any]]:
+def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
     """Licences with their accounts."""
-    return conn.execute(_SUBJECTS, {"ids": licence_ids}).all() if licence_ids else []
+    return _SUBJECTS.rows(conn, ids=licence_ids) if licence_ids else []
 
 
-def steps_of(conn: Connection, walk_ids: Sequence[int]) -> Sequence[Row[Any]]:
+def steps_of(conn: Connection, walk_ids: Sequence[int]) -> Sequence[Any]:
     """The decisions made on these walks."""
-    return conn.execute(_STEPS_OF, {"ids": walk_ids}).all() if walk_ids else []
+    return _STEPS_OF.rows(conn, ids=walk_ids) if walk_ids else []
 
 
-def contacts_of(conn: Connection, account_ids: Sequence[int]) -> Sequence[Row[Any]]:
+def contacts_of(conn: Connection, account_ids: Sequence[int]) -> Sequence[Any]:
     """Contacts of accounts, in the order in which they joined the book."""
-    return conn.execute(_CONTACTS_OF, {"ids": account_ids}).all() if account_ids else []
+    return _CONTACTS_OF.rows(conn, ids=account_ids) if account_ids else []
 
 
-def contacts_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+def contacts_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Any]:
     """Contacts as they are now."""
-    return conn.execute(_CONTACTS_BY_ID, {"ids": ids}).all() if ids else []
+    return _CONTACTS_BY_ID.rows(conn, ids=ids) if ids else []
 
 
 NEW_WALK = (
@@ -195,7 +202,7 @@ def add_steps(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
 def wake(conn: Connection, walk_ids: Sequence[int], now: datetime) -> None:
     """Has the engine look at these walks at once."""
     for some in bulk.chunks(walk_ids):
-        conn.execute(update(walks).where(bulk.among(walks.c.id, some)).values(next_at=now))
+        _WAKE.run(conn, ids=some, now=now)
 
 
 def forget_cancelled(conn: Connection, walk_ids: Sequence[int]) -> None:
@@ -219,5 +226,4 @@ def withdraw_step(conn: Connection, step_id: int) -> None:
 
 def next_due(conn: Connection) -> datetime | None:
     """When the next walk wants a look."""
-    moment: datetime | None = conn.execute(_NEXT_DUE).scalar()
-    return moment
+    return next(iter(_NEXT_DUE.scalars(conn)), None)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import imports, licences, terms
 from worker.catalogue.rules import Term
 from worker.db import bulk
+from worker.db.prepared import Prepared
 
 _LOCK = 0x5045_5245_4E_01  # any number that no other lock of ours uses
 
@@ -25,22 +26,25 @@ def lock_book(conn: Connection) -> None:
         conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
+_CHANGED = Prepared(
+    select(licences.c.id)
+    .where(licences.c.changed)
+    .order_by(licences.c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_RESET = Prepared(update(licences).where(bulk.listed(licences.c.id)).values(changed=False))
+
+
 def take_changed(conn: Connection, limit: int) -> list[int]:
     """Ids of at most ``limit`` licences whose bell has rung, lowest first; their bells are reset.
 
     What another transaction is taking at this moment is left to it.
     """
-    wanted = select(licences.c.id).where(licences.c.changed).order_by(licences.c.id).limit(limit)
-    if conn.dialect.name == "postgresql":
-        wanted = wanted.with_for_update(skip_locked=True)
-    picked = wanted.cte("picked")  # evaluated once: a plain subquery may lock more than it returns
-    taken = conn.execute(
-        update(licences)
-        .where(licences.c.id.in_(select(picked.c.id)))
-        .values(changed=False)
-        .returning(licences.c.id)
-    )
-    return sorted(taken.scalars())
+    taken: list[int] = _CHANGED.scalars(conn, most=limit)
+    if taken:
+        _RESET.run(conn, ids=taken)
+    return taken
 
 
 def mark_changed(conn: Connection, ids: Sequence[int] | None) -> None:

@@ -26,6 +26,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, TypeEngine
 
+from worker.db.prepared import driving
 from worker.db.types import Moment
 
 Row = Sequence[Any]
@@ -40,7 +41,8 @@ def insert(conn: Connection, table: Table, columns: Sequence[str], rows: Sequenc
         return
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     sql = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608 -- names are ours
-    conn.exec_driver_sql(sql, list(_converted(conn, table, columns, rows)))
+    with driving(conn) as cursor:
+        cursor.executemany(sql, _converted(conn, table, columns, rows))
 
 
 def update(
@@ -50,17 +52,45 @@ def update(
     if not rows:
         return
     if conn.dialect.name == "postgresql":
-        staged = stage(conn, table, [key, *columns], rows)
-        assignments = ", ".join(f"{name} = s.{name}" for name in columns)
-        conn.exec_driver_sql(
-            f"UPDATE {table.name} t SET {assignments} FROM {staged} s WHERE t.{key} = s.{key}"  # noqa: S608
-        )
-        conn.exec_driver_sql(f"DROP TABLE {staged}")
+        (_update_few if len(rows) <= _FEW else _update_many)(conn, table, [key, *columns], rows)
         return
     assignments = ", ".join(f"{name} = ?" for name in columns)
     sql = f"UPDATE {table.name} SET {assignments} WHERE {key} = ?"  # noqa: S608
     converted = _converted(conn, table, [key, *columns], rows)
-    conn.exec_driver_sql(sql, [(*row[1:], row[0]) for row in converted])
+    with driving(conn) as cursor:
+        cursor.executemany(sql, ((*row[1:], row[0]) for row in converted))
+
+
+_FEW = 5000
+
+
+def _update_few(
+    conn: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]
+) -> None:
+    """An array for each column. A temporary table for each batch would swell the catalogue."""
+    key, *others = columns
+    assignments = ", ".join(f"{name} = s.{name}" for name in others)
+    arrays = ", ".join(f"%s::{table.c[name].type.compile(conn.dialect)}[]" for name in columns)
+    names = ", ".join(columns)
+    lists = [list(cells) for cells in zip(*_converted(conn, table, columns, rows), strict=True)]
+    with driving(conn) as cursor:
+        cursor.execute(
+            f"UPDATE {table.name} t SET {assignments} "  # noqa: S608 -- names are ours
+            f"FROM unnest({arrays}) AS s({names}) WHERE t.{key} = s.{key}",
+            lists,
+        )
+
+
+def _update_many(
+    conn: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]
+) -> None:
+    key, *others = columns
+    staged = stage(conn, table, columns, rows)
+    assignments = ", ".join(f"{name} = s.{name}" for name in others)
+    conn.exec_driver_sql(
+        f"UPDATE {table.name} t SET {assignments} FROM {staged} s WHERE t.{key} = s.{key}"  # noqa: S608
+    )
+    conn.exec_driver_sql(f"DROP TABLE {staged}")
 
 
 def stage(conn: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> str:
@@ -75,13 +105,10 @@ def stage(conn: Connection, table: Table, columns: Sequence[str], rows: Sequence
 
 
 def _copy(conn: Connection, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    cursor = conn.connection.cursor()
-    try:
-        with cursor.copy(f"COPY {name} ({', '.join(columns)}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-    finally:
-        cursor.close()
+    sql = f"COPY {name} ({', '.join(columns)}) FROM STDIN"
+    with driving(conn) as cursor, cursor.copy(sql) as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
 def _converted(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Update, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.engine import Connection
 
 from worker.channels.contract import Envelope
 from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.outbox.records import messages
 from worker.outbox.rules import DUE, SENDING, UNKNOWN
 
@@ -33,8 +33,7 @@ NEW = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A row of the ledger, as a worker sees it."""
 
     id: int
@@ -54,7 +53,7 @@ class Message:
         return Envelope(self.mail_key, self.address, self.day, self.schedule, self.step)
 
 
-_CLAIMED = [messages.c[name] for name in Message.__dataclass_fields__]
+_CLAIMED = [messages.c[name] for name in Message._fields]
 
 
 def add(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -70,7 +69,7 @@ _due = (
     .with_for_update(skip_locked=True)
     .cte("due")  # evaluated once: a plain subquery may lock more than it returns
 )
-_CLAIM = (
+_CLAIM = Prepared(
     update(messages)
     .where(messages.c.id.in_(select(_due.c.id)), messages.c.state == DUE)
     .values(
@@ -90,8 +89,7 @@ def claim(
 ) -> list[Message]:
     """Takes up to ``limit`` due messages for this attempt; nobody else gets them meanwhile."""
     values = {"now": now, "until": lease_until, "attempt": attempt_id, "most": limit}
-    taken = conn.execute(_CLAIM, values)
-    return sorted((Message(*row) for row in taken), key=lambda message: message.id)
+    return [Message(*row) for row in sorted(_CLAIM.rows(conn, **values))]
 
 
 _OURS = (
@@ -99,28 +97,27 @@ _OURS = (
     messages.c.attempt_id == bindparam("attempt"),
     messages.c.state == SENDING,
 )
-_START = (
+_START = Prepared(
     update(messages).where(*_OURS).values(started_at=bindparam("started")).returning(messages.c.id)
 )
 
 
 def mark_started(conn: Connection, ids: Sequence[int], attempt_id: str, now: datetime) -> set[int]:
     """Records that the first byte of these mails is about to leave; the ids that are still ours."""
-    values = {"ids": ids, "attempt": attempt_id, "started": now}
-    return set(conn.execute(_START, values).scalars())
+    return set(_START.scalars(conn, ids=ids, attempt=attempt_id, started=now))
 
 
 def finish(conn: Connection, ids: Sequence[int], attempt_id: str, values: dict[str, Any]) -> int:
     """Writes the same result for ``ids`` where the attempt still holds them; how many it held."""
     given = {f"to_{name}": value for name, value in values.items()}
     statement = _finishing(tuple(sorted(values)))
-    return conn.execute(statement, given | {"ids": ids, "attempt": attempt_id}).rowcount
+    return statement.run(conn, ids=ids, attempt=attempt_id, **given)
 
 
 @cache
-def _finishing(names: tuple[str, ...]) -> Update:
+def _finishing(names: tuple[str, ...]) -> Prepared:
     settings = {name: bindparam(f"to_{name}", type_=messages.c[name].type) for name in names}
-    return update(messages).where(*_OURS).values(settings)
+    return Prepared(update(messages).where(*_OURS).values(settings))
 
 
 def release_dead(conn: Connection, now: datetime) -> int:
@@ -158,7 +155,7 @@ def settle(conn: Connection, id_: int, values: dict[str, Any]) -> None:
     )
 
 
-_NEXT_DUE = (
+_NEXT_DUE = Prepared(
     select(messages.c.next_at)
     .where(messages.c.next_at.is_not(None))
     .order_by(messages.c.next_at)
@@ -168,8 +165,7 @@ _NEXT_DUE = (
 
 def next_due(conn: Connection) -> datetime | None:
     """When the next message wants attention."""
-    moment: datetime | None = conn.execute(_NEXT_DUE).scalar()
-    return moment
+    return next(iter(_NEXT_DUE.scalars(conn)), None)
 
 
 def counts(conn: Connection) -> dict[str, int]:
@@ -178,7 +174,7 @@ def counts(conn: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in conn.execute(query.order_by(messages.c.state))}
 
 
-_OF_MAILS = (
+_OF_MAILS = Prepared(
     select(
         *[
             messages.c[name]
@@ -194,5 +190,5 @@ def of_mails(conn: Connection, keys: Sequence[str]) -> list[Any]:
     """Every row of these mails: mail_key, address, state, reason, day, accepted_at, id."""
     rows: list[Any] = []
     for some in bulk.chunks(keys):
-        rows += conn.execute(_OF_MAILS, {"keys": some})
+        rows += _OF_MAILS.rows(conn, keys=some)
     return rows

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.schedules.records import template_texts, versions
 
 
@@ -23,12 +24,12 @@ def active(conn: Connection) -> list[Any]:
     )
 
 
-_ACTIVE_IDS = select(versions.c.id).where(versions.c.active).order_by(versions.c.schedule)
+_ACTIVE_IDS = Prepared(select(versions.c.id).where(versions.c.active).order_by(versions.c.schedule))
 
 
 def active_ids(conn: Connection) -> list[int]:
     """The ids of the versions that run."""
-    return list(conn.execute(_ACTIVE_IDS).scalars())
+    return _ACTIVE_IDS.scalars(conn)
 
 
 def version(conn: Connection, version_id: int) -> Any:
