@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 from worker.catalogue.mapping import CLEARED, Load, LoadField
@@ -16,7 +18,6 @@ Part = tuple[Any, ...]
 """The values of one load, in the order of its shape. ``None``: the cell was blank."""
 
 DATES = ("starts_on", "expires_on", "closed_on")
-_UNSEEN: Any = object()
 _MOST_KEPT = 100_000  # values remembered per column; dates and words repeat, names do not
 
 # What a terminal or a mail would act on, reorder or hide: control characters, line and paragraph
@@ -30,13 +31,32 @@ class RowError(Exception):
     """This row does not fit; how, is found out slowly."""
 
 
+class Kept(dict[str, Any]):
+    """Values by the text of their cells: dates and words repeat, and are converted once."""
+
+    def __init__(self, value: Callable[[str], Any], blank: Any) -> None:
+        super().__init__()
+        self._value, self._blank = value, blank
+
+    def __missing__(self, text: str) -> Any:
+        stripped = text.strip()
+        try:
+            given = text if len(stripped) == len(text) else stripped
+            made = self._value(given) if stripped else self._blank
+        except BadValueError as error:
+            raise RowError from error
+        if len(self) < _MOST_KEPT:
+            self[text] = made
+        return made
+
+
 @dataclass(slots=True)
 class Cell:
     """One field over one header: its place, and how its text becomes a value."""
 
     column: int
     compose: Compose | None
-    kept: dict[str, Any] | None  # values by their text; None for plain text
+    kept: Kept | None  # None for plain text
     value: Callable[[str], Any]
     blank: Any
     field: LoadField
@@ -62,21 +82,24 @@ class Laid:
                 self.fixed[at] = value(literal) if literal else _blank(each)
             else:
                 self.cells.append(_cell(each, at, header, value))
-        self._plan = [(c.at, c.column, c.compose, c.kept, c.value, c.blank) for c in self.cells]
         self._finish = _FINISH[load.entity.name](shape)
 
-    def part(self, cells: Sequence[str]) -> Part | None:
-        """The values of this load in a row; ``None`` when it loads nothing from it."""
-        values = self.fixed.copy()
-        for at, column, compose, kept, value, blank in self._plan:
-            text = cells[column] if compose is None else compose(cells)
-            if kept is None:
-                values[at] = text.strip() or blank
+    def parts(self, block: Sequence[Sequence[str]]) -> list[Part | None]:
+        """The values of this load in many rows, ``None`` where it loads nothing from one.
+
+        Goes column by column, which is fast; raises ``RowError`` if any row does not fit.
+        """
+        columns: list[Iterable[Any]] = [repeat(value, len(block)) for value in self.fixed]
+        for cell in self.cells:
+            cells = list(map(cell.compose or itemgetter(cell.column), block))
+            if cell.kept is not None:
+                columns[cell.at] = map(cell.kept.__getitem__, cells)
                 continue
-            known = kept.get(text, _UNSEEN)
-            if known is _UNSEEN:
-                known = _converted(text, kept, value, blank)
-            values[at] = known
+            texts = list(map(str.strip, cells))
+            columns[cell.at] = texts if all(texts) else [text or cell.blank for text in texts]
+        return [self._finished(list(values)) for values in zip(*columns, strict=True)]
+
+    def _finished(self, values: list[Any]) -> Part | None:
         problem = self._finish(values)
         if problem is None:
             return tuple(values)
@@ -87,7 +110,7 @@ class Laid:
     def told(
         self, cells: Sequence[str]
     ) -> tuple[Part | None, list[tuple[Cell | None, BadValueError, str]]]:
-        """As ``part``, but with everything that is wrong."""
+        """The values in one row, or everything that is wrong with it."""
         values = self.fixed.copy()
         wrong: list[Wrong] = []
         for cell in self.cells:
@@ -121,17 +144,6 @@ SKIP = RowProblemError("", "skip", "", "")
 """Not a problem: the load finds nothing to load in this row."""
 
 
-def _converted(text: str, kept: dict[str, Any], value: Callable[[str], Any], blank: Any) -> Any:
-    stripped = text.strip()
-    try:
-        made = value(text if len(stripped) == len(text) else stripped) if stripped else blank
-    except BadValueError as error:
-        raise RowError from error
-    if len(kept) < _MOST_KEPT:
-        kept[text] = made
-    return made
-
-
 def _as_given(cells: Sequence[str], cell: Cell, text: str) -> str:
     """The cell itself when nothing was stripped: it may know more than its text."""
     given = cells[cell.column]
@@ -143,7 +155,8 @@ def _cell(each: LoadField, at: int, header: Sequence[str], value: Callable[[str]
     compose = None if sole else each.pattern.composer(header, code=each.what.code)
     column = header.index(sole or each.pattern.columns[0])
     plain = each.convert is None and not each.foreign
-    return Cell(column, compose, None if plain else {}, value, _blank(each), each, at)
+    kept = None if plain else Kept(value, _blank(each))
+    return Cell(column, compose, kept, value, _blank(each), each, at)
 
 
 def _blank(each: LoadField) -> Any:
@@ -151,13 +164,10 @@ def _blank(each: LoadField) -> Any:
 
 
 def _valuer(each: LoadField) -> Callable[[str], Any]:
-    convert, foreign = each.convert, each.foreign
-
-    def value(text: str) -> Any:
-        meant = foreign.get(text, text) if foreign else text
-        return convert(meant) if convert is not None else meant
-
-    return value
+    convert, foreign = each.convert or str, each.foreign
+    if not foreign:
+        return convert
+    return lambda text: convert(foreign.get(text, text))
 
 
 def _check_text(text: str) -> None:

@@ -24,6 +24,7 @@ _SERIAL = re.compile(r"\d{4,6}(\.\d+)?", re.ASCII)
 _MONEY = re.compile(r"-?\d{1,16}(\.\d+)?", re.ASCII)
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{2}))?")
 _URL = re.compile(r"https?://[^\s/?#]+\S*")
+_CENT = Decimal("0.01")
 _TRUE = frozenset({"true", "yes", "y", "t", "1"})
 _FALSE = frozenset({"false", "no", "n", "f", "0"})
 
@@ -77,7 +78,8 @@ def money(text: str) -> Decimal:
     """A non-negative amount with a point and at most two decimals; no separators, no signs."""
     found = _MONEY.fullmatch(text)
     if found and not text.startswith("-") and len((found[1] or "").rstrip("0")) <= 3:
-        return Decimal(text).quantize(Decimal("0.01"))
+        amount = Decimal(text)
+        return amount if len(found[1] or "") == 3 else amount.quantize(_CENT)
     hint = "at most two decimals" if found and not text.startswith("-") else ""
     if "," in text or " " in text or "\u00a0" in text:
         hint = "write it with a point and without separators"
