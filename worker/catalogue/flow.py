@@ -12,12 +12,13 @@ from sqlalchemy.engine import Connection
 
 from worker.catalogue import store
 from worker.catalogue.mapping import Load, Place, check_loads, nowhere
-from worker.catalogue.merging import Known, KnownLicence, Merger, Reasons, Said, own_fields
+from worker.catalogue.merging import Merger
 from worker.catalogue.reading import Parsed, read
 from worker.catalogue.records import accounts, contacts, licences
 from worker.catalogue.rejects import rejects_path, write_rejects
 from worker.catalogue.report import Report
 from worker.catalogue.rules import Claim, Outcome, current, place_term
+from worker.catalogue.said import Known, KnownLicence, Reasons, Said, own_fields
 from worker.catalogue.writing import Writer
 from worker.config.settings import SourceSettings
 from worker.kernel.clock import Clock

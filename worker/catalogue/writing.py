@@ -16,10 +16,10 @@ from worker.catalogue import rules, store
 from worker.catalogue.entities import ENTITIES
 from worker.catalogue.laying import DATES, Part
 from worker.catalogue.mapping import CLEARED
-from worker.catalogue.merging import Known, KnownLicence, LicenceSaid, own_fields
 from worker.catalogue.records import accounts, contacts, licences
 from worker.catalogue.report import Counts
 from worker.catalogue.rules import Outcome, Term
+from worker.catalogue.said import Known, KnownLicence, LicenceSaid, own_fields
 from worker.db import bulk
 
 _DEFAULTS = {"opt_out": False, "auto_renew": False, "status": "active"}
