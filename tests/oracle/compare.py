@@ -103,8 +103,10 @@ class Comparison:
             self._compare_row(case, walk, outcome, row)
 
     def _must_be_there(self, case: Case, walk: Walk, outcome: Outcome) -> bool:
-        if outcome.optional:
+        if outcome.optional or walk.seen > self._night:
             return False
+        if all(other.verdict == ("skipped", "history") for other in walk.outcomes.values()):
+            return False  # the walk ended as history before it began
         planned = outcome.planned or outcome.due
         if outcome.done:
             assert outcome.day is not None

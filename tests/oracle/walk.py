@@ -249,7 +249,7 @@ class Life:
             self._on_time(walk, own, day, moment)
         if self.script.late == "all":
             own_mail = any(line.kind == "email" for line in own)
-            self._all(walk, late, own_mail and not come, day, moment)
+            self._all(walk, late, own_mail, day, moment)
 
     def _meeting_conditions(self, walk: Walk, lines: Sequence[Line]) -> Iterator[Line]:
         facts = set(walk.picture.licence.get("facts", ()))
@@ -282,11 +282,16 @@ class Life:
             self._act_late(walk, late[-1], day, moment)
 
     def _all(
-        self, walk: Walk, late: Sequence[Line], mail_to_come: bool, day: date, moment: datetime
+        self, walk: Walk, late: Sequence[Line], mail_today: bool, day: date, moment: datetime
     ) -> None:
         for line in reversed(late):
-            if line.kind != "email" or not mail_to_come:
-                self._act_late(walk, line, day, moment)
+            if line.kind == "email" and mail_today:
+                hindrances = self._hindrances(walk, line, day, moment)
+                self._decide(walk, line, *(hindrances or [("superseded", "same-day")]))
+                continue
+            self._act_late(walk, line, day, moment)
+            if line.kind == "email" and line.place in walk.outcomes:
+                mail_today = walk.outcomes[line.place].done or mail_today
 
     def _act_late(self, walk: Walk, line: Line, day: date, moment: datetime) -> None:
         hindrances = self._hindrances(walk, line, day, moment)

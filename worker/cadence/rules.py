@@ -38,10 +38,11 @@ class Verdict:
 
 def decide(walk: Walk, now: datetime) -> Verdict:
     """What to do about ``walk`` at ``now``, and when to look again."""
-    undone = [item for item in walk.line.of(walk.anchor_on) if item.step.id not in walk.done]
+    done = walk.done
+    undone = [item for item in walk.line.of(walk.anchor_on) if item.step.id not in done]
     if walk.left:
         return Verdict(tuple(_passed(walk, undone, "cancelled", walk.left)), None)
-    spread = walk.slot * SLOT
+    opened = now - walk.slot * SLOT  # windows that were open by then have come to this walk's slot
     settled: list[Decision] = []
     due: list[Planned] = []
     coming: list[Planned] = []
@@ -50,17 +51,18 @@ def decide(walk: Walk, now: datetime) -> Verdict:
         if reason:
             decision = "superseded" if reason == "new-step" else "skipped"
             settled += _passed(walk, [item], decision, reason)
-        elif item.opens_at + spread <= now:
+        elif item.opens_at <= opened:
             due.append(item)
         else:
             coming.append(item)
-    moments = [item.opens_at + spread for item in coming]
+    again: datetime | None = None
     if due:
         resolved, again = _resolve(walk, due, coming, now)
         settled += resolved
-        if again:
-            moments.append(again)
-    return Verdict(tuple(settled), min(moments, default=None))
+    if coming:
+        coming_at = min(item.opens_at for item in coming) + walk.slot * SLOT
+        again = min(again, coming_at) if again else coming_at
+    return Verdict(tuple(settled), again)
 
 
 def _never(walk: Walk, item: Planned) -> str | None:
@@ -69,6 +71,8 @@ def _never(walk: Walk, item: Planned) -> str | None:
         return "before-term"
     if item.day is None:
         return "no-open-moment"
+    if walk.anchor_on <= walk.first_act_at.date() and _is_history(walk, item):
+        return "history"
     since = walk.steps_since.get(item.step.id)
     if since and item.opens_at + walk.slot * SLOT <= since and walk.first_act_at < since:
         return "new-step"
@@ -79,13 +83,12 @@ def _resolve(
     walk: Walk, due: list[Planned], coming: list[Planned], now: datetime
 ) -> tuple[list[Decision], datetime | None]:
     """Settles the steps whose moment has come; the second value says when to look again."""
-    calendar = walk.line.calendar
-    if not calendar.is_open_at(now):
-        opening = calendar.next_opening(now, walk.slot)
+    _, today, is_open = walk.line.at(now)
+    if not is_open:
+        opening = walk.line.calendar.next_opening(now, walk.slot)
         if opening:
             return [], opening
         return _passed(walk, due, "skipped", "no-open-moment"), None
-    today, first_day = calendar.today(now), calendar.today(walk.first_act_at)
     out: list[Decision] = []
     fresh: list[Planned] = []
     late: list[Planned] = []
@@ -94,14 +97,21 @@ def _resolve(
             out += _passed(walk, [item], "skipped", "condition")
         elif item.day == today:
             fresh.append(item)
-        elif walk.anchor_on < first_day and item.day and item.day < first_day:
-            out += _passed(walk, [item], "skipped", "history")
         else:
             late.append(item)
-    still_today = [item for item in coming if item.day == today]
-    chosen, passed = _choose_late(walk, late, [*fresh, *still_today], today, now)
+    chosen: list[Planned] = []
+    if late:
+        of_today = [*fresh, *(item for item in coming if item.day == today)]
+        chosen, passed = _choose_late(walk, late, of_today, today, now)
+        out += passed
     going, again = _one_mail_a_day(walk, fresh, chosen, today)
-    return out + passed + _carry_out(walk, going, chosen, now), again
+    return out + _carry_out(walk, going, chosen, today, now), again
+
+
+def _is_history(walk: Walk, item: Planned) -> bool:
+    """A step that was late already when its term, over by then, was first seen."""
+    first_day = walk.line.calendar.today(walk.first_act_at)
+    return walk.anchor_on < first_day and item.day is not None and item.day < first_day
 
 
 def _choose_late(
@@ -142,12 +152,11 @@ def _one_mail_a_day(
 
 
 def _carry_out(
-    walk: Walk, going: list[Planned], late: list[Planned], now: datetime
+    walk: Walk, going: list[Planned], late: list[Planned], today: date, now: datetime
 ) -> list[Decision]:
     """Decisions to act; of several mails only the last goes."""
     mails = [item for item in going if item.step.kind == "email"]
     out = _passed(walk, mails[:-1], "superseded", "same-day")
-    today = walk.line.calendar.today(now)
     for item in going:
         if item in mails[:-1]:
             continue
@@ -160,8 +169,7 @@ def _carry_out(
 
 def _valid_until(walk: Walk, item: Planned) -> datetime:
     start = max(item.opens_at + walk.slot * SLOT, walk.first_act_at)
-    line = walk.line
-    return line.calendar.valid_until(start, line.schedule.limits.valid_days)
+    return walk.line.valid_until(start)
 
 
 def _passed(walk: Walk, items: Iterable[Planned], decision: str, reason: str) -> list[Decision]:
