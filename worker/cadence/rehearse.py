@@ -39,7 +39,10 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What to rehearse, and with what. ``samples`` mails of each step are rendered; ``None``: all."""
+    """What to rehearse, and with what.
+
+    ``samples`` mails of each step are rendered; ``None`` means all.
+    """
 
     period: Period
     drafts: Sequence[Draft]
@@ -100,7 +103,7 @@ def run(live: Engine, copy: Engine, asked: Asked, progress: Progress) -> Rehears
         lease=_LEASE,
     )
     flow.apply(copy, clock, asked.drafts)
-    _live_through(works, copy, clock, reveals, end_of(asked.period), progress)
+    live_through(works, clock, agenda(copy, reveals), end_of(asked.period), progress)
     return Rehearsal(copy, channel, asked)
 
 
@@ -140,36 +143,56 @@ def _shown(licence_id: int, term: book.KnownTerm) -> tuple[Any, ...]:
     return licence_id, term.number, term.starts_on, term.expires_on, term.closed_on, True
 
 
-def _live_through(
+Event = tuple[datetime, Callable[[], None]]
+"""Something that happens at a moment: a term becomes known, a file is imported."""
+
+
+def agenda(engine: Engine, reveals: Sequence[Reveal]) -> list[Event]:
+    """The moments at which terms become known, each with the act of making them known."""
+
+    def make(rows: list[tuple[Any, ...]]) -> Callable[[], None]:
+        def reveal() -> None:
+            with engine.begin() as conn:
+                newest = {row[0]: row for row in rows}
+                bulk.update(conn, licences, _SHOWN, list(newest.values()))
+
+        return reveal
+
+    moments: dict[datetime, list[tuple[Any, ...]]] = {}
+    for one in reveals:
+        moments.setdefault(one.at, []).append(one.row)
+    return [(moment, make(rows)) for moment, rows in sorted(moments.items())]
+
+
+def live_through(
     works: Machine,
-    engine: Engine,
     clock: VirtualClock,
-    reveals: Sequence[Reveal],
+    events: Sequence[Event],
     end: datetime,
-    progress: Progress,
+    progress: Progress = lambda _: None,
 ) -> None:
-    """From one thing to do to the next, until the period is over everywhere."""
-    begun, shown = clock.now(), 0
+    """Runs ``works`` until ``end`` (not included), from one thing to do to the next.
+
+    ``events`` happen at their moments, in order.
+    """
+    begun, past = clock.now(), 0
     while True:
         works.plan_batch()
         works.send_batch(works.sending.channel.burst)
-        moment = _next_moment(engine, reveals[shown].at if shown < len(reveals) else None)
+        coming = events[past][0] if past < len(events) else None
+        moment = _next_moment(works.planning.engine, coming)
         if moment is None or moment >= end:
             return
         clock.advance_to(moment)
-        first = shown
-        while shown < len(reveals) and reveals[shown].at <= moment:
-            shown += 1
-        if shown > first:
-            with engine.begin() as conn:
-                newest = {reveal.row[0]: reveal.row for reveal in reveals[first:shown]}
-                bulk.update(conn, licences, _SHOWN, list(newest.values()))
+        while past < len(events) and events[past][0] <= moment:
+            events[past][1]()
+            past += 1
         progress((moment - begun) / (end - begun))
 
 
-def _next_moment(engine: Engine, reveal: datetime | None) -> datetime | None:
+def _next_moment(engine: Engine, event: datetime | None) -> datetime | None:
     with reading(engine) as conn:
-        moments = [store.next_due(conn), outbox.next_due(conn), reveal]
+        moments = [store.next_due(conn), outbox.next_due(conn), event]
     return min((moment for moment in moments if moment), default=None)
 
 
