@@ -82,9 +82,9 @@ def build(
 
     def compose(message: Message, go: Go, now: datetime) -> Mail:
         with reading(engine) as conn:
-            renderer = library.renderer(conn, message.version_id)
+            renderer = library.renderer(conn, go.version_id)
         context = go.context()
-        rendered = renderer.render(message.template, go.languages, context)
+        rendered = renderer.render(go.template, go.languages, context)
         raw = mime.compose(
             message.mail_key,
             sender=letterhead.sender,

@@ -43,31 +43,43 @@ class Rechecker:
         self, conn: Connection, messages: Sequence[Message], now: datetime
     ) -> Mapping[int, Verdict]:
         view = _View.load(conn, self, messages, now)
-        verdicts: dict[int, Verdict] = {}
-        for message in messages:
-            rows = view.steps.get(message.mail_key, [])
-            verdicts[message.id] = self._verdict(conn, view, message, rows)
-        return verdicts
+        judged = {message.id: self._judged(view, message) for message in messages}
+        going = {id_: any(one.goes for one in rows) for id_, rows in judged.items()}
+        return {
+            message.id: self._verdict(conn, view, message, judged[message.id], going)
+            for message in messages
+        }
+
+    def _judged(self, view: _View, message: Message) -> list[_Judged]:
+        """Every step that travels in the mail, as it is judged now."""
+        contact = view.contacts.get(message.contact_id or 0)
+        moved = contact is None or contact.email != message.address
+        return [
+            _Judged(row, self._judge(view, message, row), moved)
+            for row in view.steps.get(message.mail_key, [])
+        ]
 
     def _verdict(
-        self, conn: Connection, view: _View, message: Message, rows: Sequence[Row[Any]]
+        self,
+        conn: Connection,
+        view: _View,
+        message: Message,
+        judged: Sequence[_Judged],
+        going: Mapping[int, bool],
     ) -> Verdict:
         """All that travels in one mail; a row that may not go leaves the table."""
-        if not rows:
-            return Drop("cancelled", "withdrawn")
+        stopped: Wait | Drop = Drop("cancelled", "withdrawn")
+        for one in judged:
+            if not one.goes:
+                stopped = _stop(conn, view, message, one, going)
+        good = [one for one in judged if one.goes]
         contact = view.contacts.get(message.contact_id or 0)
-        good: list[Row[Any]] = []
-        stopped: Wait | Drop | None = None
-        for row in rows:
-            verdict = self._judge(view, message, row)
-            moved = contact is None or contact.email != message.address
-            if isinstance(verdict, Decision) and verdict.decision == "planned" and not moved:
-                good.append(row)
-            else:
-                stopped = _stop(conn, view, message, row, verdict)
-        if good and contact is not None:
-            return self._go(view, contact, good)
-        return stopped or Drop("cancelled", "withdrawn")
+        if not good or contact is None:
+            return stopped
+        go = self._go(view, contact, good)
+        if (go.version_id, go.template) != (message.version_id, message.template):
+            outbox.reword(conn, message.id, go.version_id, go.template)
+        return go
 
     def _judge(self, view: _View, message: Message, row: Row[Any]) -> Decision | datetime | None:
         """The decision about the step now; else when to look again; else nothing."""
@@ -93,14 +105,43 @@ class Rechecker:
                 return decision
         return verdict.next_at
 
-    def _go(self, view: _View, contact: Row[Any], rows: Sequence[Row[Any]]) -> Go:
-        row = rows[0]
+    def _go(self, view: _View, contact: Row[Any], good: Sequence[_Judged]) -> Go:
+        rows = [one.row for one in good]
+        row, verdict = rows[0], good[0].verdict
+        assert isinstance(verdict, Decision)
         today = view.lines[row.walk_id].calendar.today(view.now)
         languages = (contact.language, row.account_language, self.defaults.language)
         return Go(
             _context(self.sender, contact, rows, today),
             tuple(language for language in languages if language),
+            view.active[row.walk_schedule].version_id,
+            verdict.step.email or "",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One step of a mail: the decision about it now, else when to look again, else nothing.
+
+    ``moved``: the contact is no longer reached at the address that the mail was written to.
+    """
+
+    row: Row[Any]
+    verdict: Decision | datetime | None
+    moved: bool
+
+    @property
+    def due(self) -> bool:
+        """Whether the step is still a mail to send now."""
+        verdict = self.verdict
+        if not isinstance(verdict, Decision) or verdict.decision != "planned":
+            return False
+        return verdict.step.kind == "email"
+
+    @property
+    def goes(self) -> bool:
+        """Whether it may go in this mail."""
+        return self.due and not self.moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +182,19 @@ def _stop(
     conn: Connection,
     view: _View,
     message: Message,
-    row: Row[Any],
-    verdict: Decision | datetime | None,
+    judged: _Judged,
+    going: Mapping[int, bool],
 ) -> Wait | Drop:
     """Records why the step does not go now, and has the engine judge it again where it may."""
+    row, verdict = judged.row, judged.verdict
     if isinstance(verdict, Decision) and verdict.decision != "planned":
         store.rewrite_step(conn, row.step_id, verdict.decision, verdict.reason)
         return Drop(verdict.decision, verdict.reason or "")
-    if _sent_to_others(conn, message):
+    if _sent_to_others(conn, message, going):
         # Somebody has this mail already: deciding anew would mail them twice.
+        contact = view.contacts.get(message.contact_id or 0)
+        if judged.due and contact is not None and contact.email:
+            outbox.readdress(conn, message, contact.email, view.now)
         later = verdict if isinstance(verdict, datetime) else None
         return Wait(later, "waits") if later and later > view.now else Drop("cancelled", "moved")
     store.withdraw_step(conn, row.step_id)
@@ -157,10 +202,15 @@ def _stop(
     return Drop("cancelled", "decided-anew")
 
 
-def _sent_to_others(conn: Connection, message: Message) -> bool:
+def _sent_to_others(conn: Connection, message: Message, going: Mapping[int, bool]) -> bool:
+    """Whether another copy of this mail has left or may leave; ``going`` tells of this batch.
+
+    The copies are held: one that another worker claims at this moment is waited for.
+    """
     return any(
-        other.id != message.id and other.state in ("sending", "accepted", "unknown")
-        for other in outbox.of_mails(conn, [message.mail_key])
+        going.get(other.id, other.state in ("sending", "accepted", "unknown"))
+        for other in outbox.of_mails(conn, [message.mail_key], hold=True)
+        if other.id != message.id
     )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from worker.channels.contract import Envelope, Mail, Outcome, Result
+from worker.kernel.keys import digest
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9@.+_=-]")
 
@@ -30,6 +31,8 @@ class FolderChannel:
     def path(self, envelope: Envelope) -> Path:
         """Where this copy of the mail lies once it has been accepted."""
         address = _UNSAFE.sub("_", envelope.address)[:120]
+        if address != envelope.address:  # two addresses must never share a name
+            address = f"{address[:100]}-{digest(envelope.address)[:8]}"
         name = f"{envelope.step}_{address}_{envelope.mail_key}.eml"
         return self.folder / envelope.day.isoformat() / name
 
@@ -42,26 +45,31 @@ class FolderChannel:
             raise ValueError("the file channel writes the mail's text and was given none")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._write(target, mail.raw)
-        except FileExistsError:
-            return Result(Outcome.ACCEPTED, target.name, "was already there")
+            fresh = self._write(target, mail.raw)
         except OSError as error:
             return Result(Outcome.NOT_SENT, detail=f"{target.parent}: {error.strerror}")
-        return Result(Outcome.ACCEPTED, target.name)
+        return Result(Outcome.ACCEPTED, target.name, "" if fresh else "was already there")
 
-    def _write(self, target: Path, raw: bytes) -> None:
+    def _write(self, target: Path, raw: bytes) -> bool:
+        """Makes the file; false when it was there already."""
         draft = target.parent / f".{target.name[:80]}.{secrets.token_hex(4)}"
         try:
             with draft.open("xb") as file:
                 file.write(raw)
                 file.flush()
                 os.fsync(file.fileno())
-            os.link(draft, target)
+            return _linked(draft, target)
         finally:
             draft.unlink(missing_ok=True)
 
     def evidence(self, envelope: Envelope) -> Outcome | None:
-        return Outcome.ACCEPTED if self.path(envelope).exists() else Outcome.NOT_SENT
+        try:
+            self.path(envelope).stat()
+        except FileNotFoundError:
+            return Outcome.NOT_SENT
+        except OSError:  # a folder that cannot be looked into proves nothing
+            return None
+        return Outcome.ACCEPTED
 
     def check(self) -> str | None:
         try:
@@ -74,3 +82,11 @@ class FolderChannel:
         except OSError as error:
             return f"mail.file.folder: {self.folder} cannot be written to: {error.strerror}"
         return None
+
+
+def _linked(draft: Path, target: Path) -> bool:
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        return False
+    return True

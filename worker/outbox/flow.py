@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from worker.channels.contract import Channel, Mail, Outcome, Result
 from worker.kernel.clock import Clock
-from worker.kernel.errors import PerennialError
 from worker.kernel.keys import new_attempt_id
 from worker.outbox import store
 from worker.outbox.rules import (
@@ -41,7 +41,7 @@ Tell = Callable[[Connection, Trouble, datetime], None]
 
 
 class Compose(Protocol):
-    """Renders a message; raises ``PerennialError`` when it must not leave as it is."""
+    """Renders a message; raises when it must not leave as it is."""
 
     def __call__(self, message: Message, go: Go, now: datetime) -> Mail: ...
 
@@ -78,21 +78,35 @@ def send_batch(sending: Sending, limit: int = 100) -> int:
         return 0
     claimed, allowed = going
     sending.pause("claimed")
-    ready = list(_render(sending, attempt, allowed))
-    for start in range(0, len(ready), sending.channel.burst):
-        burst = ready[start : start + sending.channel.burst]
+    bursts = list(_bursts(allowed, sending.channel.burst))
+    for number, burst in enumerate(bursts):
         if sending.stop():
-            _hand_back(sending, attempt, ready[start:])
+            _hand_back(sending, attempt, [one for rest in bursts[number:] for one, _ in rest])
             break
-        _send_burst(sending, attempt, deadline, burst)
+        # Written burst by burst: a batch that took longer than its lease would never get on.
+        _send_burst(sending, attempt, deadline, list(_render(sending, attempt, burst)))
     return claimed
 
 
-def _hand_back(sending: Sending, attempt: str, ready: Sequence[_Ready]) -> None:
+_Allowed = tuple[Message, Go]
+
+
+def _bursts(allowed: Sequence[_Allowed], size: int) -> Iterator[Sequence[_Allowed]]:
+    """Mails that start together. One over which a worker died goes last and alone, so that its
+    neighbours do not die with it."""
+    sound = [one for one in allowed if not one[0].deaths]
+    for start in range(0, len(sound), size):
+        yield sound[start : start + size]
+    for one in allowed:
+        if one[0].deaths:
+            yield [one]
+
+
+def _hand_back(sending: Sending, attempt: str, messages: Sequence[Message]) -> None:
     """Gives up claims that have not started, so that the next worker need not wait."""
     back = {"state": DUE, "next_at": sending.clock.now(), "attempt_id": None, "lease_until": None}
     with sending.engine.begin() as conn:
-        store.finish(conn, [one.message.id for one in ready], attempt, back)
+        store.finish(conn, [message.id for message in messages], attempt, back)
 
 
 def _claim(
@@ -132,7 +146,9 @@ def _render(
             continue
         try:
             mail = sending.compose(message, go, now)
-        except PerennialError as error:
+        except (SQLAlchemyError, OSError):
+            raise  # not the mail's fault: it stays claimed until its lease ends
+        except Exception as error:  # noqa: BLE001 -- an odd mail must not hold up the others
             _block(sending, attempt, message, str(error), now)
             continue
         yield _Ready(message, mail)
@@ -154,7 +170,7 @@ def _block(sending: Sending, attempt: str, message: Message, why: str, now: date
 def _send_burst(sending: Sending, attempt: str, deadline: float, burst: Sequence[_Ready]) -> None:
     """Marks a few mails as started, sends them, and records what came of them."""
     started_at = sending.clock.now()
-    if sending.clock.monotonic() >= deadline:
+    if not burst or sending.clock.monotonic() >= deadline:
         return  # the lease is over: the rows are somebody else's, or soon will be
     with sending.engine.begin() as conn:
         ids = [ready.message.id for ready in burst]
@@ -226,7 +242,7 @@ def sweep(sending: Sending, limit: int = 500) -> int:
         moved = store.release_dead(conn, now)
         for message in store.unknown(conn, now, limit):
             found = sending.channel.evidence(message.envelope)
-            state, reason, next_at = after_evidence(found, message.attempts, now)
+            state, reason, next_at = after_evidence(found, message.deaths, now)
             values: dict[str, Any] = {"state": state, "next_at": next_at}
             if state != UNKNOWN:
                 values |= {"reason": reason, "lease_until": None}

@@ -25,6 +25,8 @@ messages = Table(
     Column("next_at", Moment),  # when a worker should look at it; empty in a final state
     Column("valid_until", Moment, nullable=False),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    # Workers that died after they had marked it as started: the third one is its last.
+    Column("deaths", Integer, nullable=False, server_default="0"),
     Column("attempt_id", Text),
     Column("lease_until", Moment),
     Column("started_at", Moment),

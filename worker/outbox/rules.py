@@ -40,6 +40,9 @@ class Go:
 
     context: Callable[[], MailContext]
     languages: tuple[str, ...]
+    version_id: int
+    """The version that runs now, whose ``template`` is sent: never the text of an older one."""
+    template: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +90,15 @@ def after(outcome: Outcome, attempts: int, now: datetime) -> tuple[str, datetime
 
 
 def after_evidence(
-    found: Outcome | None, attempts: int, now: datetime
+    found: Outcome | None, deaths: int, now: datetime
 ) -> tuple[str, str | None, datetime | None]:
-    """State, reason and next look for an unknown message, given what could be proved."""
+    """State, reason and next look for an unknown message, given what could be proved.
+
+    ``deaths`` counts the workers that died over it, not attempts: an outage is nobody's death.
+    """
     if found is Outcome.ACCEPTED:
         return ACCEPTED, None, None
-    if found is Outcome.NOT_SENT and attempts >= MAX_STARTS:
+    if found is Outcome.NOT_SENT and deaths >= MAX_STARTS:
         return BLOCKED, "quarantined", None
     if found is Outcome.NOT_SENT:
         return DUE, None, now

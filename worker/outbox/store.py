@@ -7,7 +7,8 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.channels.contract import Envelope
@@ -47,6 +48,7 @@ class Message(NamedTuple):
     day: date
     valid_until: datetime
     attempts: int
+    deaths: int
 
     @property
     def envelope(self) -> Envelope:
@@ -120,6 +122,15 @@ def _finishing(names: tuple[str, ...]) -> Prepared:
     return Prepared(update(messages).where(*_OURS).values(settings))
 
 
+def reword(conn: Connection, id_: int, version_id: int, template: str) -> None:
+    """Notes that a message is sent with the words of another version than it was decided under."""
+    conn.execute(
+        update(messages)
+        .where(messages.c.id == id_)
+        .values(version_id=version_id, template=template)
+    )
+
+
 def release_dead(conn: Connection, now: datetime) -> int:
     """Ends leases that ran out: what had not started is due again, the rest is unknown."""
     dead = (messages.c.next_at <= now) & (messages.c.state == SENDING)
@@ -131,7 +142,13 @@ def release_dead(conn: Connection, now: datetime) -> int:
     lost = conn.execute(
         update(messages)
         .where(dead, messages.c.started_at.is_not(None))
-        .values(state=UNKNOWN, reason="worker-died", attempt_id=None, next_at=now)
+        .values(
+            state=UNKNOWN,
+            reason="worker-died",
+            attempt_id=None,
+            next_at=now,
+            deaths=messages.c.deaths + 1,
+        )
     )
     return fresh.rowcount + lost.rowcount
 
@@ -174,7 +191,7 @@ def counts(conn: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in conn.execute(query.order_by(messages.c.state))}
 
 
-_OF_MAILS = Prepared(
+_of_mails = (
     select(
         *[
             messages.c[name]
@@ -186,9 +203,43 @@ _OF_MAILS = Prepared(
 )
 
 
-def of_mails(conn: Connection, keys: Sequence[str]) -> list[Any]:
-    """Every row of these mails: mail_key, address, state, reason, day, accepted_at, id."""
+_OF_MAILS = Prepared(_of_mails)
+_HELD_OF_MAILS = Prepared(_of_mails.with_for_update())
+
+
+def of_mails(conn: Connection, keys: Sequence[str], *, hold: bool = False) -> list[Any]:
+    """Every row of these mails: mail_key, address, state, reason, day, accepted_at, id.
+
+    With ``hold`` nobody else may change them until the transaction ends.
+    """
+    statement = _HELD_OF_MAILS if hold else _OF_MAILS
     rows: list[Any] = []
     for some in bulk.chunks(keys):
-        rows += _OF_MAILS.rows(conn, keys=some)
+        rows += statement.rows(conn, keys=some)
     return rows
+
+
+_KEPT = (
+    "mail_key",
+    "contact_id",
+    "schedule",
+    "step",
+    "version_id",
+    "template",
+    "kind",
+    "day",
+    "valid_until",
+)
+
+
+def readdress(conn: Connection, message: Message, address: str, now: datetime) -> None:
+    """Puts a copy of the mail for another address beside it, unless there is one."""
+    fresh = {"address": address, "state": DUE, "next_at": now, "created_at": now}
+    values = [literal(value, messages.c[name].type) for name, value in fresh.items()]
+    copied = select(*[messages.c[name] for name in _KEPT], *values)
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    conn.execute(
+        dialect.insert(messages)
+        .from_select([*_KEPT, *fresh], copied.where(messages.c.id == message.id))
+        .on_conflict_do_nothing()
+    )

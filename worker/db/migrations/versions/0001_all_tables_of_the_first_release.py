@@ -169,6 +169,7 @@ def upgrade() -> None:
     sa.Column('next_at', Moment(), nullable=True),
     sa.Column('valid_until', Moment(), nullable=False),
     sa.Column('attempts', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('deaths', sa.Integer(), server_default='0', nullable=False),
     sa.Column('attempt_id', sa.Text(), nullable=True),
     sa.Column('lease_until', Moment(), nullable=True),
     sa.Column('started_at', Moment(), nullable=True),
