@@ -113,6 +113,7 @@ def _import(
     known = _known(conn, parsed)
     said = _merge_until_sound(conn, parsed, known, report)
     ending = _endings(conn, parsed, source, report, accept=run.accept_endings)
+    parsed.rows.clear()  # what they said has been merged; a million of them weigh a lot
     writer = Writer(conn, parsed.shapes, known, report.source, run.now, dry_run=report.dry_run)
     done = {
         "account": writer.accounts(said.accounts),
