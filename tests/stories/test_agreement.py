@@ -113,7 +113,7 @@ def test_a_rehearsed_year_of_the_citys_licences_is_what_the_judge_expects(
     period = Period(date(year, 1, 1), date(year, 12, 31))
     rows = _rehearsed(engine, defaults, "ten", text, period, tmp_path)
     found = judge(book, read_script(text, "ten"), rows, period.first, period.last)
-    assert [str(one) for one in found[:20]] == []
+    assert "\n".join(str(one) for one in found[:60]) == ""
     assert sum(row["decision"] == "sent" for row in rows) > 3000
 
 
@@ -138,4 +138,4 @@ def test_a_year_of_awkward_dates_is_what_the_judge_expects(
     period = Period(date(2024, 1, 1), date(2024, 12, 31))
     rows = _rehearsed(engine, defaults, stem, text, period, tmp_path)
     found = judge(book, read_script(text, stem), rows, period.first, period.last)
-    assert [str(one) for one in found[:20]] == []
+    assert "\n".join(str(one) for one in found[:60]) == ""

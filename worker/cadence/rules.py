@@ -160,10 +160,9 @@ def _carry_out(
     for item in going:
         if item in mails[:-1]:
             continue
-        at = item.opens_at + walk.slot * SLOT
-        due_on, at = (today, now) if item in late else (item.due_on, at)
+        due_on = today if item in late else item.due_on
         until = _valid_until(walk, item)
-        out.append(Decision(item.step, "planned", None, due_on, at, until))
+        out.append(Decision(item.step, "planned", None, due_on, now, until))
     return out
 
 
