@@ -29,7 +29,7 @@ migration: .venv/dev.stamp
 
 # Locks are requirement files with hashes, so that they name no index.
 lock: $(UV)
-	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --exclude-newer "4 days" pyproject.toml -o requirements.lock
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock
 
 $(UV):
