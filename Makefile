@@ -40,12 +40,12 @@ $(BIN)/python: $(UV)
 	$(UV) venv -q --python $(PYTHON) --allow-existing .venv
 
 .venv/core.stamp: requirements.lock pyproject.toml $(BIN)/python
-	$(UV) pip install -q --require-hashes -r requirements.lock
-	$(UV) pip install -q --no-deps -e .
+	$(UV) pip install -q --compile-bytecode --require-hashes -r requirements.lock
+	$(UV) pip install -q --compile-bytecode --no-deps -e .
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.lock .venv/core.stamp
-	$(UV) pip install -q --require-hashes -r requirements-dev.lock
+	$(UV) pip install -q --compile-bytecode --require-hashes -r requirements-dev.lock
 	@touch $@
 
 clean:

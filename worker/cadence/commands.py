@@ -187,10 +187,11 @@ def explain(app: Wiring, licence: str, as_json: bool) -> None:
     if as_json:
         show.emit([record.json() for record in story.records], as_json=True, columns=_COLUMNS)
         return
-    _tell_story(story)
+    tell_story(story)
 
 
-def _tell_story(story: explaining.Explanation) -> None:
+def tell_story(story: explaining.Explanation) -> None:
+    """Prints what is known of a licence: its terms, its walks, every decision."""
     row = story.licence
     click.echo(f"{row.licence_key} · {row.account_name} ({row.account_key}) · {row.licence_status}")
     for term in story.terms:
@@ -199,10 +200,10 @@ def _tell_story(story: explaining.Explanation) -> None:
         closed = f", agreed {term.closed_on}" if term.closed_on else ""
         click.echo(f"  {number}: {start} to {term.expires_on}{closed} ({term.origin})")
     for walk in story.walks:
-        state = f"{walk.state}, {in_plain_words(walk.reason)}" if walk.reason else walk.state
+        state = f"{walk.state} ({walk.reason})" if walk.reason else walk.state
         seen = walk.first_act_at.astimezone(UTC)
         click.echo(
-            f"  {walk.schedule}, term {walk.cycle}: {state} First seen {seen:%Y-%m-%d %H:%M} UTC."
+            f"  {walk.schedule}, term {walk.cycle}: {state}, first seen {seen:%Y-%m-%d %H:%M} UTC"
         )
     click.echo("")
     if not story.records:

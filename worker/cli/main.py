@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str, str]] = {
     # name: (module, attribute, what help says)
     "demo": (
-        "worker.cli.running",
+        "worker.cli.demonstration",
         "demo",
         "Show it at work on a sample book, nothing to set up.",
     ),

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 @click.pass_obj
 def up(app: App) -> None:
     """Run everything in one process, until it is told to stop."""
+    run_everything(app)
+
+
+def run_everything(app: App) -> None:
+    """Beat, workers and pages in this process, until TERM or Ctrl-C."""
     from worker.jobs.broker import brokered
     from worker.jobs.scheduler import beating
     from worker.jobs.worker import working

@@ -1,0 +1,156 @@
+"""``perennial demo``: a sample book in a folder of its own, thirty days of it already lived."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from datetime import time as time_of_day
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from worker.kernel.clock import VirtualClock
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.bootstrap import App
+    from worker.cadence.machine import Machine
+    from worker.catalogue.report import Report
+    from worker.cli.main import LateApp
+    from worker.cli.sample_book import Row
+    from worker.schedules.flow import Draft
+
+LIVED = timedelta(days=30)
+_READ_AT = time_of_day(6, tzinfo=UTC)
+_HARMLESS = ("web.", "log.", "beat.")
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("var/demo"),
+    show_default=True,
+    help="Where to make it; what an earlier demo left there is made anew.",
+)
+@click.option("--once", is_flag=True, help="Show it and end; otherwise it goes on until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@click.pass_obj
+def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
+    """Show it at work on a sample book, nothing to set up.
+
+    200 real licences, imported, planned and mailed as if it had run for the last 30 days. The
+    mails are files in a folder; nobody is mailed, and nothing of your own settings is used.
+    """
+    from worker.bootstrap import App
+    from worker.cadence.commands import checked_drafts
+    from worker.cli import demo_report, sample_book
+    from worker.cli.running import run_everything
+
+    begun = time.perf_counter()
+    flags = _flags(app.flags)
+    folder = app.root / folder
+    sample_book.make_folder(folder)
+    # No variable of the environment counts here, or a demo could write into a real database.
+    now = App.open(folder, {}, flags).clock.now()
+    drafts = checked_drafts(folder)
+    reports = _live(folder, flags, now, drafts)
+    shown = App.open(folder, {}, flags)
+    try:
+        findings = demo_report.look(shown, reports, drafts)
+        findings.seconds = round(time.perf_counter() - begun, 1)
+        demo_report.tell(findings, _called_as(), folder, as_json=as_json)
+        if not once:
+            web = shown.settings.web
+            click.echo(f"It goes on at http://{web.host}:{web.port} until Ctrl-C.", err=True)
+            run_everything(shown)
+    finally:
+        shown.close()
+
+
+def _flags(given: Mapping[str, str]) -> dict[str, str]:
+    from worker.kernel.errors import UsageError
+
+    foreign = [name for name in given if not name.startswith(_HARMLESS)]
+    if foreign:
+        raise UsageError(
+            f"--set {foreign[0]}: a demo takes only web., log. and beat. settings, so that it "
+            "stays in its own folder"
+        )
+    return dict(given)
+
+
+def _live(
+    folder: Path, flags: Mapping[str, str], now: datetime, drafts: Sequence[Draft]
+) -> list[Report]:
+    """Lives through the last 30 days under a virtual clock; the reports of its imports.
+
+    The book is imported as it was known then, and again on each day on which it had news.
+    """
+    from worker.bootstrap import App
+    from worker.cadence import flow
+    from worker.cadence.rehearse import live_through
+    from worker.cli.sample_book import days_of_news, known_on, rows_around
+    from worker.db.engine import make_engine
+    from worker.kernel import show
+
+    clock = VirtualClock(now - LIVED)
+    app = App.open(folder, {}, flags, clock=clock)
+    app.create_tables_if_none()
+    rows, start = rows_around(now.date()), clock.now().date()
+    # What a power cut would take is made anew by the next demo: no need to wait for the disk.
+    engine = make_engine(app.database_url, durable=False)
+    reports: list[Report] = []
+    read = partial(_import, app, engine, reports)
+    try:
+        read(known_on(rows, start))
+        flow.apply(engine, clock, drafts)
+        news = [
+            (datetime.combine(day, _READ_AT), partial(read, known_on(rows, day)))
+            for day in days_of_news(rows, start, now.date())
+        ]
+        with show.progress("living through 30 days", 100) as told:
+            live_through(
+                _machine(app, engine), clock, news, now, lambda part: told(int(part * 100))
+            )
+    finally:
+        engine.dispose()
+    return reports
+
+
+def _machine(app: App, engine: Engine) -> Machine:
+    from worker.cadence import machine
+    from worker.cadence.commands import defaults_of, letterhead_of
+
+    return machine.build(
+        engine,
+        app.clock,
+        app.channel,
+        defaults=defaults_of(app),
+        letterhead=letterhead_of(app),
+        lease=app.settings.mail.lease,
+    )
+
+
+def _import(app: App, engine: Engine, reports: list[Report], rows: Sequence[Row]) -> None:
+    """What ``perennial import licences`` does, after the file was exported anew."""
+    from worker.catalogue.flow import import_source
+    from worker.cli import sample_book
+
+    source = app.settings.sources["licences"]
+    sample_book.write(app.root / source.path, rows)
+    reports.append(import_source(engine, "licences", source, app.clock, app.root))
+
+
+def _called_as() -> str:
+    """How the reader may call us: ``make demo`` puts nothing on the PATH."""
+    if shutil.which("perennial"):
+        return "perennial"
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "perennial" else "python -m worker"
