@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from worker.kernel.keys import slot
 from worker.schedules.calendar import SLOTS, Calendar
@@ -22,14 +24,24 @@ class Planned:
     opens_at: datetime  # the opening of ``day``, or of ``due_on`` when there is none
 
 
+class Present(NamedTuple):
+    """A moment on a calendar: the client's civil day, and whether a mail may leave now."""
+
+    now: datetime
+    today: date
+    is_open: bool
+
+
 class Timeline:
     """A schedule on one calendar. Remembers the steps of each anchor it was asked about, because
-    many licences share an expiry date."""
+    many licences share an expiry date, and the moment, because a batch is judged at one."""
 
     def __init__(self, schedule: Schedule, calendar: Calendar) -> None:
         self.schedule = schedule
         self.calendar = calendar
+        self.valid_until = lru_cache(maxsize=4096)(self._valid_until)
         self._known: dict[date, tuple[Planned, ...]] = {}
+        self._present: Present | None = None
 
     def of(self, anchor: date) -> tuple[Planned, ...]:
         """Every step on its day, in the order of due dates, then of the file."""
@@ -45,6 +57,19 @@ class Timeline:
             day = self.calendar.land(due, anchor)
             planned.append(Planned(place, step, due, day, self.calendar.opens_at(day or due)))
         return tuple(sorted(planned, key=lambda item: (item.due_on, item.place)))
+
+    def at(self, now: datetime) -> Present:
+        """The day and the window at ``now``."""
+        known = self._present
+        if known is None or known.now != now:
+            calendar = self.calendar
+            known = Present(now, calendar.today(now), calendar.is_open_at(now))
+            self._present = known
+        return known
+
+    def _valid_until(self, start: datetime) -> datetime:
+        """Until when a step may be late whose time began at ``start``."""
+        return self.calendar.valid_until(start, self.schedule.limits.valid_days)
 
     def last_moment(self, anchor: date) -> datetime:
         """The close of the last step's day: a term first seen after it is history."""

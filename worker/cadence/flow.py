@@ -39,11 +39,13 @@ class Planning:
 def plan_batch(planning: Planning, limit: int = BATCH) -> int:
     """Handles up to ``limit`` changed licences and up to ``limit`` due walks; how many it did.
 
-    Each half is a transaction of its own. Several processes may run it at once: each takes rows
-    that no other holds.
+    What changed is followed in a transaction of its own. Several processes may run it at once:
+    each takes rows that no other holds.
     """
     with planning.engine.begin() as conn:
         changed = follow_changes(conn, planning, planning.clock.now(), limit)
+        if not changed:
+            return advance(conn, planning, planning.clock.now(), limit)
     with planning.engine.begin() as conn:
         return changed + advance(conn, planning, planning.clock.now(), limit)
 

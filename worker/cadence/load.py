@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
@@ -15,45 +14,36 @@ from worker.cadence import store
 from worker.cadence.audience import matches
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.library import Defaults, InForce
-from worker.outbox import store as outbox
-
-_RECENT = timedelta(days=40)
-"""A mail decided longer ago than this cannot leave today: no step is valid that long."""
-
-_MAILED = ("due", "sending", "accepted", "unknown")
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What was decided on a walk so far."""
 
     done: Mapping[str, str]
-    mailed: Mapping[str, frozenset[date]]  # mail key -> civil days
+    mailed: Mapping[str, frozenset[date]]  # mail key -> civil days, of the last two days only
 
 
-NOTHING = History({}, {})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING = History(_NOTHING, _NOTHING)
 
 
 def histories(
     conn: Connection, walk_ids: Sequence[int], now: datetime, zones: Mapping[int, Timeline]
 ) -> dict[int, History]:
     """The decisions of these walks, and on which days of theirs they mailed lately."""
-    done: dict[int, dict[str, str]] = defaultdict(dict)
-    recent: dict[str, int] = {}
-    for row in store.steps_of(conn, walk_ids):
-        done[row.walk_id][row.step] = row.decision
-        if row.mail_key and row.decided_at > now - _RECENT:
-            recent[row.mail_key] = row.walk_id
-    mailed: dict[int, dict[str, set[date]]] = defaultdict(lambda: defaultdict(set))
-    for mail in outbox.of_mails(conn, sorted(recent)) if recent else ():
-        if mail.state in _MAILED:
-            walk_id = recent[mail.mail_key]
-            sent = mail.accepted_at
-            day = zones[walk_id].calendar.today(sent) if sent else mail.day
-            mailed[walk_id][mail.mail_key].add(day)
+    done: dict[int, dict[str, str]] = {}
+    mailed: dict[int, dict[str, frozenset[date]]] = {}
+    for walk_id, step, decision, key, day, sent in store.decided_on(conn, walk_ids, now):
+        if walk_id in done:
+            done[walk_id][step] = decision
+        else:
+            done[walk_id] = {step: decision}
+        if key is not None:
+            lately = mailed.setdefault(walk_id, {})
+            days = {zones[walk_id].calendar.today(sent) if sent else day}
+            lately[key] = lately.get(key, frozenset()) | days
     return {
-        walk_id: History(steps, {key: frozenset(days) for key, days in mailed[walk_id].items()})
-        for walk_id, steps in done.items()
+        walk_id: History(steps, mailed.get(walk_id, _NOTHING)) for walk_id, steps in done.items()
     }
 
 
@@ -66,17 +56,10 @@ def line_of(inforce: InForce, row: Row[Any], defaults: Defaults) -> Timeline:
 def in_audience(inforce: InForce, row: Row[Any]) -> bool:
     """Whether a licence belongs to a schedule's audience now."""
     audience = inforce.schedule.audience
-    return not audience or matches(audience, audience_fields(row))
-
-
-def audience_fields(row: Row[Any]) -> dict[str, object]:
-    """What an audience can ask about: ``licence.…`` and ``account.…``."""
-    fields: dict[str, object] = {}
-    for name, value in row._mapping.items():
-        room, _, rest = name.partition("_")
-        if room in ("licence", "account"):
-            fields[f"{room}.{rest}"] = value
-    return fields
+    if not audience:
+        return True
+    asked = {condition.field for table in audience for condition in table}
+    return matches(audience, {name: getattr(row, name.replace(".", "_"), None) for name in asked})
 
 
 def left(row: Row[Any], cycle: int) -> str | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import and_, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -15,6 +15,7 @@ from worker.catalogue.records import accounts, contacts, licences
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
+from worker.outbox.records import messages
 
 WALK = ("id", "schedule", "subject_id", "cycle", "anchor_on", "first_act_at", "state", "reason")
 LICENCE = (
@@ -48,7 +49,6 @@ ACCOUNT = (
     "reseller",
     "tags",
 )
-STEP = ("walk_id", "step", "kind", "decision", "reason", "mail_key", "decided_at")
 
 _subject = [licences.c[name].label(f"licence_{name}") for name in LICENCE] + [
     accounts.c[name].label(f"account_{name}") for name in ACCOUNT
@@ -90,7 +90,34 @@ _SUBJECTS = Prepared(
     .join(accounts, accounts.c.id == licences.c.account_id)
     .where(bulk.listed(licences.c.id))
 )
-_STEPS_OF = Prepared(select(*[steps.c[name] for name in STEP]).where(bulk.listed(steps.c.walk_id)))
+_RECENT = timedelta(days=40)
+"""A mail decided longer ago than this cannot leave today: no step is valid that long."""
+_LATELY = timedelta(days=2)
+_MAILED = ("due", "sending", "accepted", "unknown")
+# An older step's mail is not even looked for.
+_recent_key = case((steps.c.decided_at > bindparam("recent", type_=Moment()), steps.c.mail_key))
+_DECIDED_ON = Prepared(
+    select(
+        steps.c.walk_id,
+        steps.c.step,
+        steps.c.decision,
+        messages.c.mail_key,
+        messages.c.day,
+        messages.c.accepted_at,
+    )
+    .outerjoin(
+        messages,
+        and_(
+            messages.c.mail_key == _recent_key,
+            or_(*[messages.c.state == state for state in _MAILED]),
+            or_(
+                messages.c.accepted_at > bindparam("lately", type_=Moment()),
+                and_(messages.c.accepted_at.is_(None), messages.c.day >= bindparam("day")),
+            ),
+        ),
+    )
+    .where(bulk.listed(steps.c.walk_id))
+)
 _contact = [contacts.c[name] for name in ("id", "account_id", "email", "name", "role", "language")]
 _CONTACTS_OF = Prepared(
     select(*_contact).where(bulk.listed(contacts.c.account_id)).order_by(contacts.c.id)
@@ -134,9 +161,14 @@ def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
     return _SUBJECTS.rows(conn, ids=licence_ids) if licence_ids else []
 
 
-def steps_of(conn: Connection, walk_ids: Sequence[int]) -> Sequence[Any]:
-    """The decisions made on these walks."""
-    return _STEPS_OF.rows(conn, ids=walk_ids) if walk_ids else []
+def decided_on(conn: Connection, walk_ids: Sequence[int], now: datetime) -> Sequence[Any]:
+    """The decisions made on these walks: walk_id, step, decision, then mail_key, day and
+    accepted_at of each mail that left, or may leave, on one of the last days."""
+    if not walk_ids:
+        return []
+    lately = now - _LATELY
+    values = {"recent": now - _RECENT, "lately": lately, "day": lately.date()}
+    return _DECIDED_ON.rows(conn, ids=walk_ids, **values)
 
 
 def contacts_of(conn: Connection, account_ids: Sequence[int]) -> Sequence[Any]:
