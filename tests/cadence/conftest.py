@@ -1,0 +1,155 @@
+"""Small schedules, walks and books that the tests of this room are written with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from tests.outbox.world import World
+from worker.cadence import rehearse
+from worker.cadence.ahead import Forecasting
+from worker.cadence.explain import Explanation, explain
+from worker.cadence.facts import Timeline, Walk
+from worker.cadence.library import Defaults, Library
+from worker.cadence.records import walks
+from worker.cadence.rules import Decision, advanced, decide
+from worker.catalogue.records import licences
+from worker.db.engine import reading
+from worker.schedules.calendar import Calendar, calendar_for
+from worker.schedules.loader import load_text
+from worker.schedules.model import Schedule
+
+WEEKDAYS = 'days = ["mon", "tue", "wed", "thu", "fri"]'
+EVERY_DAY = 'days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]'
+OPEN = f'timezone = "UTC"\nhours = "09:00-17:00"\n{EVERY_DAY}\nholidays = "none"'
+
+
+def schedule_text(
+    *steps: str, calendar: str = OPEN, limits: str = "", audience: str = "", name: str = "Renewal"
+) -> str:
+    """A schedule in TOML. A step is ``[id =] [task] N days before [| further lines]``; its id is
+    its offset with dashes unless it is given."""
+    parts = [f'name = "{name}"\ntrigger = "licence-expiry"\nclass = "contractual"\n{audience}']
+    parts += [f"[calendar]\n{calendar}", f"[limits]\n{limits}"]
+    return "\n".join(parts + [_step(step) for step in steps])
+
+
+def _step(said: str) -> str:
+    said, _, more = said.partition(" | ")
+    id_, _, rest = said.rpartition(" = ")
+    when = rest.removeprefix("task ")
+    does = 'task = "Call"' if when != rest else 'email = "renewal/heads-up"'
+    id_ = id_ or when.replace(" ", "-")
+    return f'[[steps]]\nid = "{id_}"\nwhen = "{when}"\n{does}\n{more}'
+
+
+def schedule_of(text: str) -> Schedule:
+    """The schedule in ``text``, read as the system reads it."""
+    return load_text(text.encode(), "schedules/renewal.toml", templates=None)
+
+
+def day(said: str) -> date:
+    """``Wed 2027-03-31``; a weekday that is not the date's is a mistake of the test."""
+    name, _, iso = said.rpartition(" ")
+    found = date.fromisoformat(iso)
+    assert name in ("", f"{found:%a}"), f"{iso} is a {found:%A}"
+    return found
+
+
+def moment(said: str, calendar: Calendar) -> datetime:
+    """``Wed 2027-03-31 09:00`` on the wall of the calendar's zone."""
+    on, _, clock = said.rpartition(" ")
+    wall = datetime.fromisoformat(f"{day(on).isoformat()}T{clock}")
+    return wall.replace(tzinfo=calendar.tz).astimezone(UTC)
+
+
+def timeline(schedule: Schedule, zone: str = "UTC", country: str | None = None) -> Timeline:
+    """The schedule on the calendar of one client."""
+    return Timeline(schedule, calendar_for(schedule, zone, country))
+
+
+def lived(walk: Walk, now: datetime) -> list[tuple[datetime, Decision]]:
+    """What the engine does on a walk from ``now`` on when it looks only at announced moments."""
+    out: list[tuple[datetime, Decision]] = []
+    for _ in range(1000):
+        verdict = decide(walk, now)
+        out += [(now, decision) for decision in verdict.decisions]
+        walk = advanced(walk, verdict.decisions, now)
+        if verdict.next_at is None:
+            return out
+        assert verdict.next_at > now, "no beat would ever end"
+        now = verdict.next_at
+    raise AssertionError("a walk that goes on for ever")
+
+
+class Book(World):
+    """A book on a real database whose clock the test moves, with questions about its walks."""
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def live_until(self, said: str) -> None:
+        """Lives from one thing to do to the next until the first moment of a day (UTC)."""
+        end = datetime.combine(day(said), datetime.min.time(), UTC)
+        machine = self.machine()
+        machine.sweep()
+        rehearse.live_through(machine, self.clock, [], end)
+        self.clock.advance_to(end)
+
+    def asked(self, **defaults: str) -> Forecasting:
+        """What forecasts and explanations are made with, now."""
+        with reading(self.engine) as conn:
+            return Forecasting(Library().active(conn), Defaults(**defaults), self.now)
+
+    def explained(self, key: str = "L-1") -> Explanation:
+        """The story of a licence."""
+        asked = self.asked()
+        with reading(self.engine) as conn:
+            return explain(conn, asked, key)
+
+    def story(self, key: str = "L-1") -> list[str]:
+        """A licence's decisions in order of time, one a line."""
+        return [
+            " ".join(filter(None, (_said(r.at), r.step, r.decision, r.reason)))
+            for r in self.explained(key).records
+        ]
+
+    def walks(self, key: str = "L-1") -> list[tuple[int, str, str | None]]:
+        """(cycle, state, reason) of a licence's walks, in order of cycles."""
+        query = select(walks).join(licences, licences.c.id == walks.c.subject_id)
+        query = query.where(licences.c.key == key).order_by(walks.c.cycle, walks.c.schedule)
+        with reading(self.engine) as conn:
+            return [(row.cycle, row.state, row.reason) for row in conn.execute(query)]
+
+    def sent(self) -> list[str]:
+        """``date step`` of every mail that left, in order."""
+        return [
+            f"{row.accepted_at.date().isoformat()} {row.step}"
+            for row in sorted(self.ledger(), key=lambda row: row.id)
+            if row.state == "accepted"
+        ]
+
+    def accounts(self, rows: Iterable[Mapping[str, str]]) -> None:
+        """Imports accounts by their columns: account, name, timezone, country, segment …"""
+        for row in rows:
+            load = {"entity": "account", "key": "{account}"}
+            load |= {name: f"{{{name}}}" for name in row if name != "account"}
+            self._load("accounts", dict(row), load)
+
+
+def _said(at: datetime | None) -> str:
+    return f"{at:%a %Y-%m-%d %H:%M}" if at else ""
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def book(engine: Engine, root: Path) -> Book:
+    """A book on a fresh database; runs on both. It is noon, Friday 20 November 2026, UTC."""
+    return Book(engine, root)
