@@ -29,6 +29,10 @@ from worker.schedules.flow import Changes, Draft, read_drafts
 from worker.schedules.loader import SchedulesError
 from worker.templating.check import check_folder
 
+_UNSEEN = (
+    " No schedule has looked at it yet: perennial apply makes schedules run, and perennial up, or "
+    "tick, makes them look."
+)
 _COLUMNS = ("at", "account", "licence", "schedule", "step", "kind", "decision", "reason", "to")
 
 
@@ -207,7 +211,8 @@ def tell_story(story: explaining.Explanation) -> None:
         )
     click.echo("")
     if not story.records:
-        click.echo("Nothing was decided and nothing is to come.")
+        seen = "" if story.walks else _UNSEEN
+        click.echo(f"Nothing was decided and nothing is to come.{seen}")
     for record in story.records:
         _tell_decision(story, record)
 
@@ -283,7 +288,7 @@ def perform(engine: Engine, asked: rehearsing.Asked, *, quiet: bool = False) -> 
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.pass_obj
 def tick(app: Any, as_json: bool) -> None:
     """Do what is due now, then exit: for cron."""
