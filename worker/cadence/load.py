@@ -14,6 +14,7 @@ from worker.cadence import store
 from worker.cadence.audience import matches
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.library import Defaults, InForce
+from worker.outbox import store as outbox
 
 
 class History(NamedTuple):
@@ -32,16 +33,20 @@ def histories(
 ) -> dict[int, History]:
     """The decisions of these walks, and on which days of theirs they mailed lately."""
     done: dict[int, dict[str, str]] = {}
-    mailed: dict[int, dict[str, frozenset[date]]] = {}
-    for walk_id, step, decision, key, day, sent in store.decided_on(conn, walk_ids, now):
+    recent: dict[str, int] = {}
+    for walk_id, step, decision, key in store.decided_on(conn, walk_ids, now):
         if walk_id in done:
             done[walk_id][step] = decision
         else:
             done[walk_id] = {step: decision}
         if key is not None:
-            lately = mailed.setdefault(walk_id, {})
-            days = {zones[walk_id].calendar.today(sent) if sent else day}
-            lately[key] = lately.get(key, frozenset()) | days
+            recent[key] = walk_id
+    mailed: dict[int, dict[str, frozenset[date]]] = {}
+    for key, day, sent in outbox.lately(conn, list(recent), now):
+        walk_id = recent[key]
+        days = {zones[walk_id].calendar.today(sent) if sent else day}
+        known = mailed.setdefault(walk_id, {})
+        known[key] = known.get(key, frozenset()) | days
     return {
         walk_id: History(steps, mailed.get(walk_id, _NOTHING)) for walk_id, steps in done.items()
     }

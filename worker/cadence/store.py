@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -15,7 +15,6 @@ from worker.catalogue.records import accounts, contacts, licences
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
-from worker.outbox.records import messages
 
 WALK = ("id", "schedule", "subject_id", "cycle", "anchor_on", "first_act_at", "state", "reason")
 LICENCE = (
@@ -92,31 +91,11 @@ _SUBJECTS = Prepared(
 )
 _RECENT = timedelta(days=40)
 """A mail decided longer ago than this cannot leave today: no step is valid that long."""
-_LATELY = timedelta(days=2)
-_MAILED = ("due", "sending", "accepted", "unknown")
-# An older step's mail is not even looked for.
-_recent_key = case((steps.c.decided_at > bindparam("recent", type_=Moment()), steps.c.mail_key))
+_recent_mail = case((steps.c.decided_at > bindparam("recent", type_=Moment()), steps.c.mail_key))
 _DECIDED_ON = Prepared(
-    select(
-        steps.c.walk_id,
-        steps.c.step,
-        steps.c.decision,
-        messages.c.mail_key,
-        messages.c.day,
-        messages.c.accepted_at,
+    select(steps.c.walk_id, steps.c.step, steps.c.decision, _recent_mail.label("mail_key")).where(
+        bulk.listed(steps.c.walk_id)
     )
-    .outerjoin(
-        messages,
-        and_(
-            messages.c.mail_key == _recent_key,
-            or_(*[messages.c.state == state for state in _MAILED]),
-            or_(
-                messages.c.accepted_at > bindparam("lately", type_=Moment()),
-                and_(messages.c.accepted_at.is_(None), messages.c.day >= bindparam("day")),
-            ),
-        ),
-    )
-    .where(bulk.listed(steps.c.walk_id))
 )
 _contact = [contacts.c[name] for name in ("id", "account_id", "email", "name", "role", "language")]
 _CONTACTS_OF = Prepared(
@@ -162,13 +141,9 @@ def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
 
 
 def decided_on(conn: Connection, walk_ids: Sequence[int], now: datetime) -> Sequence[Any]:
-    """The decisions made on these walks: walk_id, step, decision, then mail_key, day and
-    accepted_at of each mail that left, or may leave, on one of the last days."""
-    if not walk_ids:
-        return []
-    lately = now - _LATELY
-    values = {"recent": now - _RECENT, "lately": lately, "day": lately.date()}
-    return _DECIDED_ON.rows(conn, ids=walk_ids, **values)
+    """The decisions made on these walks: walk_id, step, decision, and the mail_key where the mail
+    is recent enough to have left today."""
+    return _DECIDED_ON.rows(conn, ids=walk_ids, recent=now - _RECENT) if walk_ids else []
 
 
 def contacts_of(conn: Connection, account_ids: Sequence[int]) -> Sequence[Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, literal, select, update
+from sqlalchemy import and_, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -15,7 +15,7 @@ from worker.channels.contract import Envelope
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.outbox.records import messages
-from worker.outbox.rules import DUE, SENDING, UNKNOWN
+from worker.outbox.rules import ACCEPTED, DUE, SENDING, UNKNOWN
 
 NEW = (
     "mail_key",
@@ -243,3 +243,26 @@ def readdress(conn: Connection, message: Message, address: str, now: datetime) -
         .from_select([*_KEPT, *fresh], copied.where(messages.c.id == message.id))
         .on_conflict_do_nothing()
     )
+
+
+_MAILED = (DUE, SENDING, ACCEPTED, UNKNOWN)
+_LATELY = Prepared(
+    select(messages.c.mail_key, messages.c.day, messages.c.accepted_at).where(
+        bulk.listed(messages.c.mail_key, "keys"),
+        or_(*[messages.c.state == state for state in _MAILED]),
+        or_(
+            messages.c.accepted_at > bindparam("since"),
+            and_(messages.c.accepted_at.is_(None), messages.c.day >= bindparam("day")),
+        ),
+    )
+)
+
+
+def lately(conn: Connection, keys: Sequence[str], now: datetime) -> list[Any]:
+    """Of these mails, those that left or may leave in the last two days: mail_key, day, and
+    accepted_at where it left."""
+    since = now - timedelta(days=2)
+    rows: list[Any] = []
+    for some in bulk.chunks(keys):
+        rows += _LATELY.rows(conn, keys=some, since=since, day=since.date())
+    return rows
