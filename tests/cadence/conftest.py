@@ -119,6 +119,10 @@ class Book(World):
             for r in self.explained(key).records
         ]
 
+    def pending(self, key: str = "L-1") -> list[str]:
+        """What is still to come for a licence."""
+        return [line for line in self.story(key) if line.endswith(" planned")]
+
     def walks(self, key: str = "L-1") -> list[tuple[int, str, str | None]]:
         """(cycle, state, reason) of a licence's walks, in order of cycles."""
         query = select(walks).join(licences, licences.c.id == walks.c.subject_id)
@@ -143,7 +147,7 @@ class Book(World):
 
 
 def _said(at: datetime | None) -> str:
-    return f"{at:%a %Y-%m-%d %H:%M}" if at else ""
+    return f"{at:%a %Y-%m-%d}" if at else ""
 
 
 DAY = timedelta(days=1)

@@ -54,8 +54,10 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
         *_past(conn, asked, row, known),
         *(record for record in forecast_of(conn, asked, everything, [licence_id])),
     ]
-    if all(record.decision == "nothing" for record in records):
+    spoken = {record.cycle for record in records if record.decision != "nothing"}
+    if not spoken:
         records = _silence(row, known) or records
+    records = [r for r in records if r.reason != "done" or r.cycle not in spoken]
     return Explanation(row, held, known, in_order(records), _sums(asked, row, held))
 
 
