@@ -1,0 +1,127 @@
+"""``python -m bench [import tick rehearse rendering help] [--quick]``: one table, floors beside it.
+
+``--quick`` makes everything small: it shows that the measuring works, not how fast we are.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, NamedTuple
+
+
+class Row(NamedTuple):
+    """A line of the table: seconds, unless ``ours`` says otherwise."""
+
+    what: str
+    floor: str
+    ours: str
+    ratio: str
+    reach: str
+
+
+def _imports(quick: bool) -> list[Row]:
+    from bench import import_
+
+    with import_._databases() as fresh:
+        found = import_.run(fresh, count=5_000 if quick else 100_000, times=1 if quick else 3)
+    return [_timed(row["what"], row["floor_s"], row["ours_s"], row["reach"]) for row in found]
+
+
+def _ticks(quick: bool) -> list[Row]:
+    from bench import engine
+
+    due, small, large = (2_000, 10_000, 40_000) if quick else (20_000, 100_000, 1_000_000)
+    floor, ours, larger = engine.ticks(due, small, large, times=1 if quick else 3)
+    many = f"tick, {due:,} due of {small:,}; floor: executemany"
+    grown = f"tick, {due:,} due of {large:,}; floor: of {small:,}"
+    return [
+        _timed(many, floor, ours, engine.TICK_REACH),
+        _timed(grown, ours, larger, engine.GROWTH_REACH),
+    ]
+
+
+def _rehearsal(quick: bool) -> list[Row]:
+    from bench import engine
+
+    count = 2_000 if quick else 100_000
+    found = engine.rehearsal(count)
+    speed = found["steps"] / found["seconds"]
+    what = f"rehearse a year of {count:,}, {found['steps']:,} steps"
+    lavish = found["cpu_seconds"] / found["seconds"]
+    return [
+        Row(what, "", f"{speed:,.0f}/s", f"{lavish:.1f} cores", f"{engine.STEPS_A_SECOND:,}/s"),
+        Row("  its memory", "", f"{found['peak_mb']:.0f} MB", "", f"{engine.MEGABYTES} MB"),
+    ]
+
+
+def _rendering(quick: bool) -> list[Row]:
+    from bench import rendering
+
+    return [_timed(*row) for row in rendering.run(200 if quick else 2_000)]
+
+
+def _help(quick: bool) -> list[Row]:
+    """Starting ``perennial --help`` against starting Python, in turns; medians."""
+    perennial = Path(sys.executable).with_name("perennial")
+    bare, ours = [], []
+    for _ in range(3 if quick else 20):
+        bare.append(_seconds([sys.executable, "-c", "pass"]))
+        ours.append(_seconds([str(perennial), "--help"]))
+    floor, took = median(bare), median(ours)
+    more = f"+{(took - floor) * 1000:.0f} ms"
+    return [Row("perennial --help", f"{floor:.3f}", f"{took:.3f}", more, "+100 ms")]
+
+
+def _seconds(command: list[str]) -> float:
+    began = perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return perf_counter() - began
+
+
+def _timed(what: str, floor: float, ours: float, reach: float) -> Row:
+    return Row(what, f"{floor:.2f}", f"{ours:.2f}", f"{ours / floor:.2f}", f"{reach:g}")
+
+
+WORKS: dict[str, Callable[[bool], list[Row]]] = {
+    "import": _imports,
+    "tick": _ticks,
+    "rehearse": _rehearsal,
+    "rendering": _rendering,
+    "help": _help,
+}
+
+
+def main(words: list[str]) -> int:
+    """Measures what ``words`` name, all by default; 2 when a name is unknown."""
+    quick = "--quick" in words
+    names = [word for word in words if word != "--quick"] or list(WORKS)
+    unknown = [name for name in names if name not in WORKS]
+    if unknown:
+        print(f"{unknown[0]!r} is not measured; there are {', '.join(WORKS)}", file=sys.stderr)
+        return 2
+    rows = [Row("what (seconds)", "floor", "ours", "ratio", "reach")]
+    for name in names:
+        print(f"measuring {name} …", file=sys.stderr)
+        rows += WORKS[name](quick)
+    _show(rows)
+    load = os.getloadavg()[0]
+    print(f"\n{os.cpu_count()} cores, load {load:.1f}: above the number of cores, others ran too")
+    return 0
+
+
+def _show(rows: list[Row]) -> None:
+    widths = [max(len(row[place]) for row in rows) for place in range(len(Row._fields))]
+    for row in rows:
+        cells: list[Any] = [row.what.ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        print("  ".join(cells))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
