@@ -60,7 +60,7 @@ def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
     # No variable of the environment counts here, or a demo could write into a real database.
     now = App.open(folder, {}, flags).clock.now()
     drafts = checked_drafts(folder)
-    reports = _live(folder, flags, now, drafts)
+    reports = live(folder, flags, now, drafts)
     shown = App.open(folder, {}, flags)
     try:
         findings = demo_report.look(shown, reports, drafts)
@@ -86,7 +86,7 @@ def _flags(given: Mapping[str, str]) -> dict[str, str]:
     return dict(given)
 
 
-def _live(
+def live(
     folder: Path, flags: Mapping[str, str], now: datetime, drafts: Sequence[Draft]
 ) -> list[Report]:
     """Lives through the last 30 days under a virtual clock; the reports of its imports.
