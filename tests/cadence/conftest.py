@@ -22,6 +22,7 @@ from worker.db.engine import reading
 from worker.schedules.calendar import Calendar, calendar_for
 from worker.schedules.loader import load_text
 from worker.schedules.model import Schedule
+from worker.worklist import store as worklist
 
 WEEKDAYS = 'days = ["mon", "tue", "wed", "thu", "fri"]'
 EVERY_DAY = 'days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]'
@@ -137,6 +138,11 @@ class Book(World):
             for row in sorted(self.ledger(), key=lambda row: row.id)
             if row.state == "accepted"
         ]
+
+    def alarm_details(self) -> list[str]:
+        """What the open alarms say."""
+        with reading(self.engine) as conn:
+            return [task.detail for task in worklist.open_ones(conn, ["alarm"])]
 
     def accounts(self, rows: Iterable[Mapping[str, str]]) -> None:
         """Imports accounts by their columns: account, name, timezone, country, segment …"""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence.ahead import warm_up
@@ -31,7 +31,7 @@ class Gap:
 
     licence: str
     schedule: str
-    reason: str  # no-walk, asleep, overdue, no-message, stuck-message
+    reason: str  # no-walk, asleep, overdue, undecided, no-message, stuck-message
 
 
 def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterator[Gap]:
@@ -42,7 +42,13 @@ def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterato
         margin = warm_up([inforce.schedule])
         first, last = (now - margin).date(), (now + margin).date()
         query = (
-            select(licences.c.key, walks.c.state, walks.c.next_at, _undone(inforce))
+            select(
+                licences.c.key,
+                walks.c.state,
+                walks.c.reason,
+                walks.c.next_at,
+                _undone(inforce),
+            )
             .outerjoin(
                 walks,
                 and_(
@@ -68,14 +74,23 @@ def _undone(inforce: InForce) -> Any:
     return (len(ids) - done.scalar_subquery()).label("undone")
 
 
-def _reason(row: Row[Any], now: datetime) -> str | None:
+def _reason(row: Any, now: datetime) -> str | None:
     if row.state is None:
         return "no-walk"
+    if row.state == "ended":
+        return _ended_wrongly(row)
     if row.state != "active" or not row.undone:
         return None
     if row.next_at is None:
         return "asleep"
     return "overdue" if row.next_at < now - OVERDUE else None
+
+
+def _ended_wrongly(row: Any) -> str | None:
+    """An active licence's walk on its current term ends when it is done, or as history."""
+    if row.reason == "completed":
+        return "undecided" if row.undone else None
+    return None if row.reason == "history" else "asleep"
 
 
 def _mails(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
@@ -117,6 +132,10 @@ def _alarm(found: Sequence[Gap]) -> worklist.NewTask:
     return worklist.NewTask(
         key=ALARM,
         kind="alarm",
-        title=f"{len(found)} licences are neither sent, planned nor explained",
+        title=f"{_counted(found)} neither sent, planned nor explained",
         detail=f"{named}{more}. See: perennial explain LICENCE",
     )
+
+
+def _counted(found: Sequence[Gap]) -> str:
+    return "1 licence is" if len(found) == 1 else f"{len(found)} licences are"
