@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
-from worker.cadence import book, flow, machine, store
+from worker.cadence import book, flow, halves, machine, store
 from worker.cadence.ahead import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
@@ -78,33 +78,47 @@ def rehearsed(
     with tempfile.TemporaryDirectory(prefix="perennial-rehearsal-") as place:
         engine = make_engine(f"sqlite:///{place}/rehearsal.db", durable=False)
         try:
-            yield run(live, engine, asked, progress)
+            prepare(live, engine, asked)
+            if halves.worth_it(engine):
+                channel = halves.side_by_side(engine, asked, progress, lived)
+            else:
+                channel = lived(engine, asked, progress)
+            yield Rehearsal(engine, channel, asked)
         finally:
             engine.dispose()
 
 
-def run(live: Engine, copy: Engine, asked: Asked, progress: Progress) -> Rehearsal:
-    """Runs a rehearsal on the empty database ``copy``."""
-    start = start_of(asked.period)
-    begun = start - warm_up(draft.schedule for draft in asked.drafts)
-    clock = VirtualClock(begun)
+def prepare(live: Engine, copy: Engine, asked: Asked) -> None:
+    """Makes the empty database ``copy`` a copy of the book, with the schedules in force."""
     metadata.create_all(copy)
     with reading(live) as source, copy.begin() as target:
         copy_book(source, target)
-    with copy.begin() as conn:
-        reveals = rewind(conn, asked, begun)
-    channel = RehearsalChannel(asked.folder / "mails", start, per_step=asked.samples)
+    flow.apply(copy, VirtualClock(begin_of(asked)), asked.drafts)
+
+
+def begin_of(asked: Asked) -> datetime:
+    """The start of the warm-up."""
+    return start_of(asked.period) - warm_up(draft.schedule for draft in asked.drafts)
+
+
+def lived(engine: Engine, asked: Asked, progress: Progress) -> RehearsalChannel:
+    """Lives through warm-up and period on a prepared copy; returns the channel with its sample."""
+    clock = VirtualClock(begin_of(asked))
+    with engine.begin() as conn:
+        reveals = rewind(conn, asked, clock.now())
+    channel = RehearsalChannel(
+        asked.folder / "mails", start_of(asked.period), per_step=asked.samples
+    )
     works = machine.build(
-        copy,
+        engine,
         clock,
         channel,
         defaults=asked.defaults,
         letterhead=asked.letterhead,
         lease=_LEASE,
     )
-    flow.apply(copy, clock, asked.drafts)
-    live_through(works, clock, agenda(copy, reveals), end_of(asked.period), progress)
-    return Rehearsal(copy, channel, asked)
+    live_through(works, clock, agenda(engine, reveals), end_of(asked.period), progress)
+    return channel
 
 
 def copy_book(source: Connection, target: Connection) -> None:
