@@ -19,6 +19,7 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.library import Defaults, Library
 from worker.cadence.machine import Letterhead
+from worker.cadence.picture import counted
 from worker.cadence.summary_page import in_plain_words
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
@@ -30,8 +31,8 @@ from worker.schedules.loader import SchedulesError
 from worker.templating.check import check_folder
 
 _UNSEEN = (
-    " No schedule has looked at it yet: perennial apply makes schedules run, and perennial up, or "
-    "tick, makes them look."
+    " No schedule has looked at it yet: perennial apply makes schedules run, perennial up or tick "
+    "makes them look. What would have happened then: perennial plan --as-of DAY --licence KEY"
 )
 _COLUMNS = ("at", "account", "licence", "schedule", "step", "kind", "decision", "reason", "to")
 
@@ -128,9 +129,12 @@ def _summarise(records: list[Record], period: Period) -> None:
     planned = [record for record in records if record.decision == "planned"]
     mails = sum(record.kind == "email" for record in planned)
     quiet = [record for record in records if record.decision == "nothing"]
+    silent = f"{len(quiet)} licence expires in this time and gets nothing."
+    if len(quiet) != 1:
+        silent = f"{len(quiet)} licences expire in this time and get nothing."
     click.echo(
-        f"\n{period.first} to {period.last}: {mails} mails, {len(planned) - mails} tasks; "
-        f"{len(quiet)} licences expire in this time and get nothing."
+        f"\n{period.first} to {period.last}: {counted(mails, 'mail')}, "
+        f"{counted(len(planned) - mails, 'task')}; {silent}"
     )
     reasons: dict[str, int] = {}
     for record in quiet:
@@ -279,9 +283,9 @@ def perform(engine: Engine, asked: rehearsing.Asked, *, quiet: bool = False) -> 
         title = f"{asked.period.first} to {asked.period.last}"
         page, summary = report.write(done, title, seconds)
     click.echo(
-        f"{summary.decisions} decisions on {summary.licences} licences in {seconds:.1f} s: "
-        f"{summary.mails} mails, {summary.tasks} tasks, "
-        f"{summary.licences_reached} licences reached",
+        f"{counted(summary.decisions, 'decision')} on {counted(summary.licences, 'licence')} in "
+        f"{seconds:.1f} s: {counted(summary.mails, 'mail')}, {counted(summary.tasks, 'task')}, "
+        f"{counted(summary.licences_reached, 'licence')} reached",
         err=quiet,
     )
     return page
