@@ -131,6 +131,12 @@ role = "{{role}}"
 language = "{{language}}"
 """
 
+_SHORT = {
+    "subject.txt": "Licence {{ licence.key }}",
+    "body.txt": "Licence number: {{ licence.key }}",
+    "body.html": "<p>{{ licence.key }}</p>",
+}
+
 Rows = Iterable[Mapping[str, str]]
 
 
@@ -173,11 +179,15 @@ class Instance:
         database: str = "sqlite:///var/perennial.db",
         broker: str = "memory",
         lease: str = "60 seconds",
+        short_mails: bool = False,
     ) -> None:
         self.root = root
         self.zone = noon_zone()
         self.today = SystemClock().now().astimezone(self.zone).date()
-        shutil.copytree(TEMPLATES, root / "templates")
+        if short_mails:
+            _short_templates(root / "templates")
+        else:
+            shutil.copytree(TEMPLATES, root / "templates")
         (root / "schedules").mkdir()
         text = SCHEDULE.format(zone=self.zone.key)
         (root / "schedules/renewal.toml").write_text(text, encoding="utf-8")
@@ -212,6 +222,15 @@ class Instance:
 
     def mails(self) -> list[Sent]:
         return [_read(path) for path in self.files()]
+
+
+def _short_templates(folder: Path) -> None:
+    """Mails of one line: where hundreds are sent, what they say is not the point."""
+    for mail in ("heads-up", "grace"):
+        place = folder / "renewal" / mail / "en"
+        place.mkdir(parents=True)
+        for name, text in _SHORT.items():
+            (place / name).write_text(text, encoding="utf-8")
 
 
 def write_csv(path: Path, rows: Rows) -> None:
