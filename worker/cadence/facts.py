@@ -39,6 +39,9 @@ class Timeline:
     def __init__(self, schedule: Schedule, calendar: Calendar) -> None:
         self.schedule = schedule
         self.calendar = calendar
+        self.asks_for_tasks = any(
+            "task-open" in step.unless | step.only_if for step in schedule.steps
+        )
         self.valid_until = lru_cache(maxsize=4096)(self._valid_until)
         self._known: dict[date, tuple[Planned, ...]] = {}
         self._present: Present | None = None

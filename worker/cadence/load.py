@@ -22,10 +22,13 @@ class History(NamedTuple):
 
     done: Mapping[str, str]
     mailed: Mapping[str, frozenset[date]]  # mail key -> civil days, of the last two days only
+    happened: frozenset[str] = frozenset()
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 NOTHING = History(_NOTHING, _NOTHING)
+_NEVER: frozenset[str] = frozenset()
+_TASK_OPEN = frozenset({"task-open"})
 
 
 def histories(
@@ -47,8 +50,13 @@ def histories(
         days = {zones[walk_id].calendar.today(sent) if sent else day}
         known = mailed.setdefault(walk_id, {})
         known[key] = known.get(key, frozenset()) | days
+    asking = [walk_id for walk_id in done if zones[walk_id].asks_for_tasks]
+    tasks = store.with_open_tasks(conn, asking)
     return {
-        walk_id: History(steps, mailed.get(walk_id, _NOTHING)) for walk_id, steps in done.items()
+        walk_id: History(
+            steps, mailed.get(walk_id, _NOTHING), _TASK_OPEN if walk_id in tasks else _NEVER
+        )
+        for walk_id, steps in done.items()
     }
 
 
@@ -104,5 +112,6 @@ def walk_of(
         left=gone,
         done=done,
         mailed_on=frozenset().union(*mailed.values()) if mailed else frozenset(),
+        happened=history.happened,
         steps_since=inforce.steps_since,
     )

@@ -202,9 +202,11 @@ def foresee(walk: Walk, now: datetime, until: datetime) -> list[Decision]:
 def advanced(walk: Walk, decisions: Iterable[Decision], moment: datetime) -> Walk:
     """``walk`` as it stands once ``decisions`` have been carried out at ``moment``."""
     done = dict(walk.done)
-    mailed = set(walk.mailed_on)
+    mailed, happened = set(walk.mailed_on), set(walk.happened)
     for decision in decisions:
         done[decision.step.id] = decision.decision
         if decision.decision == "planned" and decision.step.kind == "email":
             mailed.add(walk.line.calendar.today(moment))
-    return replace(walk, done=done, mailed_on=frozenset(mailed))
+        elif decision.decision == "planned" and decision.step.kind == "task":
+            happened.add("task-open")
+    return replace(walk, done=done, mailed_on=frozenset(mailed), happened=frozenset(happened))

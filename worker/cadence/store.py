@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, select, update
+from sqlalchemy import Text, bindparam, case, cast, delete, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -15,6 +15,7 @@ from worker.catalogue.records import accounts, contacts, licences
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
+from worker.worklist.records import tasks
 
 WALK = ("id", "schedule", "subject_id", "cycle", "anchor_on", "first_act_at", "state", "reason")
 LICENCE = (
@@ -234,3 +235,27 @@ def withdraw_step(conn: Connection, step_id: int) -> None:
 def next_due(conn: Connection) -> datetime | None:
     """When the next walk wants a look."""
     return next(iter(_NEXT_DUE.scalars(conn)), None)
+
+
+_OPEN_TASKS = (
+    select(walks.c.id)
+    .join(steps, steps.c.walk_id == walks.c.id)
+    .join(
+        tasks,
+        tasks.c.key
+        == literal("step:")
+        + walks.c.schedule
+        + ":"
+        + steps.c.step
+        + ":"
+        + cast(walks.c.subject_id, Text)
+        + ":"
+        + cast(walks.c.cycle, Text),
+    )
+    .where(bulk.listed(walks.c.id), steps.c.kind == "task", tasks.c.closed_at.is_(None))
+)
+
+
+def with_open_tasks(conn: Connection, walk_ids: Sequence[int]) -> set[int]:
+    """Which of these walks have opened a task that nobody has closed yet."""
+    return set(conn.execute(_OPEN_TASKS, {"ids": walk_ids}).scalars()) if walk_ids else set()
