@@ -49,7 +49,7 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     known = conn.execute(
         select(walks).where(walks.c.subject_id == licence_id).order_by(walks.c.cycle)
     ).all()
-    everything = Period(asked.now.date(), date(9000, 1, 1))
+    everything = Period(date.min, date(9000, 1, 1))
     records = [
         *_past(conn, asked, row, known),
         *(record for record in forecast_of(conn, asked, everything, [licence_id])),
