@@ -7,7 +7,7 @@ there is one judge, so that what is announced is what happens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -43,11 +43,12 @@ def decide(walk: Walk, now: datetime) -> Verdict:
     if walk.left:
         return Verdict(tuple(_passed(walk, undone, "cancelled", walk.left)), None)
     opened = now - walk.slot * SLOT  # windows that were open by then have come to this walk's slot
+    wary = _has_hopeless(walk, undone)
     settled: list[Decision] = []
     due: list[Planned] = []
     coming: list[Planned] = []
     for item in undone:
-        reason = _never(walk, item)
+        reason = _never(walk, item) if wary or item.day is None else None
         if reason:
             decision = "superseded" if reason == "new-step" else "skipped"
             settled += _passed(walk, [item], decision, reason)
@@ -63,6 +64,16 @@ def decide(walk: Walk, now: datetime) -> Verdict:
         coming_at = min(item.opens_at for item in coming) + walk.slot * SLOT
         again = min(again, coming_at) if again else coming_at
     return Verdict(tuple(settled), again)
+
+
+def _has_hopeless(walk: Walk, undone: Sequence[Planned]) -> bool:
+    """Whether ``_never`` may have something to say: once a walk is on its way it seldom has."""
+    begun, starts_on = walk.first_act_at, walk.starts_on
+    return (
+        (starts_on is not None and bool(undone) and undone[0].due_on <= starts_on)
+        or walk.anchor_on <= begun.date()
+        or max(walk.steps_since.values(), default=begun) > begun
+    )
 
 
 def _never(walk: Walk, item: Planned) -> str | None:
