@@ -19,12 +19,14 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine, Table, func, select
 
+from worker.cadence.facts import account_slot
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, contacts, licences, terms
 from worker.channels.rehearsal import Kept, RehearsalChannel
 from worker.db.engine import make_engine
 from worker.db.types import metadata
 from worker.outbox.records import messages
+from worker.schedules.calendar import SLOTS
 from worker.schedules.records import template_texts, versions
 from worker.worklist.records import tasks
 
@@ -88,6 +90,11 @@ def _half(
         engine.dispose()
 
 
+def _half_of(account_key: str) -> int:
+    """By slots: the walks of a slot have their moments together, and each half has only its own."""
+    return account_slot(account_key) * HALVES // SLOTS
+
+
 @contextmanager
 def _beside(whole: Engine, file: Path) -> Iterator[Any]:
     """A transaction of the driver on ``whole``, with another database attached as ``half``."""
@@ -108,16 +115,16 @@ def _deal(whole: Engine, file: Path, number: int) -> None:
     half = make_engine(f"sqlite:///{file}", durable=False)
     metadata.create_all(half)
     half.dispose()
-    mine = f"% {HALVES} = {number}"
     wanted = {
         versions: "",
         template_texts: "",
-        accounts: f"WHERE id {mine}",
-        contacts: f"WHERE account_id {mine}",
-        licences: f"WHERE account_id {mine}",
+        accounts: f"WHERE half_of(key) = {number}",
+        contacts: "WHERE account_id IN (SELECT id FROM half.accounts)",
+        licences: "WHERE account_id IN (SELECT id FROM half.accounts)",
         terms: "WHERE licence_id IN (SELECT id FROM half.licences)",
     }
     with _beside(whole, file) as driver:
+        driver.connection.create_function("half_of", 1, _half_of, deterministic=True)
         for table, which in wanted.items():
             names = ", ".join(table.c.keys())
             driver.execute(
