@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
 
+from worker.db.prepared import driving
+
 # Below these a checkpoint that races with another may corrupt a database in WAL mode
 # (sqlite.org/wal.html, "WAL-reset bug"), so the rollback journal is used there.
 _WAL_SAFE = (3, 51, 3)
@@ -70,7 +72,8 @@ def _sqlite(url: URL, *, durable: bool) -> Engine:
     def _begin(connection: Connection) -> None:
         # A deferred transaction that upgrades to a write loses updates silently.
         only_reads = connection.get_execution_options().get("only_reads", False)
-        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+        with driving(connection, begin=False) as cursor:
+            cursor.execute("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
     return engine
 

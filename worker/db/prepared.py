@@ -63,9 +63,12 @@ class Prepared:
 
 
 @contextmanager
-def driving(conn: Connection) -> Iterator[Any]:
-    """A cursor of the driver in the connection's transaction; its errors become SQLAlchemy's."""
-    if not conn.in_transaction():
+def driving(conn: Connection, *, begin: bool = True) -> Iterator[Any]:
+    """A cursor of the driver in the connection's transaction; its errors become SQLAlchemy's.
+
+    Without a transaction one is begun, as SQLAlchemy does it, unless ``begin`` is false.
+    """
+    if begin and not conn.in_transaction():
         conn.begin()
     cursor = conn.connection.cursor()
     try:
