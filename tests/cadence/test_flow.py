@@ -12,6 +12,7 @@ from tests.cadence.conftest import EVERY_DAY, Book, schedule_text
 from worker.cadence.records import steps, walks
 from worker.db.engine import reading
 from worker.outbox.records import messages
+from worker.worklist import store as worklist
 
 CADENCE = ("30 days before", "14 days before", "3 days after")
 OWN_ZONE = f'timezone = "account"\nhours = "09:00-17:00"\n{EVERY_DAY}\nholidays = "none"'
@@ -70,6 +71,26 @@ def test_a_task_is_opened_for_the_person_in_charge(book: Book) -> None:
     assert book.decisions() == {"30-days-before": ("sent", None)}
     (record,) = book.explained().records
     assert (record.kind, record.to) == ("task", ("Rita",))
+
+
+@pytest.mark.parametrize(("closed", "sent"), [(False, []), (True, ["2026-11-25 25-days-before"])])
+def test_while_a_task_of_the_walk_is_open_a_step_may_keep_quiet(
+    book: Book, closed: bool, sent: list[str]
+) -> None:
+    book.licence()
+    book.contact()
+    quiet = '25 days before | unless = ["task-open"]'
+    book.apply(schedule_text("call = task 30 days before", quiet))
+    book.run()
+    if closed:
+        with book.engine.begin() as conn:
+            (task,) = worklist.open_ones(conn)
+            worklist.close(conn, task.key, "spoken to", book.now)
+    book.live_until("2026-12-01")
+    assert book.sent() == sent
+    assert book.decisions()["25-days-before"] == (
+        ("waiting", None) if closed else ("skipped", "condition")
+    )
 
 
 def test_a_client_whom_nobody_can_reach_is_told_to_staff_once(book: Book) -> None:

@@ -457,8 +457,12 @@ CASES = [
     ),
     Case(
         "for a client who comes after the edit the step is not new but late",
-        ("30 days before",),
-        ("Thu 2027-03-18 10:00 30-days-before: done",),
+        ("60 days before", "30 days before"),
+        (
+            "Fri 2027-01-29 09:00 60-days-before: skipped before-term",
+            "Thu 2027-03-18 10:00 30-days-before: done",
+        ),
+        starts="Mon 2027-02-15",
         seen="Thu 2027-03-18 10:00",
         added="Mon 2027-03-15 10:00",
     ),
