@@ -64,6 +64,7 @@ def side_by_side(
     files = [Path(f"{whole.url.database}.{number}") for number in range(HALVES)]
     for number, file in enumerate(files):
         _deal(whole, file, number)
+    whole.dispose()  # its pages need not stay in memory meanwhile
     with ProcessPoolExecutor(HALVES - 1, mp_context=get_context("spawn")) as pool:
         others = [pool.submit(_half, file, asked, live, _in_silence) for file in files[1:]]
         channel = _half(files[0], asked, live, progress)

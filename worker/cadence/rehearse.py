@@ -128,6 +128,8 @@ def copy_book(source: Connection, target: Connection) -> None:
         stream = source.execution_options(yield_per=5000).execute(select(table))
         for part in stream.partitions():
             bulk.insert(target, table, columns, part)
+    if source.dialect.name == "sqlite":
+        source.exec_driver_sql("PRAGMA shrink_memory")  # the pages of the book, once read
 
 
 def rewind(conn: Connection, asked: Asked, begun: datetime) -> list[Reveal]:
