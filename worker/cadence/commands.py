@@ -26,7 +26,7 @@ from worker.db.engine import reading
 from worker.kernel import show
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError, UsageError
-from worker.schedules.flow import Changes, Draft, read_drafts
+from worker.schedules.flow import Changes, Draft, changes, read_drafts
 from worker.schedules.loader import SchedulesError
 from worker.templating.check import check_folder
 
@@ -48,13 +48,22 @@ def letterhead_of(app: Wiring) -> Letterhead:
     return Letterhead(app.settings.mail.sender, app.settings.mail.reply_to)
 
 
-def checked_drafts(root: Path) -> list[Draft]:
-    """The schedules of the files; every problem of schedules and templates at once."""
+def checked_drafts(root: Path, engine: Engine | None = None) -> list[Draft]:
+    """The schedules of the files; every problem of schedules and templates at once.
+
+    Templates that ``engine`` shows to be the ones that run are not tried out again.
+    """
     drafts, problems = read_drafts(root)
-    problems += check_folder(root / "templates")
+    if problems or engine is None or not _runs_already(engine, drafts):
+        problems += check_folder(root / "templates")
     if problems:
         raise SchedulesError("Nothing was changed. Mend the files and try again.", problems)
     return drafts
+
+
+def _runs_already(engine: Engine, drafts: list[Draft]) -> bool:
+    with reading(engine) as conn:
+        return bool(drafts) and not changes(conn, drafts)
 
 
 def _only(drafts: list[Draft], stem: str | None) -> list[Draft]:
@@ -99,7 +108,7 @@ def plan(
     Where files were edited, the plan is the one that `apply` would bring, and the difference is
     listed client by client.
     """
-    drafts = _only(checked_drafts(app.root), schedule)
+    drafts = _only(checked_drafts(app.root, app.engine), schedule)
     now = app.clock.now()
     first = as_of or now.date()
     period = Period(first, rehearsing.last_day(first, days))
@@ -165,7 +174,7 @@ def _tell_changes(view: edits.Outlook, *, as_json: bool, partial: bool) -> None:
 @click.pass_obj
 def apply(app: Wiring, yes: bool) -> None:
     """Make edited schedules and templates run. `plan` shows first what that changes."""
-    drafts = checked_drafts(app.root)
+    drafts = checked_drafts(app.root, app.engine)
     now = app.clock.now()
     period = Period(now.date(), rehearsing.last_day(now.date(), 60))
     with reading(app.engine) as conn:
@@ -176,9 +185,9 @@ def apply(app: Wiring, yes: bool) -> None:
     _tell_changes(view, as_json=False, partial=False)
     if not yes and not click.confirm("Apply?", err=True):
         raise FindingsError("Nothing was applied.")
-    changes = flow.apply(app.engine, app.clock, drafts)
+    applied = flow.apply(app.engine, app.clock, drafts)
     for label in ("added", "edited", "removed"):
-        for stem in getattr(changes, label):
+        for stem in getattr(applied, label):
             click.echo(f"{stem}: {'retired' if label == 'removed' else 'runs from now on'}")
 
 
@@ -259,7 +268,7 @@ def rehearse(
     folder = out or app.root / "var" / "rehearsals" / f"{first}_{last}"
     asked = rehearsing.Asked(
         Period(first, last),
-        _only(checked_drafts(app.root), schedule),
+        _only(checked_drafts(app.root, app.engine), schedule),
         defaults_of(app),
         letterhead_of(app),
         app.clock.now(),
