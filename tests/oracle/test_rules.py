@@ -201,23 +201,17 @@ def test_a_step_whose_day_is_not_over_is_not_late() -> None:
     assert kinds(base, steps, over, events=events, begins=BEGINS) == []
 
 
-def test_with_all_late_mails_go_one_a_day_the_later_first() -> None:
+def test_with_all_of_several_late_mails_the_last_goes_and_the_others_are_superseded() -> None:
     steps = script("12 days before", "10 days before", "8 days before", limits='late = "all"')
     base, events = _imported("2024-06-05T18:00", term("2024-06-12"))
     right = [
         row("8 days before", "2024-06-06T09:00", "2024-06-04"),
-        row("10 days before", "2024-06-07T09:00", "2024-06-02"),
-        row("12 days before", "2024-06-10T09:00", "2024-05-31"),
+        row("10 days before", "2024-06-06T09:00", "2024-06-02", "superseded", "same-day"),
+        row("12 days before", "2024-06-06T09:00", "2024-05-31", "superseded", "same-day"),
     ]
     assert kinds(base, steps, right, events=events, begins=BEGINS) == []
-    two = script(
-        "12 days before",
-        "10 days before",
-        "8 days before",
-        limits='late = "all"\nvalid_for = "2 days"',
-    )
-    right[2] = row("12 days before", "2024-06-10T09:00", "2024-05-31", "skipped", "too-late")
-    assert kinds(base, two, right, events=events, begins=BEGINS) == []
+    right[1] = row("10 days before", "2024-06-07T09:00", "2024-06-02")
+    assert kinds(base, steps, right, events=events, begins=BEGINS) == ["decision"]
 
 
 def test_a_late_notice_never_goes_out_after_the_expiry() -> None:
