@@ -9,7 +9,6 @@ import pytest
 from tests.outbox.world import LEASE, World
 from worker.channels.contract import Envelope, Mail, Outcome, Result
 from worker.channels.folder import FolderChannel
-from worker.kernel.clock import VirtualClock
 from worker.outbox.rules import MAX_STARTS
 
 
@@ -259,12 +258,6 @@ def test_writing_that_takes_longer_than_the_lease_still_gets_on(world: World) ->
     world.apply()
     world.decide()
 
-    class Slow(VirtualClock):
-        """A clock on which a batch of two hundred takes longer than the lease."""
-
-        def now(self) -> object:  # type: ignore[override]  # a datetime
-            return super().now()
-
     for _ in range(6):
         machine = world.machine()
         compose = machine.sending.compose
@@ -286,9 +279,7 @@ def test_a_template_that_fails_blocks_its_own_mail_and_tells_staff_and_the_other
 ) -> None:
     world.template("renewal/heads-up", "{{ licence.product }} costs {{ licence.amount | round }}")
     world.book(2)
-    world.apply(
-        '[[steps]]\nid = "heads-up"\nwhen = "30 days before"\n'.join(_schedule_with_two_mails())
-    )
+    world.apply()
     world.licence("L-9", end="2026-11-17")
     world.contact("C-9", licence="L-9", email="late@example.com")
     world.run()
@@ -300,13 +291,6 @@ def test_a_template_that_fails_blocks_its_own_mail_and_tells_staff_and_the_other
     }
     assert world.addresses() == ["late@example.com"]
     assert [kind for kind, _ in world.tasks()] == ["blocked-mail"] * 2
-
-
-def _schedule_with_two_mails() -> tuple[str, str]:
-    from tests.outbox.world import SCHEDULE
-
-    before, after = SCHEDULE.split('[[steps]]\nid = "heads-up"\nwhen = "30 days before"\n')
-    return before, after
 
 
 def test_a_mail_that_cannot_be_written_for_a_reason_nobody_foresaw_blocks_only_itself(
