@@ -51,7 +51,10 @@ class Process:
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(seconds)
-        assert code == 0, f"exit code {code}:\n{self.log.read_text()[-4000:]}"
+        said = self.log.read_text()
+        # One that has not said a word yet is still importing: it holds nothing to hand back.
+        unborn = code == -signal.SIGTERM and not said
+        assert code == 0 or unborn, f"exit code {code}:\n{said[-4000:]}"
         return time.monotonic() - began
 
     def kill(self) -> None:
