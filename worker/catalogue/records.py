@@ -86,6 +86,13 @@ licences = Table(
         postgresql_where=text("changed"),
         sqlite_where=text("changed = 1"),
     ),
+    # Those that open their next term by themselves, by the day on which they do.
+    Index(
+        "ix_licences_auto_renew",
+        "expires_on",
+        postgresql_where=text("auto_renew AND status = 'active'"),
+        sqlite_where=text("auto_renew = 1 AND status = 'active'"),
+    ),
 )
 
 terms = Table(
@@ -115,4 +122,48 @@ imports = Table(
     Column("started_at", Moment, nullable=False),
     Column("finished_at", Moment, nullable=False),
     Column("counts", Json, nullable=False),
+)
+
+# Our own people: who a mail is from, who a task is for. `accounts` and `licences` name them by key.
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text),
+    Column("language", Text),
+    Column("source", Text),
+    Column("updated_at", Moment, nullable=False),
+)
+
+# How fresh each source is: when it was last read to its end, whether or not anything had changed.
+source_reads = Table(
+    "source_reads",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("read_at", Moment),  # the last reading that succeeded
+    Column("tried_at", Moment, nullable=False),  # the last reading, whatever came of it
+    Column("problem", Text),  # why the last reading failed; empty when it did not
+)
+
+# What staff put a stop to: nothing is sent for a licence, to an account or to a contact.
+stops = Table(
+    "stops",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("scope", Text, nullable=False),  # licence, account, contact
+    Column("subject_id", Id, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", Date),  # the last day of the stop; empty: until it is lifted
+    Column("made_at", Moment, nullable=False),
+    Column("lifted_at", Moment),
+    Index(
+        "uq_stops_standing",
+        "scope",
+        "subject_id",
+        unique=True,
+        postgresql_where=text("lifted_at IS NULL"),
+        sqlite_where=text("lifted_at IS NULL"),
+    ),
 )

@@ -13,6 +13,8 @@ instance = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("environment", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
+    # Where this database lives. A copy finds itself elsewhere and sends nothing until confirmed.
+    Column("place", Text),
     CheckConstraint("id = 1", name="ck_instance_one_row"),
 )
 

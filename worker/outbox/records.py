@@ -42,4 +42,56 @@ messages = Table(
         postgresql_where=text("next_at IS NOT NULL"),
         sqlite_where=text("next_at IS NOT NULL"),
     ),
+    # The budget counts what an address got lately.
+    Index("ix_messages_address_day", "address", "day"),
+    # Mails that wait for a person or a source have no moment of their own.
+    Index(
+        "ix_messages_held",
+        "reason",
+        postgresql_where=text("state = 'due' AND next_at IS NULL"),
+        sqlite_where=text("state = 'due' AND next_at IS NULL"),
+    ),
+)
+
+# A person is asked before the mails of a schedule's version go out; one row for each question.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("version_id", Id, ForeignKey("schedule_versions.id"), nullable=False),
+    Column("day", Date, nullable=False),  # the first day (of all, for `first-day`) it is about
+    Column("asked_at", Moment, nullable=False),
+    Column("approved_at", Moment),
+    UniqueConstraint("version_id", "day"),
+)
+
+# What stops all sending until a person has looked.
+brakes = Table(
+    "brakes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),  # forecast, import, clock, copy
+    Column("about", Text, nullable=False),  # the day, the source: what it is about
+    Column("detail", Text, nullable=False),
+    Column("pulled_at", Moment, nullable=False),
+    Column("released_at", Moment),
+    Column("note", Text),
+    Index(
+        "uq_brakes_pulled",
+        "kind",
+        "about",
+        unique=True,
+        postgresql_where=text("released_at IS NULL"),
+        sqlite_where=text("released_at IS NULL"),
+    ),
+)
+
+# What was foreseen for a day, and how much of it was really decided on.
+mail_days = Table(
+    "mail_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("foreseen", Integer),
+    Column("foreseen_at", Moment),
+    Column("decided", Integer, nullable=False, server_default="0"),
 )
