@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from worker.catalogue import records
 from worker.kernel.errors import ConfigError
 from worker.schedules import conditions
+from worker.schedules.kinds.email import EmailKeys
+from worker.schedules.kinds.task import TaskKeys
 from worker.schedules.loader import SchedulesError, load_folder, load_text, load_with_notes
 from worker.schedules.model import CalendarSpec, Condition, Limits, Offset, Schedule, Span, Step
 
@@ -114,23 +116,24 @@ def test_a_whole_schedule_is_read_as_it_is_written() -> None:
                 "heads-up",
                 Offset(60, "days", "before"),
                 "email",
-                email="renewal/heads-up",
-                to=("decision-maker", "procurement", "any"),
+                EmailKeys(email="renewal/heads-up", to=("decision-maker", "procurement", "any")),
             ),
             Step(
                 "call",
                 Offset(1, "business days", "before"),
                 "task",
-                task="Call about the renewal",
-                assign_to="renewal-manager",
-                due_in=Span(2, "business days"),
+                TaskKeys(
+                    task="Call about the renewal",
+                    assign_to="renewal-manager",
+                    due_in=Span(2, "business days"),
+                ),
                 unless=frozenset({"clicked", "answered"}),
             ),
             Step(
                 "grace",
                 Offset(0, "days", "on"),
                 "email",
-                email="renewal/grace",
+                EmailKeys(email="renewal/grace"),
                 only_if=frozenset({"delivered"}),
             ),
         ),
@@ -142,7 +145,7 @@ def test_what_is_left_out_has_a_default() -> None:
     assert schedule.calendar == CalendarSpec()
     assert schedule.limits == Limits()
     assert schedule.audience == ()
-    assert schedule.steps[0].to == ("any",)
+    assert schedule.steps[0].keys.to == ("any",)
 
 
 units = st.sampled_from(["days", "business days", "weeks", "months"])
@@ -631,7 +634,7 @@ def test_grouping_is_accepted_with_a_note() -> None:
 
 def test_templates_are_left_unchecked_when_nobody_says_which_there_are() -> None:
     text = HEAD + STEP.replace("heads-up", "elsewhere")
-    assert load_text(text.encode(), "s/r.toml", templates=None).steps[0].email
+    assert load_text(text.encode(), "s/r.toml", templates=None).steps[0].template
 
 
 # --- a folder ------------------------------------------------------------------------------------

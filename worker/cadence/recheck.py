@@ -115,7 +115,7 @@ class Rechecker:
             _context(self.sender, contact, rows, today),
             tuple(language for language in languages if language),
             view.active[row.walk_schedule].version_id,
-            verdict.step.email or "",
+            verdict.step.template or "",
         )
 
 
@@ -136,7 +136,7 @@ class _Judged:
         verdict = self.verdict
         if not isinstance(verdict, Decision) or verdict.decision != "planned":
             return False
-        return verdict.step.kind == "email"
+        return verdict.step.mails
 
     @property
     def goes(self) -> bool:

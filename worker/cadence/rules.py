@@ -136,14 +136,14 @@ def _choose_late(
         return [], _passed(walk, late, "superseded", "later-step")
     wanted = late if mode == "all" else late[-1:]
     passed = _passed(walk, late[: len(late) - len(wanted)], "superseded", "later-step")
-    mail_today = any(item.step.kind == "email" for item in of_today)
+    mail_today = any(item.step.mails for item in of_today)
     chosen: list[Planned] = []
     for item in wanted:
         if item.due_on <= walk.anchor_on < today:
             passed += _passed(walk, [item], "skipped", "no-open-moment")
         elif now > _valid_until(walk, item):
             passed += _passed(walk, [item], "skipped", "too-late")
-        elif item.step.kind == "email" and mail_today:
+        elif item.step.mails and mail_today:
             passed += _passed(walk, [item], "superseded", "same-day")
         else:
             chosen.append(item)
@@ -155,18 +155,18 @@ def _one_mail_a_day(
 ) -> tuple[list[Planned], datetime | None]:
     """The steps that go, in order. After a mail today, other mails wait for the next opening."""
     going = sorted([*chosen, *fresh], key=lambda item: (item.due_on, item.place))
-    if today not in walk.mailed_on or all(item.step.kind != "email" for item in going):
+    if today not in walk.mailed_on or all(not item.step.mails for item in going):
         return going, None
     calendar = walk.line.calendar
     tomorrow = calendar.next_opening(calendar.closes_at(today), walk.slot)
-    return [item for item in going if item.step.kind != "email"], tomorrow
+    return [item for item in going if not item.step.mails], tomorrow
 
 
 def _carry_out(
     walk: Walk, going: list[Planned], late: list[Planned], today: date, now: datetime
 ) -> list[Decision]:
     """Decisions to act; of several mails only the last goes."""
-    mails = [item for item in going if item.step.kind == "email"]
+    mails = [item for item in going if item.step.mails]
     out = _passed(walk, mails[:-1], "superseded", "same-day")
     for item in going:
         if item in mails[:-1]:
@@ -216,7 +216,7 @@ def advanced(walk: Walk, decisions: Iterable[Decision], moment: datetime) -> Wal
     mailed, happened = set(walk.mailed_on), set(walk.happened)
     for decision in decisions:
         done[decision.step.id] = decision.decision
-        if decision.decision == "planned" and decision.step.kind == "email":
+        if decision.decision == "planned" and decision.step.mails:
             mailed.add(walk.line.calendar.today(moment))
         elif decision.decision == "planned" and decision.step.kind == "task":
             happened.add("task-open")

@@ -47,9 +47,12 @@ class EmailKind:
         for contact in store.contacts_of(conn, accounts):
             people[contact.account_id].append(contact)
         return [
-            first_rung(action.decision.step.to, people[action.row.licence_account_id])
+            first_rung(action.decision.step.keys.to, people[action.row.licence_account_id])
             for action in actions
         ]
+
+
+KIND = EmailKind()
 
 
 def first_rung(ladder: Sequence[str], people: Sequence[Row[Any]]) -> list[Row[Any]]:
@@ -76,7 +79,7 @@ def _message(action: Action, contact: Row[Any], key: str, now: datetime) -> tupl
         line.schedule.stem,
         decision.step.id,
         action.version_id,
-        decision.step.email,
+        decision.step.keys.email,
         line.schedule.mail_class,
         line.calendar.today(max(now, decision.at)),
         DUE,
