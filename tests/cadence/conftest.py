@@ -14,7 +14,7 @@ from worker.cadence import rehearse
 from worker.cadence.ahead import Forecasting
 from worker.cadence.explain import Explanation, explain
 from worker.cadence.facts import Timeline, Walk
-from worker.cadence.library import Defaults, Library
+from worker.cadence.library import Defaults
 from worker.cadence.records import walks
 from worker.cadence.rules import Decision, advanced, decide
 from worker.catalogue.records import licences
@@ -104,8 +104,7 @@ class Book(World):
 
     def asked(self, **defaults: str) -> Forecasting:
         """What forecasts and explanations are made with, now."""
-        with reading(self.engine) as conn:
-            return Forecasting(Library().active(conn), Defaults(**defaults), self.now)
+        return Forecasting(Defaults(**defaults), self.now)
 
     def explained(self, key: str = "L-1") -> Explanation:
         """The story of a licence."""

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from worker.cadence import book, flow, halves, machine, store
-from worker.cadence.ahead import end_of, start_of, warm_up
+from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
 from worker.catalogue.records import accounts, contacts, licences, terms
@@ -31,7 +31,8 @@ from worker.outbox import store as outbox
 from worker.schedules.flow import Draft
 
 _BOOK = (accounts, contacts, licences, terms)
-_LEASE = timedelta(days=1)  # nobody else works on the copy
+LEASE = timedelta(days=1)
+"""Nobody else works on the copy."""
 
 Progress = Callable[[float], None]
 """Told how much of the period is over, from 0 to 1."""
@@ -115,7 +116,7 @@ def lived(engine: Engine, asked: Asked, progress: Progress) -> RehearsalChannel:
         channel,
         defaults=asked.defaults,
         letterhead=asked.letterhead,
-        lease=_LEASE,
+        lease=LEASE,
     )
     live_through(works, clock, agenda(engine, reveals), end_of(asked.period), progress)
     return channel
