@@ -73,6 +73,21 @@ def timeline(schedule: Schedule, zone: str = "UTC", country: str | None = None) 
     return Timeline(schedule, calendar_for(schedule, zone, country))
 
 
+def foresee(walk: Walk, now: datetime, until: datetime) -> list[Decision]:
+    """All decisions of ``walk`` from ``now`` to ``until``, if nothing changes.
+
+    A step that would be done carries ``planned`` and its moment; ``until`` is not included.
+    """
+    out: list[Decision] = []
+    moment: datetime | None = now
+    while moment is not None and moment < until:
+        verdict = decide(walk, moment)
+        out += verdict.decisions
+        walk = advanced(walk, verdict.decisions, moment)
+        moment = verdict.next_at
+    return out
+
+
 def lived(walk: Walk, now: datetime) -> list[tuple[datetime, Decision]]:
     """What the engine does on a walk from ``now`` on when it looks only at announced moments."""
     out: list[tuple[datetime, Decision]] = []

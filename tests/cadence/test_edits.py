@@ -165,11 +165,12 @@ def test_a_narrower_audience_silences_those_outside_and_says_who(client: Book) -
     view = _edit(client, *CADENCE, audience=audience)
     assert _effects(view) == [
         ("L-2", "14-days-before", "removed", "planned 2026-12-06", None),
-        ("L-2", "3-days-after", "removed", "planned 2026-12-23", None),
+        ("L-2", "3-days-after", "removed", "cancelled (renewed) 2026-12-23", None),
     ]
     _apply(client)
     assert client.walks("L-2") == [(1, "parked", "not-in-audience")]
     client.live_until("2027-02-01")
+    assert client.walks("L-2") == [(n, "parked", "not-in-audience") for n in (1, 2)]
     assert len(client.sent()) == 4
 
 

@@ -64,7 +64,7 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
 def _speaks(record: Record, row: Row[Any]) -> bool:
     """Whether a forecast tells of this licence; that an old term gets no more is no news."""
     told = record.decision != "nothing" or record.cycle == row.licence_term
-    return told and record.licence == row.licence_key
+    return told and record.licence == str(row.licence_key)
 
 
 def _to_come(told: Reading, row: Row[Any]) -> Period:
@@ -104,11 +104,11 @@ def _past(
 
 
 def _silence(row: Any, known: Sequence[Row[Any]]) -> list[Record]:
-    """Why a licence has no decisions at all: the reasons of its walks."""
+    """Why a licence has no decisions at all: the reasons of its walks on the current term."""
     return [
         recorded.nothing(row.licence_key, row.account_key, walk.cycle, walk.reason)
         for walk in known
-        if walk.reason
+        if walk.reason and walk.cycle == row.licence_term
     ]
 
 

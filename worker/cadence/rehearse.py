@@ -17,9 +17,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from worker.cadence import book, flow, halves, machine, store
+from worker.cadence.flow import Planning
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
+from worker.catalogue import renewing
 from worker.catalogue.records import accounts, contacts, licences, terms
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db import bulk
@@ -197,7 +199,7 @@ def live_through(
         works.plan_batch()
         works.send_batch(works.sending.channel.burst)
         coming = events[past][0] if past < len(events) else None
-        moment = _next_moment(works.planning.engine, coming)
+        moment = _next_moment(works.planning, coming)
         if moment is None or moment >= end:
             return
         clock.advance_to(moment)
@@ -207,9 +209,11 @@ def live_through(
         progress((moment - begun) / (end - begun))
 
 
-def _next_moment(engine: Engine, event: datetime | None) -> datetime | None:
-    with reading(engine) as conn:
-        moments = [store.next_due(conn), outbox.next_due(conn), event]
+def _next_moment(planning: Planning, event: datetime | None) -> datetime | None:
+    now = planning.clock.now()
+    with reading(planning.engine) as conn:
+        renewal = renewing.next_renewal(conn, now, planning.defaults.timezone)
+        moments = [store.next_due(conn), outbox.next_due(conn), renewal, event]
     return min((moment for moment in moments if moment), default=None)
 
 

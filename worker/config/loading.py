@@ -84,6 +84,7 @@ def _across(
     data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
 ) -> Iterator[Problem]:
     """What only several settings together can be wrong about."""
+    yield from _redirected(data, document, given)
     web = data.get("web", {})
     host = web.get("host", "127.0.0.1") if isinstance(web, dict) else None
     if not isinstance(host, str) or not host.strip() or host in LOOPBACK or "metrics_token" in web:
@@ -92,6 +93,18 @@ def _across(
     hint = "set PERENNIAL_WEB__METRICS_TOKEN or PERENNIAL_WEB__METRICS_TOKEN_FILE"
     cause = problem_at(document, ("web", "host"), Finding("missing", expected, hint), given=given)
     yield replace(cause, path="web.metrics_token")
+
+
+def _redirected(
+    data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
+) -> Iterator[Problem]:
+    mail = data.get("mail", {})
+    if not isinstance(mail, dict) or mail.get("mode") != "redirect" or "redirect_to" in mail:
+        return
+    expected = "an address, because mode 'redirect' sends every mail there"
+    hint = 'write e.g. redirect_to = "me@example.com"'
+    cause = problem_at(document, ("mail", "mode"), Finding("missing", expected, hint), given=given)
+    yield replace(cause, path="mail.redirect_to")
 
 
 def _put(data: dict[str, Any], path: Path_, value: object) -> None:

@@ -20,7 +20,7 @@ from worker.schedules.kinds.table import KINDS, LATER, NOUNS
 from worker.schedules.model import Offset
 from worker.schedules.shape import TRIGGERS
 
-RUNNING = ("licence-expiry",)
+RUNNING = ("licence-expiry", "notice-deadline", "licence-renewed")
 _KEYS = {name: tuple(kind.keys.model_fields) for name, kind in KINDS.items()}
 
 
@@ -31,7 +31,6 @@ def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
         yield from _trigger(trigger, data)
     yield from _audience(data.get("audience"))
     yield from _calendar(_table(data.get("calendar")))
-    yield from _limits(_table(data.get("limits")))
     steps = data.get("steps")
     if steps == []:
         yield ("steps",), Finding("empty", "a schedule has at least one step", "add [[steps]]")
@@ -41,16 +40,16 @@ def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
             yield from _step(number, step, templates)
         yield from _same_ids(tables)
         yield from _same_moments(tables)
+        if trigger == "licence-renewed":
+            yield from _renewed(tables)
 
 
 def notes(data: Mapping[str, Any]) -> Found:
-    """What is accepted but does not act yet."""
+    """What is accepted and has no effect."""
     limits = _table(data.get("limits"))
-    later = "for now each licence gets a mail of its own"
-    if limits.get("group_by") == "contact":
-        yield ("limits", "group_by"), Finding("note", f"mails are not grouped yet; {later}")
-    if "gather" in limits:
-        yield ("limits", "gather"), Finding("note", f"licences are not gathered yet; {later}")
+    if "gather" in limits and limits.get("group_by") != "contact":
+        said = "licences are gathered only where group_by is 'contact'"
+        yield ("limits", "gather"), Finding("note", said)
 
 
 def _table(value: object) -> Mapping[str, Any]:
@@ -77,10 +76,14 @@ def _audience(audience: object) -> Found:
             yield ("audience", number), Finding("empty", said, hint)
 
 
-def _limits(limits: Mapping[str, Any]) -> Found:
-    if limits.get("approve") in ("first-day", "always"):
-        what = f"approval on {limits['approve']!r}"
-        yield ("limits", "approve"), _not_yet(what, "write 'never'")
+def _renewed(steps: list[tuple[int, Any]]) -> Found:
+    """After a renewal there is no "before": it is not known until it is there."""
+    for number, step in steps:
+        offset = _offset(step.get("when"))
+        if offset and offset[2] == "before":
+            said = "a step of 'licence-renewed' comes on the day or after it"
+            hint = "write e.g. '3 business days after'"
+            yield ("steps", number, "when"), Finding("range", said, hint)
 
 
 def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | None) -> Found:
@@ -92,12 +95,6 @@ def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | Non
     if len(kinds) > 1:
         said = f"a step does one thing; this one has {', '.join(kinds)}"
         yield here, Finding("kind", said, "make a [[steps]] of its own for each")
-    for place, role in enumerate(listed(step.get("to"))):
-        if role == "reseller":
-            yield (
-                (*here, "to", place),
-                _not_yet("the role 'reseller'", "use the account's own roles"),
-            )
     for kind in kinds:
         if kind in LATER:
             yield (*here, kind), _not_yet(f"a {kind} step", "use an email or a task")

@@ -128,7 +128,7 @@ def _schedule(stem: str, shape: ScheduleShape) -> Schedule:
     return Schedule(
         stem=stem,
         name=shape.name,
-        trigger="licence-expiry",
+        trigger=shape.trigger,
         mail_class=shape.mail_class,
         audience=tuple(_conditions(table) for table in shape.audience),
         calendar=CalendarSpec(

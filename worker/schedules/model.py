@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Any, Literal
 
-Trigger = Literal["licence-expiry"]
 MailClass = Literal["contractual", "commercial", "survey"]
 Unit = Literal["days", "business days", "weeks", "months"]
 Side = Literal["before", "on", "after"]
@@ -106,7 +105,7 @@ class Schedule:
 
     stem: str
     name: str
-    trigger: Trigger
+    trigger: str
     mail_class: MailClass
     audience: tuple[tuple[Condition, ...], ...]  # any table; inside a table all must hold
     calendar: CalendarSpec

@@ -7,19 +7,16 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from worker.cadence.kinds.contract import Acted, Action
+from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.worklist import store as worklist
 
 
 class TaskKind:
     """Opens a task for the account's manager, renewal manager, or whoever the step names."""
 
-    def act(self, conn: Connection, actions: Sequence[Action], now: datetime) -> list[Acted]:
-        worklist.open_tasks(conn, [_task(action, now) for action in actions], now)
+    def act(self, conn: Connection, actions: Sequence[Action], on: Occasion) -> list[Acted]:
+        worklist.open_tasks(conn, [_task(action, on.now) for action in actions], on.now)
         return [Acted("sent", None, None, _assignee(action)) for action in actions]
-
-    def recipients(self, conn: Connection, actions: Sequence[Action]) -> list[list[str]]:
-        return [[_assignee(action)] for action in actions]
 
 
 def _assignee(action: Action) -> str:
