@@ -6,7 +6,7 @@ The one file that knows everybody. Nothing here connects or reads before it is a
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -18,7 +18,7 @@ from worker.kernel.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from worker.cadence.machine import Machine
+    from worker.cadence.machine import Guards, Machine
     from worker.cadence.watch import Fingerprint
     from worker.channels.contract import Channel
     from worker.config.loading import Loaded
@@ -98,7 +98,21 @@ class App:
                 self._engine = self._checked_engine()
             return self._engine
 
+    def _guards(self) -> Guards:
+        """What holds this instance's machine back until a person has looked."""
+        from worker.cadence import brakes
+        from worker.cadence.machine import Guards
+
+        watching, off = brakes.Brakes(self.clock), self.settings.mail.mode == "off"
+        return Guards(
+            planning=watching.hold,
+            sending=lambda conn, now: watching.hold(conn, now) or off,
+            noted=brakes.count_mails,
+            asks=True,
+        )
+
     def _checked_engine(self) -> Engine:
+        from worker.cadence import brakes
         from worker.db.guard import require_environment
         from worker.db.migrate import require_current
 
@@ -106,6 +120,7 @@ class App:
         try:
             require_current(engine)
             require_environment(engine, self.settings.database.environment, self.clock.now())
+            brakes.check_place(engine, self.clock.now())
         except BaseException:
             engine.dispose()
             raise
@@ -176,6 +191,8 @@ class App:
                     defaults=Defaults(book.timezone, book.language, book.country),
                     letterhead=Letterhead(mail.sender, mail.reply_to),
                     lease=mail.lease,
+                    allowance=self.settings.budget.per_contact,
+                    guards=self._guards(),
                     stop=self.stopping.is_set,
                 )
             return self._machine
@@ -193,7 +210,27 @@ class App:
         every licence is explained."""
         self.machine.sweep()
         self._watch_edits()
-        self._prove_coverage()
+        self._daily("coverage", self._prove_coverage)
+        self._daily("forecast", self._foresee_days)
+
+    def _daily(self, name: str, duty: Callable[[], None]) -> None:
+        from worker.db import heartbeats
+        from worker.db.engine import reading
+
+        now = self.clock.now()
+        with reading(self.engine) as conn:
+            last = heartbeats.last(conn, name)
+        if last is None or now - last >= timedelta(days=1):
+            duty()
+            with self.engine.begin() as conn:
+                heartbeats.beat(conn, name, now)
+
+    def _foresee_days(self) -> None:
+        from worker.cadence import brakes
+        from worker.cadence.ahead import Forecasting
+
+        asked = Forecasting(self.machine.planning.defaults, self.clock.now())
+        brakes.foresee(self.engine, asked)
 
     def _watch_edits(self) -> None:
         from worker.cadence import watch
@@ -205,14 +242,10 @@ class App:
 
     def _prove_coverage(self) -> None:
         from worker.cadence import coverage
-        from worker.db import heartbeats
 
-        now = self.clock.now()
+        active = self.machine.planning.library.active
         with self.engine.begin() as conn:
-            last = heartbeats.last(conn, "coverage")
-            if last is None or now - last >= timedelta(days=1):
-                coverage.check(conn, self.machine.planning.library.active(conn), now)
-                heartbeats.beat(conn, "coverage", now)
+            coverage.check(conn, active(conn), self.clock.now())
 
     def tick(self) -> tuple[int, int]:
         """One heartbeat in the foreground: sweep, then plan and send until nothing is due.

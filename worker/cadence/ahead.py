@@ -58,6 +58,11 @@ def forecast(conn: Connection, asked: Forecasting, period: Period) -> list[Recor
     return forecast_of(conn, asked, period, ids)
 
 
+def forecast_of_acting(conn: Connection, asked: Forecasting, period: Period) -> list[Record]:
+    """The decisions to come in ``period``; the cost is that of what is due until its end."""
+    return forecast_of(conn, asked, period, book.acting_ids(conn, end_of(period)))
+
+
 def forecast_of(
     conn: Connection, asked: Forecasting, period: Period, ids: Sequence[int]
 ) -> list[Record]:

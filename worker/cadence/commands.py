@@ -12,7 +12,7 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from worker.cadence import ahead, edits, flow, report
+from worker.cadence import ahead, brakes, edits, flow, report
 from worker.cadence import explain as explaining
 from worker.cadence import rehearse as rehearsing
 from worker.cadence.ahead import Forecasting
@@ -185,6 +185,8 @@ def apply(app: Wiring, yes: bool) -> None:
     if not yes and not click.confirm("Apply?", err=True):
         raise FindingsError("Nothing was applied.")
     applied = flow.apply(app.engine, app.clock, drafts)
+    with app.engine.begin() as conn:
+        brakes.note(conn, view.records, now)  # what was shown is no surprise when it comes
     for label in ("added", "edited", "removed"):
         for stem in getattr(applied, label):
             click.echo(f"{stem}: {'retired' if label == 'removed' else 'runs from now on'}")

@@ -3,9 +3,10 @@ has come are judged, and what is decided is recorded and done in one transaction
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Engine, Row
@@ -40,7 +41,7 @@ class Planning:
     defaults: Defaults
     allowance: Allowance = USUAL_ALLOWANCE
     held: Callable[[Connection, datetime], bool] = lambda conn, now: False
-    noted: Callable[[Connection, Sequence[Judged], datetime], None] = lambda conn, done, now: None
+    noted: Callable[[Connection, Mapping[date, int], datetime], None] = lambda conn, days, now: None
 
 
 def plan_batch(planning: Planning, limit: int = BATCH) -> int:
@@ -69,9 +70,10 @@ def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> 
     standing = stops.standing(conn)
     judged = list(_judged(conn, planning, rows, standing, now))
     judged += pull_in(conn, judged, planning.defaults, standing, now)
-    _carry_out(conn, judged, Occasion(now, planning.allowance, standing))
+    mails = _carry_out(conn, judged, Occasion(now, planning.allowance, standing))
     store.move_walks(conn, [_moved(one) for one in judged])
-    planning.noted(conn, judged, now)
+    if mails:
+        planning.noted(conn, Counter(mails.values()), now)
     return len(rows)
 
 
@@ -171,8 +173,8 @@ def _moved(one: Judged) -> tuple[Any, ...]:
     )
 
 
-def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> None:
-    """Does what was decided, kind by kind, and records every decision."""
+def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> dict[str, date]:
+    """Does what was decided, kind by kind, and records every decision; the days of new mails."""
     decided = [(one, decision) for one in judged for decision in one.decisions]
     acted: dict[int, Acted] = {}
     for name, kind in KINDS.items():
@@ -186,6 +188,7 @@ def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> None
             acted |= zip(places, kind.act(conn, actions, on), strict=True)
     rows = []
     waited: list[tuple[int, str]] = []
+    mails: dict[str, date] = {}
     for place, (one, decision) in enumerate(decided):
         done = acted.get(place)
         rows.append(_recorded(one, decision, done or Acted(decision.decision, decision.reason), on))
@@ -194,8 +197,11 @@ def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> None
         if done and done.until:
             one.next_at = min(one.next_at or done.until, done.until)
             one.state, one.reason = "active", None
+        if done and done.mail_key and decision.step.mails:
+            mails[done.mail_key] = one.line.calendar.today(on.now)
     store.forget_put_off(conn, waited)
     store.add_steps(conn, rows)
+    return mails
 
 
 def _action(one: Judged, decision: Decision) -> Action:

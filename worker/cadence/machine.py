@@ -3,9 +3,9 @@ the clock, the channel and the database differ."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 
 from sqlalchemy import Engine
@@ -13,7 +13,6 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import flow
 from worker.cadence.flow import Planning
-from worker.cadence.gathering import Judged
 from worker.cadence.library import Defaults, Library
 from worker.cadence.recheck import Rechecker
 from worker.channels.contract import Channel, Mail
@@ -76,7 +75,7 @@ class Guards:
     planning: Callable[[Connection, datetime], bool] = lambda conn, now: False
     sending: Callable[[Connection, datetime], bool] = lambda conn, now: False
     stale: Callable[[Connection, datetime], Collection[str]] = lambda conn, now: ()
-    noted: Callable[[Connection, Sequence[Judged], datetime], None] = lambda conn, done, now: None
+    noted: Callable[[Connection, Mapping[date, int], datetime], None] = lambda conn, days, now: None
     asks: bool = False
 
 

@@ -33,6 +33,12 @@ def is_held(conn: Connection) -> bool:
     return bool(_PULLED.scalars(conn))
 
 
+def is_held_by(conn: Connection, kind: str) -> bool:
+    """Whether a brake of this kind is on."""
+    mine = (brakes.c.kind == kind) & brakes.c.released_at.is_(None)
+    return bool(conn.execute(select(exists().where(mine))).scalar())
+
+
 def pulled(conn: Connection) -> list[Any]:
     """The brakes that are on: id, kind, about, detail, pulled_at."""
     columns = [brakes.c[name] for name in ("id", "kind", "about", "detail", "pulled_at")]
@@ -81,12 +87,14 @@ class Day:
         return self.decided > FAR_MORE * self.foreseen and self.decided - self.foreseen >= MANY
 
 
-def foresee(conn: Connection, counts: dict[date, int], now: datetime) -> None:
+def foresee(conn: Connection, counts: dict[date, int], today: date, now: datetime) -> None:
     """Notes how many mails are expected on each of these days. A number never shrinks: what was
-    expected once is no surprise."""
+    expected once is no surprise. ``today`` had to be foreseen before; its number only grows."""
     for day, count in sorted(counts.items()):
-        known = mail_days.c.foreseen.is_(None) | (mail_days.c.foreseen < count)
-        _note(conn, day)
+        known = mail_days.c.foreseen < count
+        if day > today:
+            known |= mail_days.c.foreseen.is_(None)
+            _note(conn, day)
         conn.execute(
             update(mail_days)
             .where(mail_days.c.day == day, known)
