@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.explain import Explanation, explain
 from worker.cadence.facts import Timeline, Walk
 from worker.cadence.library import Defaults
-from worker.cadence.records import walks
+from worker.cadence.records import steps, walks
 from worker.cadence.rules import Decision, advanced, decide
 from worker.catalogue.records import licences
 from worker.db.engine import reading
@@ -152,6 +153,21 @@ class Book(World):
             for row in sorted(self.ledger(), key=lambda row: row.id)
             if row.state == "accepted"
         ]
+
+    def speaks_of(self) -> list[int]:
+        """How many licences each mail that left speaks of, in order."""
+        keys = [row.mail_key for row in self.ledger() if row.state == "accepted"]
+        query = select(steps.c.mail_key).where(steps.c.mail_key.in_(keys))
+        with reading(self.engine) as conn:
+            told = Counter(conn.execute(query).scalars())
+        return [told[key] for key in dict.fromkeys(keys)]
+
+    def person(self, account: str, email: str, **said: str) -> None:
+        """Imports a contact of an account."""
+        row = {"contact": email, "account": account, "email": email} | said
+        load = {name: f"{{{name}}}" for name in said}
+        load |= {"entity": "contact", "key": "{contact}", "account": "{account}"}
+        self._load("people", row, load | {"email": "{email}"})
 
     def alarm_details(self) -> list[str]:
         """What the open alarms say."""
