@@ -67,6 +67,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "rehearse",
         "Play a period on a copy of the book, under a virtual clock.",
     ),
+    "report": (
+        "worker.reports.commands",
+        "report",
+        "Count renewals: rates, value and lateness, each with its interval.",
+    ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
     "outbox": ("worker.outbox.commands", "outbox", "List mails with their state."),
     "db": ("worker.db.commands", "db", "Create and upgrade the tables."),
