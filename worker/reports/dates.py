@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Date, Integer, Text
+from sqlalchemy import Date, Float, Integer, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -45,6 +45,25 @@ def _day_in_utc(element: Day, compiler: SQLCompiler, **options: Any) -> str:
 @compiles(Day, "sqlite")
 def _day_of_text(element: Day, compiler: SQLCompiler, **options: Any) -> str:
     return f"substr({compiler.process(element.clauses, **options)}, 1, 10)"
+
+
+class Seconds(FunctionElement[float]):
+    """Seconds from the second moment to the first."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(Seconds, "postgresql")
+def _seconds_between(element: Seconds, compiler: SQLCompiler, **options: Any) -> str:
+    later, earlier = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CAST(extract(epoch FROM {later} - {earlier}) AS FLOAT)"
+
+
+@compiles(Seconds, "sqlite")
+def _seconds_julian(element: Seconds, compiler: SQLCompiler, **options: Any) -> str:
+    later, earlier = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"((julianday({later}) - julianday({earlier})) * 86400.0)"
 
 
 class Month(FunctionElement[str]):

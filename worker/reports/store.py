@@ -305,7 +305,8 @@ def _yearly_cents() -> ColumnElement[Any]:
 
 def step_effects(conn: Connection, asked: Asked) -> list[Any]:
     """For each schedule and step, and whether it ``went`` out: of ``terms`` not renewed when it
-    fell due, how many were ``soon`` renewed, within the days asked for; ``offset`` sums days from expiry."""
+    fell due, how many were ``soon`` renewed, within the days asked for; ``offset`` sums its days
+    from the expiry."""
     day = Day(steps.c.at)
     closed = Days(_closed_on, day)
     soon = and_(_renewed, closed.between(0, asked.within))
