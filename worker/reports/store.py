@@ -162,7 +162,8 @@ def _flag(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return case((condition, 1), else_=0)
 
 
-def _cohort(asked: Asked) -> CTE:
+def cohort_of(asked: Asked) -> Select[Any]:
+    """The terms that were due, one row each: what became of them, how late, told or not, worth."""
     valued = licences.c.amount.is_not(None) & (_cents >= 0)
     seen = Days(terms.c.expires_on, Day(terms.c.seen_at)) > _notice()
     return (
@@ -180,7 +181,6 @@ def _cohort(asked: Asked) -> CTE:
         )
         .select_from(due_terms())
         .where(terms.c.expires_on.between(asked.period.first, asked.period.last))
-        .cte("cohort")
     )
 
 
@@ -194,7 +194,7 @@ def renewals(conn: Connection, asked: Asked) -> list[Any]:
     amount, which sums to ``cents``, and its square to ``squares``. Rows of kind ``group`` and
     ``all`` count accounts: ``terms`` of them had a term due, ``valued`` renewed at least one.
     """
-    cohort = _cohort(asked)
+    cohort = cohort_of(asked).cte("cohort")
     cents = cast(cohort.c.cents, Float)
     cells = select(
         literal("cell").label("kind"),
