@@ -16,8 +16,8 @@ from worker.db.engine import reading
 from worker.kernel.dates import Period
 from worker.outbox.records import messages
 from worker.reports import figures
+from worker.reports.cohort import Asked
 from worker.reports.figures import Figure, Report
-from worker.reports.store import Asked
 from worker.schedules.records import versions
 
 YEAR = Period(date(2026, 1, 1), date(2026, 12, 31))

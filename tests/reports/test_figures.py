@@ -13,9 +13,9 @@ from sqlalchemy import Engine, text
 from tests.reports.conftest import YEAR, Book, Days, after, values, year
 from worker.db.engine import make_engine
 from worker.kernel.dates import Period
-from worker.reports import figures, store
+from worker.reports import figures
+from worker.reports.cohort import GROUPS, MONTH, Asked, cohort_of
 from worker.reports.figures import OUTCOMES, by_month
-from worker.reports.store import Asked
 
 DUE = "2026-06-30"
 BEFORE = ("2025-06-30", DUE)
@@ -384,7 +384,7 @@ def test_groups_split_the_cohort_and_those_without_the_word_are_one(book: Book) 
     assert values(found)["base_arr"] == Decimal("547.00")
 
 
-@pytest.mark.parametrize("by", [*store.GROUPS, store.MONTH])
+@pytest.mark.parametrize("by", [*GROUPS, MONTH])
 def test_whatever_it_is_split_by_the_parts_add_up(book: Book, by: str) -> None:
     book.licence("A", BEFORE, renewal(DUE), segment="smb", product="Disk", vendor="Acme")
     book.licence("B", ("2025-02-01", "2026-02-01"), product="Net")
@@ -488,7 +488,7 @@ def test_any_book_comes_to_what_a_plain_count_comes_to(book: Book, seed: int) ->
 def test_the_cohort_is_found_by_the_period_and_not_by_reading_the_book(sqlite_url: str) -> None:
     engine = make_engine(sqlite_url)
     asked = Asked(Period(date(2026, 6, 1), date(2026, 6, 30)), date(2027, 1, 1), "segment")
-    query = store.cohort_of(asked).compile(engine, compile_kwargs={"literal_binds": True})
+    query = cohort_of(asked).compile(engine, compile_kwargs={"literal_binds": True})
     with engine.connect() as conn:
         plan = [row.detail for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
     engine.dispose()

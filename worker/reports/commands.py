@@ -15,8 +15,8 @@ from worker.kernel import show
 from worker.kernel.dates import Period, civil_date, zone
 from worker.kernel.errors import UsageError
 from worker.reports import figures, page, rules, words
+from worker.reports.cohort import GROUPS, MONTH, Asked
 from worker.reports.figures import Report
-from worker.reports.store import GROUPS, MONTH, Asked
 
 
 @click.group()

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 
 from worker.kernel.dates import Period
 from worker.reports import rules, store
+from worker.reports.cohort import GROUPS, MONTH, Asked
 from worker.reports.rules import Estimate
-from worker.reports.store import Asked
 
 OUTCOMES = ("renewed", "lost", "leaked", "open")
 """What became of a due term: renewed; cancelled or ended; nothing, with grace over; still open."""
@@ -153,6 +153,7 @@ class Report:
 
 def read(conn: Connection, asked: Asked) -> Report:
     """Reads a report in the view of one transaction."""
+    store.interpreted(conn)
     whole, groups = _cohorts(store.renewals(conn, asked))
     return Report(
         asked,
@@ -165,7 +166,7 @@ def read(conn: Connection, asked: Asked) -> Report:
 
 def by_month(conn: Connection, asked: Asked) -> list[Cohort]:
     """The cohort of each month of the period, those with nothing due among them."""
-    monthly = Asked(asked.period, asked.today, store.MONTH, asked.grace, asked.within)
+    monthly = Asked(asked.period, asked.today, MONTH, asked.grace, asked.within)
     found = {cohort.group: cohort for cohort in _cohorts(store.renewals(conn, monthly))[1]}
     return [found.get(name, Cohort(name)) for name in rules.months_of(asked.period)]
 
@@ -185,7 +186,7 @@ def _cohorts(rows: Iterable[Any]) -> tuple[Cohort, list[Cohort]]:
 
 def _base(conn: Connection, asked: Asked) -> list[tuple[str | None, Any]]:
     found: list[tuple[str | None, Any]] = [(None, row) for row in store.base(conn, asked, None)]
-    if asked.by in store.GROUPS:
+    if asked.by in GROUPS:
         found += [(row.grp, row) for row in store.base(conn, asked, asked.by)]
     return found
 

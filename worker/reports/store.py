@@ -1,12 +1,7 @@
-"""Queries of the reports: each counts inside the database and gives back sums.
-
-The rows of a report are the terms that were due in a period, found by an index on their expiry.
-"""
+"""Queries of the reports: each counts inside the database and gives back sums."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -31,160 +26,37 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    type_coerce,
     union_all,
 )
 
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, licences, terms
-from worker.catalogue.rules import RETURN_AFTER_DAYS, UNKNOWN_LENGTH_DAYS
-from worker.kernel.dates import Period
+from worker.catalogue.rules import UNKNOWN_LENGTH_DAYS
 from worker.outbox.records import messages
-from worker.reports.dates import Day, Days, Month
+from worker.reports.cohort import (
+    NO_CURRENCY,
+    Asked,
+    closed_on,
+    cohort_of,
+    flag,
+    following,
+    following_id,
+    group_of,
+    renewed,
+    today_cents,
+)
+from worker.reports.dates import Day, Days
 
-GROUPS: Mapping[str, ColumnElement[Any]] = {
-    "segment": accounts.c.segment,
-    "product": licences.c.product,
-    "vendor": licences.c.vendor,
-    "country": accounts.c.country,
-    "account-manager": accounts.c.account_manager,
-    "renewal-manager": accounts.c.renewal_manager,
-}
-MONTH = "month"
-NO_CURRENCY = "XXX"  # ISO 4217: no currency is meant
-
+_CELL = ("grp", "currency", "outcome", "late", "known", "covered", "seen")
 _MONTH_DAYS = literal_column("30.4375", Float)  # 365.25 / 12
 _NOT_OUT = ("failed", "blocked", "skipped", "suppressed", "superseded")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is counted: terms due in ``period`` as the book knows them on ``today``.
-
-    ``grace`` and ``within`` are days; ``by`` is a key of ``GROUPS``, ``month``, or nothing.
-    """
-
-    period: Period
-    today: date
-    by: str | None = None
-    grace: int = 30
-    within: int = 14
-
-
-# --- the cohort: one row for each term that was due ---
-
-_later = terms.alias("later")
-_next = terms.alias("next")
-_next_id = (
-    select(_later.c.id)
-    .where(_later.c.licence_id == terms.c.licence_id, _later.c.expires_on > terms.c.expires_on)
-    .order_by(_later.c.expires_on)
-    .limit(1)
-    .correlate(terms)
-    .scalar_subquery()
-)
-
-
-def due_terms() -> FromClause:
-    """Terms with their licence, its account, and the term that follows, if any."""
-    return (
-        terms.join(licences, licences.c.id == terms.c.licence_id)
-        .join(accounts, accounts.c.id == licences.c.account_id)
-        .outerjoin(_next, _next.c.id == _next_id)
-    )
-
-
-def _gap() -> ColumnElement[int]:
-    """Days from the due date to the start of the next term; one without a start is taken to last
-    a year, and never to begin before the due date."""
-    length = Days(_next.c.expires_on, terms.c.expires_on)
-    assumed = case((length > UNKNOWN_LENGTH_DAYS, length - UNKNOWN_LENGTH_DAYS), else_=0)
-    return case(
-        (_next.c.starts_on.is_not(None), Days(_next.c.starts_on, terms.c.expires_on)),
-        else_=assumed,
-    )
-
-
-_renewed = and_(_next.c.id.is_not(None), _gap() <= RETURN_AFTER_DAYS)
-_closed_on = func.coalesce(_next.c.closed_on, _next.c.starts_on, terms.c.expires_on)
-_cents = cast(func.round(type_coerce(licences.c.amount, Float) * literal_column("100")), BigInteger)
-
-
-def _outcome(asked: Asked) -> ColumnElement[str]:
-    overdue = Days(literal(asked.today, Date), terms.c.expires_on)
-    return case(
-        (_renewed, "renewed"),
-        (licences.c.status != "active", "lost"),
-        (overdue > asked.grace, "leaked"),
-        else_="open",
-    )
-
-
-def _notice() -> ColumnElement[int]:
-    """How many days before the due date the deadline lies: the notice, where one must be given."""
-    return case((licences.c.auto_renew, func.coalesce(licences.c.notice_days, 0)), else_=0)
-
-
-def _covered() -> ColumnElement[bool]:
-    """Whether a mail about the term was accepted before its deadline.
-
-    Before by the client's own day, and by the end of that day in UTC: midnight of any zone lies
-    within. A survey is no notice.
-    """
-    told: Select[Any] = (
-        select(literal_column("1"))
-        .select_from(
-            walks.join(steps, steps.c.walk_id == walks.c.id).join(
-                messages, messages.c.mail_key == steps.c.mail_key
-            )
-        )
-        .where(
-            walks.c.subject_id == terms.c.licence_id,
-            walks.c.cycle == terms.c.number,
-            messages.c.kind != "survey",
-            Days(terms.c.expires_on, messages.c.day) > _notice(),
-            Days(terms.c.expires_on, Day(messages.c.accepted_at)) >= _notice(),
-        )
-        .correlate(terms, licences)
-    )
-    return exists(told)
-
-
-def _group(by: str | None) -> ColumnElement[Any]:
-    if by is None:
-        return literal("")
-    if by == MONTH:
-        return Month(terms.c.expires_on)
-    return func.coalesce(GROUPS[by], "")
-
-
-def _flag(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return case((condition, 1), else_=0)
-
-
-def cohort_of(asked: Asked) -> Select[Any]:
-    """The terms that were due, one row each: what became of them, how late, told or not, worth."""
-    valued = licences.c.amount.is_not(None) & (_cents >= 0)
-    seen = Days(terms.c.expires_on, Day(terms.c.seen_at)) > _notice()
-    return (
-        select(
-            _group(asked.by).label("grp"),
-            licences.c.account_id,
-            func.coalesce(licences.c.currency, NO_CURRENCY).label("currency"),
-            _outcome(asked).label("outcome"),
-            case((_renewed, Days(_closed_on, terms.c.expires_on))).label("late"),
-            _flag(_next.c.closed_on.is_not(None)).label("known"),
-            _flag(_covered()).label("covered"),
-            _flag(seen).label("seen"),
-            _flag(valued).label("valued"),
-            case((valued, _cents), else_=0).label("cents"),
-        )
-        .select_from(due_terms())
-        .where(terms.c.expires_on.between(asked.period.first, asked.period.last))
-    )
-
-
-_CELL = ("grp", "currency", "outcome", "late", "known", "covered", "seen")
+def interpreted(conn: Connection) -> None:
+    """For this transaction PostgreSQL compiles no expressions: these queries have so many that it
+    costs seconds, more than it saves even in a large book."""
+    if conn.dialect.name == "postgresql":
+        conn.exec_driver_sql("SET LOCAL jit = off")
 
 
 def renewals(conn: Connection, asked: Asked) -> list[Any]:
@@ -211,7 +83,7 @@ def renewals(conn: Connection, asked: Asked) -> list[Any]:
 
 
 def _accounts(cohort: CTE, kind: str, group: ColumnElement[Any]) -> Select[Any]:
-    renewed = func.max(_flag(cohort.c.outcome == "renewed")).label("renewed")
+    renewed = func.max(flag(cohort.c.outcome == "renewed")).label("renewed")
     each = select(group.label("grp"), renewed).group_by(cohort.c.account_id)
     if kind == "group":
         each = each.group_by(cohort.c.grp)
@@ -239,21 +111,7 @@ def base(conn: Connection, asked: Asked, by: str | None) -> list[Any]:
     still have some; ``start``, ``least`` (of start and end) and ``end`` in cents, and ``squares``
     of the start. Reads the terms in force: its cost is that of the book.
     """
-    first, after = asked.period.first, asked.period.last + timedelta(days=1)
-    yearly = _yearly_cents()
-    before, behind = (_flag(_in_force(day)) for day in (first, after))
-    each = (
-        select(
-            _group(by).label("grp"),
-            func.coalesce(licences.c.currency, NO_CURRENCY).label("currency"),
-            func.sum(yearly * before).label("start"),
-            func.sum(yearly * behind).label("end"),
-        )
-        .select_from(_held(by))
-        .where(terms.c.expires_on > first, _cents > 0)
-        .group_by("grp", "currency", licences.c.account_id)  # by the names of the first two
-        .subquery("each")
-    )
+    each = _yearly_by_account(asked, by).subquery("each")
     least = case((each.c.end < each.c.start, each.c.end), else_=each.c.start)
     start = cast(each.c.start, Float)
     return list(
@@ -262,7 +120,7 @@ def base(conn: Connection, asked: Asked, by: str | None) -> list[Any]:
                 each.c.grp,
                 each.c.currency,
                 func.count().label("accounts"),
-                func.sum(_flag(each.c.end > 0)).label("kept"),
+                func.sum(flag(each.c.end > 0)).label("kept"),
                 func.sum(each.c.start).label("start"),
                 func.sum(least).label("least"),
                 func.sum(each.c.end).label("end"),
@@ -272,6 +130,23 @@ def base(conn: Connection, asked: Asked, by: str | None) -> list[Any]:
             .group_by(each.c.grp, each.c.currency)
             .order_by(each.c.grp, each.c.currency)
         )
+    )
+
+
+def _yearly_by_account(asked: Asked, by: str | None) -> Select[Any]:
+    first, after = asked.period.first, asked.period.last + timedelta(days=1)
+    yearly = _yearly_cents()
+    before, behind = (flag(_in_force(day)) for day in (first, after))
+    return (
+        select(
+            group_of(by).label("grp"),
+            func.coalesce(licences.c.currency, NO_CURRENCY).label("currency"),
+            func.sum(yearly * before).label("start"),
+            func.sum(yearly * behind).label("end"),
+        )
+        .select_from(_held(by))
+        .where(terms.c.expires_on > first, today_cents > 0)
+        .group_by("grp", "currency", licences.c.account_id)  # by the names of the first two
     )
 
 
@@ -297,7 +172,7 @@ def _yearly_cents() -> ColumnElement[Any]:
     )
     months = func.round(days / _MONTH_DAYS)
     whole = case((months < 1, 1), else_=months)
-    return cast(func.round(_cents * literal_column("12.0") / whole), BigInteger)
+    return cast(func.round(today_cents * literal_column("12.0") / whole), BigInteger)
 
 
 # --- steps: renewed soon after, with and without ---
@@ -307,17 +182,26 @@ def step_effects(conn: Connection, asked: Asked) -> list[Any]:
     """For each schedule and step, and whether it ``went`` out: of ``terms`` not renewed when it
     fell due, how many were ``soon`` renewed, within the days asked for; ``offset`` sums its days
     from the expiry."""
+    counted = _counted(asked).subquery("counted")
+    keys = [counted.c.schedule, counted.c.step, counted.c.went]
+    sums = [func.sum(counted.c[name]).label(name) for name in ("soon", "offset")]
+    query = select(*keys, func.count().label("terms"), *sums)
+    return list(conn.execute(query.group_by(*keys)))
+
+
+def _counted(asked: Asked) -> Select[Any]:
+    """A row for each step of a due term that may be compared."""
     day = Day(steps.c.at)
-    closed = Days(_closed_on, day)
-    soon = and_(_renewed, closed.between(0, asked.within))
-    at_risk = case((_renewed, _flag(closed >= 0)), else_=1) == 1
+    closed = Days(closed_on, day)
+    soon = and_(renewed, closed.between(0, asked.within))
+    at_risk = case((renewed, flag(closed >= 0)), else_=1) == 1
     went = _went()
-    counted = (
+    return (
         select(
             walks.c.schedule,
             steps.c.step,
-            _flag(went).label("went"),
-            _flag(soon).label("soon"),
+            flag(went).label("went"),
+            flag(soon).label("soon"),
             Days(steps.c.due_on, terms.c.expires_on).label("offset"),
         )
         .select_from(
@@ -326,7 +210,7 @@ def step_effects(conn: Connection, asked: Asked) -> list[Any]:
                 and_(walks.c.subject_id == terms.c.licence_id, walks.c.cycle == terms.c.number),
             )
             .join(steps, steps.c.walk_id == walks.c.id)
-            .outerjoin(_next, _next.c.id == _next_id)
+            .outerjoin(following, following.c.id == following_id)
         )
         .where(
             terms.c.expires_on.between(asked.period.first, asked.period.last),
@@ -334,12 +218,7 @@ def step_effects(conn: Connection, asked: Asked) -> list[Any]:
             at_risk,
             Days(literal(asked.today, Date), day) >= asked.within,
         )
-        .subquery("counted")
     )
-    keys = [counted.c.schedule, counted.c.step, counted.c.went]
-    sums = [func.sum(counted.c[name]).label(name) for name in ("soon", "offset")]
-    query = select(*keys, func.count().label("terms"), *sums)
-    return list(conn.execute(query.group_by(*keys)))
 
 
 def _went() -> ColumnElement[bool]:

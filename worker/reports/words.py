@@ -7,8 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 from worker.cadence.picture import MONTHS, counted, day_name
+from worker.reports.cohort import MONTH, NO_CURRENCY
 from worker.reports.figures import Cohort, Figure, Report, Step, figures, of_cohort
-from worker.reports.store import MONTH, NO_CURRENCY
 
 LABELS = {
     "renewal_rate": "Licences renewed",
