@@ -22,7 +22,7 @@ from worker.db.engine import reading
 from worker.kernel.dates import Period
 from worker.outbox.records import messages
 from worker.reports import figures
-from worker.reports.cohort import Asked, due_terms
+from worker.reports.cohort import Asked, due_terms, following
 from worker.schedules.records import versions
 
 REACH = 8.0
@@ -88,11 +88,12 @@ def report(engine: Engine) -> float:
 
 def count(engine: Engine) -> float:
     """One plain count of the rows that the report is about; seconds."""
-    query = select(func.count()).select_from(due_terms())
+    renewed = func.count(following.c.id)  # or PostgreSQL would not look for the term that follows
+    query = select(func.count(), renewed).select_from(due_terms())
     query = query.where(terms.c.expires_on.between(PERIOD.first, PERIOD.last))
     began = perf_counter()
     with reading(engine) as conn:
-        assert conn.execute(query).scalar_one() > 0
+        assert min(conn.execute(query).one()) > 0
     return perf_counter() - began
 
 

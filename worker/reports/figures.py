@@ -73,10 +73,6 @@ class Cohort:
         """Renewals that were closed on the due date or before."""
         return sum(count for days, count in self.late.items() if days <= 0)
 
-    @property
-    def unrenewed(self) -> int:
-        return self.due - self.outcomes["renewed"]
-
     def add(self, cell: Any) -> None:
         """Counts the terms of one cell of ``store.renewals``."""
         self.outcomes[cell.outcome] += cell.terms
