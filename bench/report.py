@@ -25,7 +25,7 @@ from worker.reports import figures
 from worker.reports.cohort import Asked, due_terms, following
 from worker.schedules.records import versions
 
-REACH = 8.0
+REACH = 10.0
 PERIOD = Period(date(2025, 1, 1), date(2025, 12, 31))
 TODAY = date(2026, 2, 1)
 _CHUNK = 20_000

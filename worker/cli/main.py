@@ -70,7 +70,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "report": (
         "worker.reports.commands",
         "report",
-        "Count renewals: rates, value and lateness, each with its interval.",
+        "Count renewals: rates, value, lateness, effects.",
     ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
     "outbox": ("worker.outbox.commands", "outbox", "List mails with their state."),
