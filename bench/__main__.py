@@ -1,4 +1,4 @@
-"""``python -m bench [import tick rehearse rendering help] [--quick]``: one table, floors beside it.
+"""``python -m bench [import tick rehearse rendering report help] [--quick]``: a table with floors.
 
 ``--quick`` makes everything small: it shows that the measuring works, not how fast we are.
 """
@@ -66,6 +66,16 @@ def _rendering(quick: bool) -> list[Row]:
     return [_timed(*row) for row in rendering.run(200 if quick else 2_000)]
 
 
+def _report(quick: bool) -> list[Row]:
+    from bench import engine, report
+
+    size = 20_000 if quick else 1_000_000
+    with engine.postgresql() as fresh:
+        floor, ours = report.run(fresh, size, times=1 if quick else 3)
+    what = f"report renewals of a year in a book of {size:,}; floor: a count"
+    return [_timed(what, floor, ours, report.REACH)]
+
+
 def _help(quick: bool) -> list[Row]:
     """Starting ``perennial --help`` against starting Python, in turns; medians."""
     perennial = Path(sys.executable).with_name("perennial")
@@ -93,6 +103,7 @@ WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "tick": _ticks,
     "rehearse": _rehearsal,
     "rendering": _rendering,
+    "report": _report,
     "help": _help,
 }
 

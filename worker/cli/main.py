@@ -87,6 +87,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "confirm_instance",
         "Say that a copied or moved database is the one that shall mail.",
     ),
+    "report": (
+        "worker.reports.commands",
+        "report",
+        "Count renewals: rates, value, lateness, effects.",
+    ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
     "outbox": ("worker.outbox.commands", "outbox", "List mails with their state."),
     "db": ("worker.db.commands", "db", "Create and upgrade the tables."),
