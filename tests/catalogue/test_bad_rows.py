@@ -195,7 +195,7 @@ def test_everything_that_is_wrong_with_a_row_is_told_at_once(book: Book) -> None
             "out: expected yes or no, got 'maybe'; map other words with values = { … }",
             "n: expected a whole number such as 12, got '-3'",
             "amount: expected an amount such as 1234.50, got '1,234.5'; "
-            "write it with a point and without separators",
+            'declare how the source writes numbers: decimal = "," or decimal = "."',
             "currency: expected a currency code of three letters such as EUR, got 'zł'",
             "auto: expected yes or no, got 'ja'; map other words with values = { … }",
             "url: expected an address such as https://example.com/renew, got 'javascript:x'",
@@ -221,7 +221,7 @@ def test_half_a_key_is_no_key(book: Book) -> None:
     ]
 
 
-@pytest.mark.parametrize("amount", ["-5", "1.234", "1e3", "10 000", "€5", "１２"])
+@pytest.mark.parametrize("amount", ["-5", "1234.567", "1e3", "10 000", "€5", "１２"])
 def test_an_amount_is_never_coerced(book: Book, amount: str) -> None:
     report = book.load(
         f"account,name,cost\na1,x,{amount}\n", [{**ACCOUNT, "cost_to_serve": "{cost}"}]

@@ -60,7 +60,8 @@ def test_the_mapping_of_a_source_is_checked_too(instance: Path, capsys: Said) ->
         )
     assert run(["--root", str(instance), "check"], {}) == 1
     first, second = capsys.readouterr().out.splitlines()
-    assert "sources.x.kind: 'cvs' is not one of 'csv', 'xlsx'; did you mean 'csv'?" in first
+    assert "sources.x.kind: 'cvs' is not one of 'csv', 'xlsx', 'http', 'sql'; " in first
+    assert first.endswith("did you mean 'csv'?")
     assert "sources.x.load[0].entity: " in second
     assert "did you mean 'account'?" in second
 

@@ -17,7 +17,7 @@ HEADER = "key,name,end\n"
 def opened(folder: Path, raw: bytes | str, how: Reading | None = None, name: str = "book.csv"):
     path = folder / name
     path.write_bytes(raw.encode() if isinstance(raw, str) else raw)
-    return KINDS["csv"](path, how or Reading("book.csv"))
+    return KINDS["csv"].open(path, how or Reading("book.csv"))
 
 
 def rows(folder: Path, raw: bytes | str, how: Reading | None = None) -> list[Row | BadRow]:
@@ -188,6 +188,6 @@ def test_a_cut_or_false_gzip_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"expected a file, got nothing at .*no\.csv; is"):
-        KINDS["csv"](tmp_path / "no.csv", Reading("no.csv"))
+        KINDS["csv"].open(tmp_path / "no.csv", Reading("no.csv"))
     with pytest.raises(SourceError, match="expected a file, got a folder"):
-        KINDS["csv"](tmp_path, Reading("x"))
+        KINDS["csv"].open(tmp_path, Reading("x"))

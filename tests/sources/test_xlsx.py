@@ -30,7 +30,7 @@ def workbook(path: Path, *lines: list[object], epoch: dt.datetime | None = None)
 
 
 def rows(path: Path, how: Reading = HOW) -> list[Row | BadRow]:
-    return list(KINDS["xlsx"](path, how).rows())
+    return list(KINDS["xlsx"].open(path, how).rows())
 
 
 def refusal(path: Path, how: Reading = HOW) -> str:
@@ -83,7 +83,7 @@ def test_lines_are_those_of_the_sheet_though_it_begins_late_and_has_holes(tmp_pa
     path = workbook(
         tmp_path / "book.xlsx", [], ["", ""], ["", "key", "end"], ["", "1", "x"], [], ["", "2", "y"]
     )
-    source = KINDS["xlsx"](path, HOW)
+    source = KINDS["xlsx"].open(path, HOW)
     assert source.header == ["", "key", "end"]
     assert list(source.rows()) == [Row(4, ["", "1", "x"]), Row(6, ["", "2", "y"])]
     assert len(list(source.rows())) == 2

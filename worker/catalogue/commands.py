@@ -62,7 +62,7 @@ def import_(
     with progress("rows read") as told:
         options = Options(
             file=file.absolute() if file is not None else None,
-            shown=str(file) if file is not None else declared.path,
+            shown=str(file) if file is not None else None,
             dry_run=dry_run,
             accept_endings=accept_endings,
             progress=told,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import store
-from worker.catalogue.mapping import Load, Place, check_loads, nowhere
+from worker.catalogue.entities import ENTITIES
+from worker.catalogue.mapping import Load, check_loads
 from worker.catalogue.merging import Merger
 from worker.catalogue.reading import Parsed, read
-from worker.catalogue.records import accounts, contacts, licences
+from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.catalogue.rejects import rejects_path, write_rejects
 from worker.catalogue.report import Report
 from worker.catalogue.rules import Claim, Outcome, current, place_term
@@ -22,8 +24,9 @@ from worker.catalogue.said import Known, KnownLicence, Reasons, Said, own_fields
 from worker.catalogue.writing import Writer
 from worker.config.settings import SourceSettings
 from worker.kernel.clock import Clock
-from worker.kernel.errors import ConfigError, FindingsError, Misfit, did_you_mean
-from worker.sources.contract import Opener, Reading, Source
+from worker.kernel.errors import ConfigError, FindingsError
+from worker.sources.contract import Place, Reading, Source, nowhere
+from worker.sources.declared import Kind, check_source
 from worker.sources.table import KINDS
 
 ENDINGS_WITHOUT_ASKING = 0.10
@@ -44,6 +47,7 @@ class Options:
     accept_endings: bool = False
     progress: Callable[[int], None] | None = None
     place: Place = nowhere
+    pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,11 @@ def import_source(
     """
     options = options or Options()
     started_at = clock.now()
-    loads, opener = _checked(name, source, options.place)
-    path = root / (options.file or source.path)
-    shown = options.shown or str(options.file or source.path)
-    how = Reading(shown, source.encoding, source.delimiter, source.sheet)
-    opened = opener(path, how)
+    loads, kind = _checked(name, source, options.place)
+    file = options.file or (Path(source.path) if source.path else None)
+    path = root / file if file is not None else None
+    shown = options.shown or (str(file) if file is not None else f"sources.{name}")
+    opened = kind.open(path, _how(name, source, clock, root, shown, options))
     parsed = read(opened, loads, shown, options.progress)
     report = Report(name, shown, dry_run=options.dry_run, rows=parsed.total)
     with engine.begin() as conn:
@@ -94,17 +98,30 @@ def import_source(
     return report
 
 
-def _checked(name: str, source: SourceSettings, place: Place) -> tuple[list[Load], Opener]:
-    loads, problems = check_loads(name, source, place=place)
-    opener = KINDS.get(source.kind)
-    if opener is None:
-        line, column = place(("sources", name, "kind"))
-        told = (f"sources.{name}.kind", "word", f"one of {', '.join(KINDS)}", repr(source.kind))
-        hint = did_you_mean(source.kind, KINDS)
-        problems = [Misfit("config.toml", line, column, *told, hint), *problems]
-    if problems or opener is None:
+def _checked(name: str, source: SourceSettings, place: Place) -> tuple[list[Load], Kind]:
+    loads, wrong = check_loads(name, source, place=place)
+    problems = [*check_source(name, source, KINDS, place=place), *wrong]
+    if problems:
         raise ConfigError(f"the source {name!r} cannot be imported", problems)
-    return loads, opener
+    return loads, KINDS[source.kind]
+
+
+def _how(
+    name: str, source: SourceSettings, clock: Clock, root: Path, shown: str, options: Options
+) -> Reading:
+    return Reading(
+        shown,
+        source.encoding,
+        source.delimiter,
+        source.sheet,
+        source.decimal or ".",
+        source,
+        name,
+        root,
+        options.place,
+        clock,
+        options.pause,
+    )
 
 
 def _import(
@@ -119,6 +136,7 @@ def _import(
         "account": writer.accounts(said.accounts),
         "contact": writer.contacts(said.contacts),
         "licence": writer.licences(said.licences, revive=source.full_sync),
+        "staff": writer.staff(said.staff),
     }
     writer.end(ending)
     for entity in parsed.shapes:
@@ -136,7 +154,7 @@ def _known(conn: Connection, parsed: Parsed) -> Known:
     keys, shapes = _keys(parsed), parsed.shapes
     own = {
         entity: [name for name in shapes.get(entity, ()) if name not in ("key", "account")]
-        for entity in ("account", "contact")
+        for entity in ("account", "contact", "staff")
     }
     mirror = ["account_id", "term", "starts_on", "expires_on", "closed_on"]
     licence_columns = [*mirror, *own_fields(shapes.get("licence", ()))]
@@ -144,13 +162,14 @@ def _known(conn: Connection, parsed: Parsed) -> Known:
     return Known(
         store.known(conn, accounts, own["account"], keys["account"]),
         store.known(conn, contacts, ["account_id", *own["contact"]], keys["contact"]),
+        store.known(conn, staff, own["staff"], keys["staff"]),
         {key: KnownLicence._make((*row[:6], row[6:])) for key, row in found.items()},
     )
 
 
 def _keys(parsed: Parsed) -> dict[str, list[str]]:
     """The keys that the rows speak of, by entity."""
-    found: dict[str, set[str]] = {"account": set(), "contact": set(), "licence": set()}
+    found: dict[str, set[str]] = {entity: set() for entity in ENTITIES}
     for place, load in enumerate(parsed.loads, start=1):
         shape = list(parsed.shapes[load.entity.name])
         named = [(shape.index("key"), found[load.entity.name])]
