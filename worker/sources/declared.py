@@ -83,9 +83,9 @@ def _misused(
     name: str, source: SourceSettings, kind: Kind, kinds: Mapping[str, Kind]
 ) -> Iterator[Wrong]:
     own = (*kind.needs, *kind.takes)
-    strange = [key for key in type(source).model_fields if key in source.model_fields_set]
-    for key in strange:
-        if key not in (*COMMON, *own):
+    for key in type(source).model_fields:
+        given = key in source.model_fields_set and getattr(source, key) is not None
+        if given and key not in (*COMMON, *own):
             yield Wrong(key, "unknown-key", *_strange(key, source.kind, own, kinds))
     for key in kind.needs:
         if getattr(source, key) is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
@@ -20,7 +21,10 @@ class Spool:
 
     def __init__(self) -> None:
         self._columns: dict[str, int] = {}
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="")  # noqa: SIM115 -- it lives as long as the source
+        self._file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 -- it lives as long as we do
+            _IN_MEMORY, "w+", encoding="utf-8", newline=""
+        )
+        weakref.finalize(self, self._file.close)
         self._read = 0
         self.count = 0
         self.size = 0
