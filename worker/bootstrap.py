@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from worker.kernel.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from worker.cadence.machine import Machine
     from worker.cadence.watch import Fingerprint
@@ -214,13 +214,39 @@ class App:
                 coverage.check(conn, self.machine.planning.library.active(conn), now)
                 heartbeats.beat(conn, "coverage", now)
 
+    def refresh(self) -> int:
+        """Reads the sources whose time has come and minds the alarms about them; how many."""
+        from worker.catalogue.flow import Options
+        from worker.catalogue.refresh import refresh
+        from worker.worklist.alarms import watch_sources
+
+        sources, stop, place = self.settings.sources, self.stopping, self.loaded.document.place
+        options = Options(place=place, brake=self.pull_brake, pause=stop.wait)
+        tried = refresh(self.engine, sources, self.clock, self.root, options, stop.is_set)
+        watch_sources(self.engine, sources, self.clock.now())
+        return tried
+
+    def pull_brake(
+        self, conn: Connection, *, kind: str, about: str, detail: str, now: datetime
+    ) -> None:
+        """Stops all mails until a person has looked; one brake for each thing it is about."""
+        from sqlalchemy.dialects import postgresql, sqlite
+
+        from worker.outbox.records import brakes
+
+        dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+        row = {"kind": kind, "about": about, "detail": detail, "pulled_at": now}
+        conn.execute(dialect.insert(brakes).values(row).on_conflict_do_nothing())
+
     def tick(self) -> tuple[int, int]:
-        """One heartbeat in the foreground: sweep, then plan and send until nothing is due.
+        """One heartbeat in the foreground: read sources, sweep, then plan and send until nothing is
+        due.
 
         Returns how many walks and changes were handled, and how many mails were claimed.
         """
         from worker.db import heartbeats
 
+        self.refresh()
         self.sweep()
         planned = sent = 0
         while not self.stopping.is_set():

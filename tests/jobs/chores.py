@@ -23,6 +23,7 @@ class Chores:
         self.planned: list[int] = []
         self.sent: list[int] = []
         self.sweeps = 0
+        self.refreshes = 0
         self.in_hand = 0
         self._walks = list(range(walks))
         self._mails: list[int] = []
@@ -54,6 +55,10 @@ class Chores:
 
     def sweep(self) -> None:
         self.sweeps += 1
+
+    def refresh(self) -> int:
+        self.refreshes += 1
+        return 0
 
     def _take(self, rows: list[int]) -> list[int]:
         with self._lock:

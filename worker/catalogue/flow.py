@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
@@ -33,12 +34,26 @@ ENDINGS_WITHOUT_ASKING = 0.10
 """A full sync that would end a larger part of a source's active licences stops and asks."""
 
 
+MOVED_WITHOUT_ASKING = 0.10
+LEAST_MOVED = 20
+"""An import that re-dates at least so many licences, and more than that part of a source's active
+ones, pulls the brake: it is loaded, and no mail goes out before a person has looked."""
+
+
+class Brake(Protocol):
+    """Stops all mails in the transaction of the import."""
+
+    def __call__(
+        self, conn: Connection, *, kind: str, about: str, detail: str, now: datetime
+    ) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How an import is run.
 
     ``file`` stands in for the source's own path, ``shown`` is how people are told of it;
-    ``place`` finds settings in ``config.toml``.
+    ``place`` finds settings in ``config.toml``; ``pause`` waits between two questions to a server.
     """
 
     file: Path | None = None
@@ -47,6 +62,7 @@ class Options:
     accept_endings: bool = False
     progress: Callable[[int], None] | None = None
     place: Place = nowhere
+    brake: Brake | None = None
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
 
 
@@ -86,16 +102,28 @@ def import_source(
         report.problems = [p for line in sorted(parsed.rejected) for p in parsed.rejected[line]]
         if not options.dry_run:
             _keep_rejects(report, parsed, opened, rejects_path(root, name, path))
-            if report.wrote:
-                store.record_import(
-                    conn,
-                    source=name,
-                    file=shown,
-                    started_at=started_at,
-                    finished_at=clock.now(),
-                    counts=report.counts(),
-                )
+            _record(conn, report, started_at, clock.now())
+            if report.braked and options.brake:
+                told = report.braked
+                options.brake(conn, kind="import", about=name, detail=told, now=started_at)
     return report
+
+
+def _record(conn: Connection, report: Report, started_at: datetime, now: datetime) -> None:
+    """Notes what was written, if anything was, and that the source was read to its end."""
+    if report.wrote:
+        store.record_import(
+            conn,
+            source=report.source,
+            file=report.file,
+            started_at=started_at,
+            finished_at=now,
+            counts=report.counts(),
+        )
+    problem = None
+    if report.rejected_rows:
+        problem = f"{report.rejected_rows} of {report.rows} rows; they are in {report.rejects_path}"
+    store.record_read(conn, report.source, started_at, problem)
 
 
 def _checked(name: str, source: SourceSettings, place: Place) -> tuple[list[Load], Kind]:
@@ -130,6 +158,7 @@ def _import(
     known = _known(conn, parsed)
     said = _merge_until_sound(conn, parsed, known, report)
     ending = _endings(conn, parsed, source, report, accept=run.accept_endings)
+    active = store.count_active(conn, report.source)
     parsed.rows.clear()  # what they said has been merged; a million of them weigh a lot
     writer = Writer(conn, parsed.shapes, known, report.source, run.now, dry_run=report.dry_run)
     done = {
@@ -147,6 +176,9 @@ def _import(
     report.returns = writer.outcomes[Outcome.RETURN]
     report.corrections = writer.outcomes[Outcome.CORRECTION]
     report.history = writer.outcomes[Outcome.HISTORY]
+    if report.corrections >= LEAST_MOVED and report.corrections > MOVED_WITHOUT_ASKING * active:
+        moved = f"{report.corrections} of {active} active licences"
+        report.braked = f"the import of {report.source!r} gives {moved} other dates"
 
 
 def _known(conn: Connection, parsed: Parsed) -> Known:

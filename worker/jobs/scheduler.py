@@ -39,6 +39,12 @@ def sweep(duties: Duties) -> None:
     _note(duties, "sweep")
 
 
+def refresh(duties: Duties) -> None:
+    """Reads the sources whose time has come, apart from both: a slow server holds up nobody."""
+    duties.refresh()
+    _note(duties, "refresh")
+
+
 def _note(duties: Duties, name: str) -> None:
     with duties.engine.begin() as conn:
         heartbeats.beat(conn, name, duties.clock.now())
@@ -46,10 +52,11 @@ def _note(duties: Duties, name: str) -> None:
 
 @contextmanager
 def beating(duties: Duties, broker: dramatiq.Broker, every: timedelta) -> Iterator[None]:
-    """The beat and the sweep, each in a thread of its own, until the block is left."""
+    """Beat, sweep and refresh, each in a thread of its own, until the block is left."""
     loops = [
         _loop("beat", lambda: beat(duties, broker), every, duties.stopping),
         _loop("sweep", lambda: sweep(duties), every, duties.stopping),
+        _loop("refresh", lambda: refresh(duties), every, duties.stopping),
     ]
     try:
         yield
