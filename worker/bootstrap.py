@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from worker.cadence.machine import Machine
     from worker.cadence.watch import Fingerprint
+    from worker.catalogue.refresh import Tried
     from worker.channels.contract import Channel
     from worker.config.loading import Loaded
     from worker.config.settings import Settings
@@ -214,8 +215,8 @@ class App:
                 coverage.check(conn, self.machine.planning.library.active(conn), now)
                 heartbeats.beat(conn, "coverage", now)
 
-    def refresh(self) -> int:
-        """Reads the sources whose time has come and minds the alarms about them; how many."""
+    def refresh(self) -> list[Tried]:
+        """Reads the sources whose time has come, and minds the alarms about them."""
         from worker.catalogue.flow import Options
         from worker.catalogue.refresh import refresh
         from worker.worklist.alarms import watch_sources

@@ -8,6 +8,7 @@ import time
 from sqlalchemy import Engine
 
 from worker.bootstrap import Due
+from worker.catalogue.refresh import Tried
 from worker.kernel.clock import Clock, SystemClock
 
 BATCH = 10
@@ -56,9 +57,9 @@ class Chores:
     def sweep(self) -> None:
         self.sweeps += 1
 
-    def refresh(self) -> int:
+    def refresh(self) -> list[Tried]:
         self.refreshes += 1
-        return 0
+        return [Tried("book"), Tried("erp", "it is down"), Tried("old", "?", KeyError())]
 
     def _take(self, rows: list[int]) -> list[int]:
         with self._lock:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
-import structlog
 from sqlalchemy import Engine
 
 from worker.catalogue import store
@@ -19,7 +19,13 @@ from worker.kernel.errors import PerennialError
 
 _LONGEST = 1000  # characters that are kept of what went wrong
 
-log = structlog.get_logger(__name__)
+
+class Tried(NamedTuple):
+    """A source that was read or not: why not, and the exception if that was our own mistake."""
+
+    source: str
+    problem: str | None = None
+    error: Exception | None = None
 
 
 def refresh(
@@ -29,23 +35,22 @@ def refresh(
     root: Path,
     options: Options,
     stop: Callable[[], bool],
-) -> int:
-    """Reads the sources whose time has come, one after the other; how many were tried.
+) -> list[Tried]:
+    """Reads the sources whose time has come, one after the other.
 
     Any number of processes may do so at once: one conditional write says whose turn it is. What
     goes wrong with a source is recorded and no error; only the database's own trouble is raised.
     """
     with reading(engine) as conn:
         reads = store.reads(conn)
-    tried = 0
+    tried = []
     for name, source in sources.items():
         now = clock.now()
         if source.every is None or stop():
             continue
         due = next_try(reads.get(name), source.every)
         if (due is None or due <= now) and _claim(engine, name, reads.get(name), now):
-            _read(engine, name, source, clock, root, options)
-            tried += 1
+            tried.append(_read(engine, name, source, clock, root, options))
     return tried
 
 
@@ -61,17 +66,16 @@ def _read(
     clock: Clock,
     root: Path,
     options: Options,
-) -> None:
+) -> Tried:
     try:
-        report = import_source(engine, name, source, clock, root, options)
+        import_source(engine, name, source, clock, root, options)
     except PerennialError as error:
-        problem = str(error)
-    except Exception as error:
-        log.exception("source.broken", source=name)
-        problem = f"internal error ({type(error).__name__}); the log has the details"
+        tried = Tried(name, str(error))
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the other sources go on
+        kind = type(error).__name__
+        tried = Tried(name, f"internal error ({kind}); the log has the details", error)
     else:
-        log.info("source.read", source=name, rows=report.rows, rejected=report.rejected_rows)
-        return
+        return Tried(name)
     with engine.begin() as conn:
-        store.record_failure(conn, name, clock.now(), problem[:_LONGEST])
-    log.warning("source.failed", source=name)
+        store.record_failure(conn, name, clock.now(), str(tried.problem)[:_LONGEST])
+    return tried

@@ -8,6 +8,7 @@ from typing import Protocol
 from sqlalchemy import Engine
 
 from worker.bootstrap import Due
+from worker.catalogue.refresh import Tried
 from worker.kernel.clock import Clock
 
 
@@ -33,6 +34,6 @@ class Duties(Protocol):
 
     def sweep(self) -> None: ...
 
-    def refresh(self) -> int:
-        """Reads the sources whose time has come; how many were tried."""
+    def refresh(self) -> list[Tried]:
+        """Reads the sources whose time has come; what came of each."""
         ...

@@ -41,7 +41,13 @@ def sweep(duties: Duties) -> None:
 
 def refresh(duties: Duties) -> None:
     """Reads the sources whose time has come, apart from both: a slow server holds up nobody."""
-    duties.refresh()
+    for tried in duties.refresh():
+        if tried.error is not None:
+            log.error("source.failed", source=tried.source, exc_info=tried.error)
+        elif tried.problem is not None:  # it may quote the book, so it stands in the alarm alone
+            log.warning("source.failed", source=tried.source)
+        else:
+            log.info("source.read", source=tried.source)
     _note(duties, "refresh")
 
 
