@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,11 @@ def test_a_query_that_fails_is_told_at_its_line(shop: str, file: Path) -> None:
     )
     assert "give each column a name of its own with AS" in refusal(shop, "SELECT n, n FROM sold")
     assert "expected at least one row, got none" in refusal(shop, "SELECT 1 WHERE false")
+
+
+def test_a_query_that_takes_too_long_is_given_up(shop: str) -> None:
+    told = refusal(shop, "SELECT pg_sleep(60)", timeout=timedelta(seconds=0.2))
+    assert "canceling statement due to statement timeout" in told
 
 
 def test_a_database_that_is_not_there_is_down_and_no_password_is_told(tmp_path: Path) -> None:

@@ -189,3 +189,10 @@ def test_a_size_that_lies_is_found_out(tmp_path: Path) -> None:
         raw[start + at : start + at + 4] = (64).to_bytes(4, "little")
     path.write_bytes(raw)
     assert "damaged archive" in refusal(path)
+
+
+def test_how_much_of_a_sheet_has_been_read_is_told_by_its_lines(tmp_path: Path) -> None:
+    source = KINDS["xlsx"].open(
+        workbook(tmp_path / "book.xlsx", ["key"], *[[n] for n in range(9)]), HOW
+    )
+    assert [source.share for _ in source.rows()] == [n / 10 for n in range(2, 11)]

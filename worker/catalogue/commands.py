@@ -65,7 +65,7 @@ def import_(
         known = ", ".join(app.settings.sources) or "none; write [sources.NAME] in config.toml"
         hint = did_you_mean(source, app.settings.sources, otherwise=f"declared are: {known}")
         raise UsageError(f"there is no source {source!r}; {hint}")
-    with progress("rows read") as told:
+    with progress(f"reading {source}", unit="rows") as told:
         options = Options(
             file=file.absolute() if file is not None else None,
             shown=str(file) if file is not None else None,

@@ -26,6 +26,7 @@ from worker.catalogue.writing import Writer
 from worker.config.settings import SourceSettings
 from worker.kernel.clock import Clock
 from worker.kernel.errors import ConfigError, FindingsError
+from worker.kernel.show import Told
 from worker.sources.contract import Place, Reading, Source, nowhere
 from worker.sources.declared import Kind, check_source
 from worker.sources.table import KINDS
@@ -60,7 +61,7 @@ class Options:
     shown: str | None = None
     dry_run: bool = False
     accept_endings: bool = False
-    progress: Callable[[int], None] | None = None
+    progress: Told | None = None
     place: Place = nowhere
     brake: Brake | None = None
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
@@ -149,6 +150,7 @@ def _how(
         options.place,
         clock,
         options.pause,
+        options.progress or (lambda done, share=None: None),
     )
 
 

@@ -19,6 +19,7 @@ Convert = Callable[[str], Any]
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", re.ASCII)
 _SERIAL = re.compile(r"\d{4,6}(\.\d+)?", re.ASCII)
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{2}))?")
 _URL = re.compile(r"https?://[^\s/?#]+\S*")
@@ -66,6 +67,8 @@ def _date_hint(text: str, date_format: str | None) -> str:
         return "if it is a day number of Excel, give the column a date format there"
     if date_format is not None:
         return f'the declared date_format is "{date_format}"'
+    if _MOMENT.match(text):
+        return 'declare it with its time, e.g. date_format = "%Y-%m-%dT%H:%M:%SZ"'
     if re.search(r"\d+[./-]\d+[./-]\d+", text):
         return 'declare how the file writes dates, e.g. date_format = "%d/%m/%Y"'
     return ""

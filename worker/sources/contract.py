@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from worker.config.settings import SourceSettings
 from worker.kernel.clock import Clock, SystemClock
 from worker.kernel.errors import DependencyDownError, FindingsError, Problem
+from worker.kernel.show import Told
 
 LONGEST_CELL = 100_000
 """Characters. No name, key or address is longer; a longer cell is a mistake or an attack."""
@@ -103,7 +104,7 @@ class Reading:
     place: Place = nowhere
     clock: Clock = field(default_factory=SystemClock)
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
-    told: Callable[[int], None] = lambda _records: None
+    told: Told = lambda done, share=None: None
 
     def at(self, key: str, code: str, expected: str, got: str, hint: str = "") -> SourceError:
         """The error for a source that cannot be used because of one of its settings."""

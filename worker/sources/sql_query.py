@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, CursorResult, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -103,6 +103,8 @@ def _engine(settings: SourceSettings, how: Reading) -> Engine:
     if url.get_backend_name() == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
         options = {"connect_timeout": max(2, int(seconds))}
+        if "options" not in url.query:  # else whoever wrote them has said what they want
+            options["options"] = f"-c statement_timeout={int(seconds * 1000)}"
     return create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
 
 
@@ -118,7 +120,11 @@ def _run(conn: Connection, query: str, how: Reading) -> Source:
     conn = conn.execution_options(**options)
     if conn.dialect.name in ("mysql", "mariadb"):
         conn.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
-    result = conn.exec_driver_sql(query.strip().rstrip(";"))
+    with closing(conn.exec_driver_sql(query.strip().rstrip(";"))) as result:
+        return _spooled(result, how)
+
+
+def _spooled(result: CursorResult[Any], how: Reading) -> Source:
     spool = Spool()
     names = list(result.keys())
     if len(set(names)) != len(names):

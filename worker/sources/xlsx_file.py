@@ -38,8 +38,8 @@ class XlsxFile:
     @property
     def share(self) -> float | None:
         """The part of the sheet, by its lines, that the last call of ``rows`` has read."""
-        lines = self._sheet.total_height
-        return min(1.0, self._line / lines) if lines else None
+        end = self._sheet.end  # (row, column) of the last used cell, from 0
+        return min(1.0, self._line / (end[0] + 1)) if end else None
 
     def rows(self) -> Iterator[Row | BadRow]:
         """All rows after the header; see ``contract.Source``."""
