@@ -6,7 +6,7 @@ The one file that knows everybody. Nothing here connects or reads before it is a
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -18,7 +18,7 @@ from worker.kernel.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from worker.cadence.machine import Machine
+    from worker.cadence.machine import Guards, Machine
     from worker.cadence.watch import Fingerprint
     from worker.catalogue.refresh import Tried
     from worker.channels.contract import Channel
@@ -54,6 +54,7 @@ class App:
         self._engine: Engine | None = None
         self._machine: Machine | None = None
         self._files_seen: Fingerprint | None = None
+        self._stale_seen: frozenset[str] | None = None
 
     @classmethod
     def open(
@@ -99,7 +100,23 @@ class App:
                 self._engine = self._checked_engine()
             return self._engine
 
+    def _guards(self) -> Guards:
+        """What holds this instance's machine back until a person has looked."""
+        from worker.cadence import brakes
+        from worker.cadence.machine import Guards
+        from worker.catalogue import freshness
+
+        watching, off = brakes.Brakes(self.clock), self.settings.mail.mode == "off"
+        return Guards(
+            planning=watching.hold,
+            sending=lambda conn, now: watching.hold(conn, now) or off,
+            stale=lambda conn, now: freshness.stale(conn, self.settings.sources, now),
+            noted=brakes.count_mails,
+            asks=True,
+        )
+
     def _checked_engine(self) -> Engine:
+        from worker.cadence import brakes
         from worker.db.guard import require_environment
         from worker.db.migrate import require_current
 
@@ -107,6 +124,7 @@ class App:
         try:
             require_current(engine)
             require_environment(engine, self.settings.database.environment, self.clock.now())
+            brakes.check_place(engine, self.clock.now())
         except BaseException:
             engine.dispose()
             raise
@@ -177,6 +195,8 @@ class App:
                     defaults=Defaults(book.timezone, book.language, book.country),
                     letterhead=Letterhead(mail.sender, mail.reply_to),
                     lease=mail.lease,
+                    allowance=self.settings.budget.per_contact,
+                    guards=self._guards(),
                     stop=self.stopping.is_set,
                 )
             return self._machine
@@ -194,7 +214,27 @@ class App:
         every licence is explained."""
         self.machine.sweep()
         self._watch_edits()
-        self._prove_coverage()
+        self._daily("coverage", self._prove_coverage)
+        self._daily("forecast", self._foresee_days)
+
+    def _daily(self, name: str, duty: Callable[[], None]) -> None:
+        from worker.db import heartbeats
+        from worker.db.engine import reading
+
+        now = self.clock.now()
+        with reading(self.engine) as conn:
+            last = heartbeats.last(conn, name)
+        if last is None or now - last >= timedelta(days=1):
+            duty()
+            with self.engine.begin() as conn:
+                heartbeats.beat(conn, name, now)
+
+    def _foresee_days(self) -> None:
+        from worker.cadence import brakes
+        from worker.cadence.ahead import Forecasting
+
+        asked = Forecasting(self.machine.planning.defaults, self.clock.now())
+        brakes.foresee(self.engine, asked)
 
     def _watch_edits(self) -> None:
         from worker.cadence import watch
@@ -206,14 +246,10 @@ class App:
 
     def _prove_coverage(self) -> None:
         from worker.cadence import coverage
-        from worker.db import heartbeats
 
-        now = self.clock.now()
+        active = self.machine.planning.library.active
         with self.engine.begin() as conn:
-            last = heartbeats.last(conn, "coverage")
-            if last is None or now - last >= timedelta(days=1):
-                coverage.check(conn, self.machine.planning.library.active(conn), now)
-                heartbeats.beat(conn, "coverage", now)
+            coverage.check(conn, active(conn), self.clock.now())
 
     def refresh(self) -> list[Tried]:
         """Reads the sources whose time has come, and minds the alarms about them."""
@@ -225,19 +261,30 @@ class App:
         options = Options(place=place, brake=self.pull_brake, pause=stop.wait)
         tried = refresh(self.engine, sources, self.clock, self.root, options, stop.is_set)
         watch_sources(self.engine, sources, self.clock.now())
+        self._wake_held()
         return tried
+
+    def _wake_held(self) -> None:
+        """Gives mails that a stale source held their moment back, once one is fresh again."""
+        from worker.catalogue import freshness
+        from worker.db.engine import reading
+        from worker.outbox import holds
+
+        now = self.clock.now()
+        with reading(self.engine) as conn:
+            stale = frozenset(freshness.stale(conn, self.settings.sources, now))
+        if self._stale_seen is None or self._stale_seen - stale:  # they are judged anew, each one
+            with self.engine.begin() as conn:
+                holds.wake(conn, holds.STALE, now)
+        self._stale_seen = stale
 
     def pull_brake(
         self, conn: Connection, *, kind: str, about: str, detail: str, now: datetime
     ) -> None:
-        """Stops all mails until a person has looked; one brake for each thing it is about."""
-        from sqlalchemy.dialects import postgresql, sqlite
+        """Stops all mails and opens a task that says why; one for each thing it is about."""
+        from worker.cadence import brakes
 
-        from worker.outbox.records import brakes
-
-        dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-        row = {"kind": kind, "about": about, "detail": detail, "pulled_at": now}
-        conn.execute(dialect.insert(brakes).values(row).on_conflict_do_nothing())
+        brakes.pull(conn, kind, about, detail, now)
 
     def tick(self) -> tuple[int, int]:
         """One heartbeat in the foreground: read sources, sweep, then plan and send until nothing is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,8 +15,8 @@ from worker.cadence import rehearse
 from worker.cadence.ahead import Forecasting
 from worker.cadence.explain import Explanation, explain
 from worker.cadence.facts import Timeline, Walk
-from worker.cadence.library import Defaults, Library
-from worker.cadence.records import walks
+from worker.cadence.library import Defaults
+from worker.cadence.records import steps, walks
 from worker.cadence.rules import Decision, advanced, decide
 from worker.catalogue.records import licences
 from worker.db.engine import reading
@@ -73,6 +74,21 @@ def timeline(schedule: Schedule, zone: str = "UTC", country: str | None = None) 
     return Timeline(schedule, calendar_for(schedule, zone, country))
 
 
+def foresee(walk: Walk, now: datetime, until: datetime) -> list[Decision]:
+    """All decisions of ``walk`` from ``now`` to ``until``, if nothing changes.
+
+    A step that would be done carries ``planned`` and its moment; ``until`` is not included.
+    """
+    out: list[Decision] = []
+    moment: datetime | None = now
+    while moment is not None and moment < until:
+        verdict = decide(walk, moment)
+        out += verdict.decisions
+        walk = advanced(walk, verdict.decisions, moment)
+        moment = verdict.next_at
+    return out
+
+
 def lived(walk: Walk, now: datetime) -> list[tuple[datetime, Decision]]:
     """What the engine does on a walk from ``now`` on when it looks only at announced moments."""
     out: list[tuple[datetime, Decision]] = []
@@ -104,8 +120,7 @@ class Book(World):
 
     def asked(self, **defaults: str) -> Forecasting:
         """What forecasts and explanations are made with, now."""
-        with reading(self.engine) as conn:
-            return Forecasting(Library().active(conn), Defaults(**defaults), self.now)
+        return Forecasting(Defaults(**defaults), self.now)
 
     def explained(self, key: str = "L-1") -> Explanation:
         """The story of a licence."""
@@ -138,6 +153,21 @@ class Book(World):
             for row in sorted(self.ledger(), key=lambda row: row.id)
             if row.state == "accepted"
         ]
+
+    def speaks_of(self) -> list[int]:
+        """How many licences each mail that left speaks of, in order."""
+        keys = [row.mail_key for row in self.ledger() if row.state == "accepted"]
+        query = select(steps.c.mail_key).where(steps.c.mail_key.in_(keys))
+        with reading(self.engine) as conn:
+            told = Counter(conn.execute(query).scalars())
+        return [told[key] for key in dict.fromkeys(keys)]
+
+    def person(self, account: str, email: str, **said: str) -> None:
+        """Imports a contact of an account."""
+        row = {"contact": email, "account": account, "email": email} | said
+        load = {name: f"{{{name}}}" for name in said}
+        load |= {"entity": "contact", "key": "{contact}", "account": "{account}"}
+        self._load("people", row, load | {"email": "{email}"})
 
     def alarm_details(self) -> list[str]:
         """What the open alarms say."""

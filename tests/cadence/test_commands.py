@@ -119,7 +119,8 @@ def test_plan_tells_programs_every_decision_with_its_keys_in_order(
     assert moments == sorted(moments)
     (heads,) = [row for row in ended.rows if (row["licence"], row["step"]) == ("HEADS", "heads-up")]
     assert heads["at"].startswith(applied.day(0))
-    assert heads | {"at": None} == {
+    assert heads["message"]
+    assert heads | {"at": None, "message": None} == {
         "at": None,
         "due_on": applied.day(0),
         "schedule": "renewal",

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.cadence.conftest import Book, schedule_text
 from worker.cadence import edits, flow
 from worker.cadence.edits import Outlook
-from worker.cadence.library import Defaults, Library
+from worker.cadence.library import Defaults
 from worker.db.engine import make_engine, reading
 from worker.db.types import metadata
 from worker.kernel.dates import Period
@@ -50,7 +50,7 @@ def _outlook(book: Book) -> Outlook:
     assert problems == []
     period = Period(book.now.date(), book.now.date() + timedelta(days=90))
     with reading(book.engine) as conn:
-        return edits.outlook(conn, Library(), drafts, Defaults(), book.now, period)
+        return edits.outlook(conn, drafts, Defaults(), book.now, period)
 
 
 def _effects(view: Outlook) -> list[tuple[str, str, str, str | None, str | None]]:
@@ -165,11 +165,12 @@ def test_a_narrower_audience_silences_those_outside_and_says_who(client: Book) -
     view = _edit(client, *CADENCE, audience=audience)
     assert _effects(view) == [
         ("L-2", "14-days-before", "removed", "planned 2026-12-06", None),
-        ("L-2", "3-days-after", "removed", "planned 2026-12-23", None),
+        ("L-2", "3-days-after", "removed", "cancelled (renewed) 2026-12-23", None),
     ]
     _apply(client)
     assert client.walks("L-2") == [(1, "parked", "not-in-audience")]
     client.live_until("2027-02-01")
+    assert client.walks("L-2") == [(n, "parked", "not-in-audience") for n in (1, 2)]
     assert len(client.sent()) == 4
 
 

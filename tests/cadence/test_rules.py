@@ -16,6 +16,7 @@ from tests.cadence.conftest import (
     DAY,
     WEEKDAYS,
     day,
+    foresee,
     lived,
     moment,
     schedule_of,
@@ -23,7 +24,7 @@ from tests.cadence.conftest import (
     timeline,
 )
 from worker.cadence.facts import Planned, Walk
-from worker.cadence.rules import Decision, advanced, decide, foresee
+from worker.cadence.rules import Decision, advanced, decide
 from worker.schedules.calendar import SLOT
 from worker.schedules.model import CalendarSpec, Limits, Offset, Schedule, Step
 

@@ -37,7 +37,11 @@ def test_the_sample_file_shows_the_defaults() -> None:
     loaded = load(Path(__file__).parents[2], {})
     assert loaded.settings == Settings()
     shown = {name for name, origin in loaded.origins.items() if origin != "default"}
-    assert set(loaded.origins) - shown == {"web.metrics_token", "mail.reply_to"}
+    assert set(loaded.origins) - shown == {
+        "web.metrics_token",
+        "mail.reply_to",
+        "mail.redirect_to",
+    }
 
 
 def test_a_flag_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_a_calendar_is_the_accounts_unless_the_schedule_names_another(
     schedules_zone: str, schedules_country: str, expected: tuple[str, str | None]
 ) -> None:
     spec = CalendarSpec(timezone=schedules_zone, holidays=schedules_country)
-    step = Step("a", Offset(0, "days", "on"), "task", task="Call")
+    step = Step("a", Offset(0, "days", "on"), "task")
     schedule = Schedule("s", "S", "licence-expiry", "contractual", (), spec, Limits(), (step,))
     found = calendar_for(schedule, "Europe/Warsaw", "PL")
     assert (found.tz.key, found.country) == expected

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from worker.catalogue import records
 from worker.kernel.errors import ConfigError
 from worker.schedules import conditions
+from worker.schedules.kinds.email import EmailKeys
+from worker.schedules.kinds.task import TaskKeys
 from worker.schedules.loader import SchedulesError, load_folder, load_text, load_with_notes
 from worker.schedules.model import CalendarSpec, Condition, Limits, Offset, Schedule, Span, Step
 
@@ -114,23 +116,24 @@ def test_a_whole_schedule_is_read_as_it_is_written() -> None:
                 "heads-up",
                 Offset(60, "days", "before"),
                 "email",
-                email="renewal/heads-up",
-                to=("decision-maker", "procurement", "any"),
+                EmailKeys(email="renewal/heads-up", to=("decision-maker", "procurement", "any")),
             ),
             Step(
                 "call",
                 Offset(1, "business days", "before"),
                 "task",
-                task="Call about the renewal",
-                assign_to="renewal-manager",
-                due_in=Span(2, "business days"),
+                TaskKeys(
+                    task="Call about the renewal",
+                    assign_to="renewal-manager",
+                    due_in=Span(2, "business days"),
+                ),
                 unless=frozenset({"clicked", "answered"}),
             ),
             Step(
                 "grace",
                 Offset(0, "days", "on"),
                 "email",
-                email="renewal/grace",
+                EmailKeys(email="renewal/grace"),
                 only_if=frozenset({"delivered"}),
             ),
         ),
@@ -142,7 +145,7 @@ def test_what_is_left_out_has_a_default() -> None:
     assert schedule.calendar == CalendarSpec()
     assert schedule.limits == Limits()
     assert schedule.audience == ()
-    assert schedule.steps[0].to == ("any",)
+    assert schedule.steps[0].keys.to == ("any",)
 
 
 units = st.sampled_from(["days", "business days", "weeks", "months"])
@@ -345,8 +348,9 @@ def test_an_early_hour_is_fine_where_the_clock_does_not_skip_it(zone: str, hours
         ),
         ('gather = "5"', "gather: '5' is not a number of days; write e.g. '3 days' or '2 weeks'"),
         (
-            'approve = "first-day"',
-            "approve: approval on 'first-day' does not run in this release; write 'never'",
+            'approve = "first day"',
+            "approve: 'first day' is not one of 'never', 'first-day', 'always'; "
+            "did you mean 'first-day'?",
         ),
     ],
 )
@@ -477,11 +481,6 @@ def test_an_audience_is_checked_line_by_line(line: str, said: str) -> None:
             "'technical', 'end-user', 'reseller', 'any'; did you mean 'procurement'?",
         ),
         (
-            'email = "renewal/grace"\nto = ["reseller"]',
-            "8:7: steps[0].to[0]: the role 'reseller' does not run in this release; "
-            "use the account's own roles",
-        ),
-        (
             'email = "renewal/grace"\nto = []',
             '8:6: steps[0].to: an empty list is not a list of roles; write e.g. ["decision-maker"]',
         ),
@@ -540,8 +539,6 @@ def test_a_mail_and_a_task_may_share_a_moment() -> None:
 @pytest.mark.parametrize(
     "trigger",
     [
-        "notice-deadline",
-        "licence-renewed",
         "account-dormant",
         "relationship-review",
         "survey-answered",
@@ -617,21 +614,26 @@ def test_the_name_of_the_file_is_the_identity_of_the_schedule() -> None:
     ]
 
 
-def test_grouping_is_accepted_with_a_note() -> None:
-    text = f'{HEAD}[limits]\ngroup_by = "contact"\ngather = "5 days"\n{STEP}'
+def test_gathering_without_grouping_is_accepted_with_a_note() -> None:
+    text = f'{HEAD}[limits]\ngather = "5 days"\n{STEP}'
     schedule, notes = load_with_notes(text.encode(), "schedules/r.toml", templates=TEMPLATES)
-    assert schedule.limits == Limits(group_by="contact", gather_days=5)
+    assert schedule.limits == Limits(group_by="licence", gather_days=5)
     assert [str(note) for note in notes] == [
-        "schedules/r.toml:5:12: limits.group_by: mails are not grouped yet; "
-        "for now each licence gets a mail of its own",
-        "schedules/r.toml:6:10: limits.gather: licences are not gathered yet; "
-        "for now each licence gets a mail of its own",
+        "schedules/r.toml:5:10: limits.gather: licences are gathered only where group_by is "
+        "'contact'",
+    ]
+
+
+def test_after_a_renewal_there_is_no_before() -> None:
+    assert complaints(HEAD.replace("licence-expiry", "licence-renewed") + STEP) == [
+        "schedules/renewal.toml:6:8: steps[0].when: a step of 'licence-renewed' comes on the day "
+        "or after it; write e.g. '3 business days after'"
     ]
 
 
 def test_templates_are_left_unchecked_when_nobody_says_which_there_are() -> None:
     text = HEAD + STEP.replace("heads-up", "elsewhere")
-    assert load_text(text.encode(), "s/r.toml", templates=None).steps[0].email
+    assert load_text(text.encode(), "s/r.toml", templates=None).steps[0].template
 
 
 # --- a folder ------------------------------------------------------------------------------------

@@ -13,11 +13,12 @@ from datetime import UTC, date, datetime, time
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Row, func, or_, select
+from sqlalchemy import Row, and_, func, or_, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence import store
 from worker.cadence.library import Defaults
+from worker.cadence.records import walks
 from worker.catalogue.records import licences, terms
 from worker.db import bulk
 from worker.kernel.dates import zone
@@ -80,6 +81,24 @@ def licence_ids(conn: Connection, first: date, last: date) -> list[int]:
         .order_by(licences.c.id)
     )
     return list(conn.execute(query).scalars())
+
+
+def acting_ids(conn: Connection, until: datetime) -> list[int]:
+    """Licences about which something is decided before ``until``: a walk of theirs is due, they
+    changed, or they renew by themselves."""
+    renews = and_(
+        licences.c.auto_renew,
+        licences.c.status == "active",
+        licences.c.expires_on <= until.date(),
+    )
+    found: set[int] = set()
+    for query in (
+        select(walks.c.subject_id).where(walks.c.next_at < until),
+        select(licences.c.id).where(licences.c.changed),
+        select(licences.c.id).where(renews),
+    ):
+        found |= set(conn.execute(query).scalars())
+    return sorted(found)
 
 
 def size(conn: Connection) -> int:

@@ -12,12 +12,12 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from worker.cadence import ahead, edits, flow, report
+from worker.cadence import ahead, brakes, edits, flow, report
 from worker.cadence import explain as explaining
 from worker.cadence import rehearse as rehearsing
 from worker.cadence.ahead import Forecasting
-from worker.cadence.decisions import Record, in_order
-from worker.cadence.library import Defaults, Library
+from worker.cadence.decisions import Record
+from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead
 from worker.cadence.picture import counted
 from worker.cadence.summary_page import in_plain_words
@@ -26,7 +26,7 @@ from worker.db.engine import reading
 from worker.kernel import show
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError, UsageError
-from worker.schedules.flow import Changes, Draft, changes, read_drafts
+from worker.schedules.flow import NO_CHANGES, Draft, changes, read_drafts
 from worker.schedules.loader import SchedulesError
 from worker.templating.check import check_folder
 
@@ -112,14 +112,13 @@ def plan(
     now = app.clock.now()
     first = as_of or now.date()
     period = Period(first, rehearsing.last_day(first, days))
-    with reading(app.engine) as conn:
-        if as_of is not None and as_of < now.date():
-            asked = Forecasting(edits.always_there(drafts), defaults_of(app), now, True)
-            found = list(ahead.forecast(conn, asked, period))
-            view = edits.Outlook(found, Changes((), (), ()), [], True)
-        else:
-            view = edits.outlook(conn, Library(), drafts, defaults_of(app), now, period)
-    records = [r for r in in_order(view.records) if licence in (None, r.licence)]
+    if as_of is not None and as_of < now.date():
+        asked = Forecasting(defaults_of(app), now, drafts)
+        view = edits.Outlook(ahead.replayed(app.engine, asked, period), NO_CHANGES, [], True)
+    else:
+        with reading(app.engine) as conn:
+            view = edits.outlook(conn, drafts, defaults_of(app), now, period)
+    records = [r for r in view.records if licence in (None, r.licence)]
     show.emit([_row(record, as_json) for record in records], as_json=as_json, columns=_COLUMNS)
     if not as_json:
         _summarise(records, period)
@@ -178,7 +177,7 @@ def apply(app: Wiring, yes: bool) -> None:
     now = app.clock.now()
     period = Period(now.date(), rehearsing.last_day(now.date(), 60))
     with reading(app.engine) as conn:
-        view = edits.outlook(conn, Library(), drafts, defaults_of(app), now, period)
+        view = edits.outlook(conn, drafts, defaults_of(app), now, period)
     if not view.changes:
         click.echo("Nothing to apply: the files are what runs.")
         return
@@ -186,6 +185,8 @@ def apply(app: Wiring, yes: bool) -> None:
     if not yes and not click.confirm("Apply?", err=True):
         raise FindingsError("Nothing was applied.")
     applied = flow.apply(app.engine, app.clock, drafts)
+    with app.engine.begin() as conn:
+        brakes.note(conn, view.records, now)  # what was shown is no surprise when it comes
     for label in ("added", "edited", "removed"):
         for stem in getattr(applied, label):
             click.echo(f"{stem}: {'retired' if label == 'removed' else 'runs from now on'}")
@@ -199,7 +200,7 @@ def explain(app: Wiring, licence: str, as_json: bool) -> None:
     """Say what was sent for LICENCE, what was not and why, and what is to come."""
     now = app.clock.now()
     with reading(app.engine) as conn:
-        asked = Forecasting(Library().active(conn), defaults_of(app), now)
+        asked = Forecasting(defaults_of(app), now)
         story = explaining.explain(conn, asked, licence)
     if as_json:
         show.emit([record.json() for record in story.records], as_json=True, columns=_COLUMNS)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import and_, func, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence.ahead import warm_up
+from worker.cadence.horizon import warm_up
 from worker.cadence.library import InForce
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import licences

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from worker.cadence import ahead
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
-from worker.cadence.library import Defaults, InForce, Library
+from worker.cadence.library import Defaults
 from worker.kernel.dates import Period
 from worker.schedules import flow as schedules
 from worker.schedules import store as versions
@@ -34,19 +34,6 @@ class Change:
     def record(self) -> dict[str, str | None]:
         """The change as other programs read it."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-
-def drafted(conn: Connection, drafts: Sequence[Draft], now: datetime) -> dict[str, InForce]:
-    """The schedules as they would run if the files were applied now."""
-    since = {row.schedule: row.steps_since for row in versions.active(conn)}
-    return {
-        draft.schedule.stem: InForce(
-            0,
-            draft.schedule,
-            schedules.steps_since(draft, since.get(draft.schedule.stem), now),
-        )
-        for draft in drafts
-    }
 
 
 def effect(before: Iterable[Record], after: Iterable[Record]) -> list[Change]:
@@ -96,11 +83,6 @@ def _kind(was: Record | None, comes: Record | None) -> str:
     return "moved" if was.decision == comes.decision else "other-decision"
 
 
-def always_there(drafts: Sequence[Draft]) -> dict[str, InForce]:
-    """The schedules as if they had always run: for looking at the past."""
-    return {draft.schedule.stem: InForce(0, draft.schedule, {}) for draft in drafts}
-
-
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """A forecast, and how it differs from what runs now."""
@@ -112,24 +94,14 @@ class Outlook:
 
 
 def outlook(
-    conn: Connection,
-    library: Library,
-    drafts: Sequence[Draft],
-    defaults: Defaults,
-    now: datetime,
-    period: Period,
+    conn: Connection, drafts: Sequence[Draft], defaults: Defaults, now: datetime, period: Period
 ) -> Outlook:
     """What will happen in ``period`` if the files are applied as they are, live state included."""
-    running = library.active(conn)
     changes = schedules.changes(conn, drafts)
-    asked = dict(running)
-    if changes:
-        fresh = drafted(conn, drafts, now)
-        asked = {stem: running.get(stem, fresh[stem]) for stem in fresh}
-        asked |= {stem: fresh[stem] for stem in (*changes.added, *changes.edited)}
-    records = list(ahead.forecast(conn, Forecasting(asked, defaults, now), period))
-    effects: list[Change] = []
-    if changes and running:
-        before = ahead.forecast(conn, Forecasting(running, defaults, now), period)
-        effects = effect(before, records)
-    return Outlook(records, changes, effects, bool(running))
+    running = Forecasting(defaults, now)
+    if not changes:
+        return Outlook(ahead.forecast(conn, running, period), changes, [], True)
+    records = ahead.forecast(conn, replace(running, drafts=drafts), period)
+    applied = bool(versions.active_ids(conn))
+    effects = effect(ahead.forecast(conn, running, period), records) if applied else []
+    return Outlook(records, changes, effects, applied)

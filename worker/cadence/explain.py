@@ -10,15 +10,17 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, store
+from worker.cadence import load, recorded, store
 from worker.cadence.ahead import Forecasting, forecast_of
-from worker.cadence.decisions import Record, in_order, outcome
+from worker.cadence.decisions import Record, in_order
 from worker.cadence.facts import Planned, Timeline, account_slot
+from worker.cadence.horizon import SHIFT
+from worker.cadence.library import Library
+from worker.cadence.recorded import Reading
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import licences, terms
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError, did_you_mean
-from worker.outbox import store as outbox
 from worker.schedules.calendar import SLOT
 
 
@@ -49,16 +51,30 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     known = conn.execute(
         select(walks).where(walks.c.subject_id == licence_id).order_by(walks.c.cycle)
     ).all()
-    everything = Period(date.min, date(9000, 1, 1))
-    records = [
-        *_past(conn, asked, row, known),
-        *(record for record in forecast_of(conn, asked, everything, [licence_id])),
-    ]
+    told = Reading(Library().active(conn), asked.defaults, asked.now)
+    coming = forecast_of(conn, asked, _to_come(told, row), [licence_id])
+    records = [*_past(conn, told, row, known), *(r for r in coming if _speaks(r, row))]
     spoken = {record.cycle for record in records if record.decision != "nothing"}
     if not spoken:
         records = _silence(row, known) or records
     records = [r for r in records if r.reason != "done" or r.cycle not in spoken]
-    return Explanation(row, held, known, in_order(records), _sums(asked, row, held))
+    return Explanation(row, held, known, in_order(records), _sums(told, row, held))
+
+
+def _speaks(record: Record, row: Row[Any]) -> bool:
+    """Whether a forecast tells of this licence; that an old term gets no more is no news."""
+    told = record.decision != "nothing" or record.cycle == row.licence_term
+    return told and record.licence == str(row.licence_key)
+
+
+def _to_come(told: Reading, row: Row[Any]) -> Period:
+    """Until the last step of the licence's current term; the day before yesterday is in it too,
+    for what is late."""
+    last = told.now
+    for inforce in told.schedules.values():
+        line = load.line_of(inforce, row, told.defaults)
+        last = max(last, line.last_moment(row.licence_expires_on))
+    return Period(date.min, (last + SHIFT).date())
 
 
 def _find(conn: Connection, key: str) -> int:
@@ -72,13 +88,8 @@ def _find(conn: Connection, key: str) -> int:
     return int(found)
 
 
-def _zone_line(asked: Forecasting, row: Row[Any], schedule: str) -> Timeline | None:
-    inforce = asked.schedules.get(schedule)
-    return load.line_of(inforce, row, asked.defaults) if inforce else None
-
-
 def _past(
-    conn: Connection, asked: Forecasting, row: Row[Any], known: Sequence[Row[Any]]
+    conn: Connection, told: Reading, row: Row[Any], known: Sequence[Row[Any]]
 ) -> Iterator[Record]:
     by_walk = {walk.id: walk for walk in known}
     if not by_walk:
@@ -86,68 +97,28 @@ def _past(
     decided = conn.execute(
         select(steps).where(steps.c.walk_id.in_(list(by_walk))).order_by(steps.c.id)
     ).all()
-    keys = [step.mail_key for step in decided if step.mail_key]
-    mails: dict[str, list[Any]] = {}
-    for mail in outbox.of_mails(conn, keys):
-        mails.setdefault(mail.mail_key, []).append(mail)
+    mails = recorded.mails_of(conn, [step.mail_key for step in decided if step.mail_key])
     for step in decided:
         walk = by_walk[step.walk_id]
-        yield past_record(step, walk, row, mails.get(step.mail_key or "", []), asked)
-
-
-def past_record(
-    step: Row[Any], walk: Any, row: Any, mails: Sequence[Any], asked: Forecasting
-) -> Record:
-    """A recorded decision, with what the ledger made of it."""
-    decision, reason = outcome(step.decision, step.reason, mails)
-    line = _zone_line(asked, row, walk.schedule)
-    at = step.at.astimezone(line.calendar.tz) if line else step.at
-    people = tuple(mail.address for mail in mails)
-    return Record(
-        at=at,
-        due_on=step.due_on,
-        schedule=walk.schedule,
-        step=step.step,
-        kind=step.kind,
-        subject=row.licence_key,
-        licence=row.licence_key,
-        account=row.account_key,
-        cycle=walk.cycle,
-        decision=decision,
-        reason=reason,
-        to=people or ((step.recipient,) if step.recipient else ()),
-        message=step.mail_key,
-    )
+        yield recorded.record(step, walk, row, mails.get(step.mail_key or "", []), told)
 
 
 def _silence(row: Any, known: Sequence[Row[Any]]) -> list[Record]:
-    """Why a licence has no decisions at all: the reasons of its walks."""
+    """Why a licence has no decisions at all: the reasons of its walks on the current term."""
     return [
-        Record(
-            at=None,
-            due_on=None,
-            schedule=walk.schedule,
-            step=None,
-            kind=None,
-            subject=row.licence_key,
-            licence=row.licence_key,
-            account=row.account_key,
-            cycle=walk.cycle,
-            decision="nothing",
-            reason=walk.reason,
-        )
+        recorded.nothing(row.licence_key, row.account_key, walk.cycle, walk.reason)
         for walk in known
-        if walk.reason
+        if walk.reason and walk.cycle == row.licence_term
     ]
 
 
 def _sums(
-    asked: Forecasting, row: Row[Any], held: Sequence[Row[Any]]
+    told: Reading, row: Row[Any], held: Sequence[Row[Any]]
 ) -> dict[tuple[str, int, str], str]:
     sums = {}
     slot = account_slot(row.account_key)
-    for stem, inforce in asked.schedules.items():
-        line = load.line_of(inforce, row, asked.defaults)
+    for stem, inforce in told.schedules.items():
+        line = load.line_of(inforce, row, told.defaults)
         for term in held:
             if term.number is None:
                 continue

@@ -22,6 +22,7 @@ class Planned:
     due_on: date
     day: date | None
     opens_at: datetime  # the opening of ``day``, or of ``due_on`` when there is none
+    first_at: datetime | None = None  # of a step that was put off: its opening before that
 
 
 class Present(NamedTuple):
@@ -86,7 +87,9 @@ class Walk:
     ``done`` maps the steps that have been decided to their decisions. ``left`` says why the walk
     is over (``renewed``, ``cancelled``, ``ended``), ``mailed_on`` the client's civil days on which
     it mailed, ``happened`` what the conditions of steps ask about (``clicked``, ``task-open`` …),
-    ``steps_since`` since when each step has been in the schedule.
+    ``steps_since`` since when each step has been in the schedule, ``put_off`` until when a step
+    has to wait, ``overtaken_by`` which steps were decided while one waited. A walk is ``stopped``
+    while staff want nothing to be done.
     """
 
     line: Timeline
@@ -99,6 +102,9 @@ class Walk:
     mailed_on: frozenset[date] = frozenset()
     happened: frozenset[str] = frozenset()
     steps_since: Mapping[str, datetime] = field(default_factory=dict)
+    put_off: Mapping[str, datetime] = field(default_factory=dict)
+    overtaken_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    stopped: bool = False
 
 
 def account_slot(account_key: str) -> int:

@@ -3,23 +3,27 @@ has come are judged, and what is decided is recorded and done in one transaction
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Engine, Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, store
+from worker.cadence import entering, load, store
 from worker.cadence.facts import Timeline
-from worker.cadence.kinds.contract import Acted, Action
+from worker.cadence.gathering import Judged, pull_in
+from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.cadence.kinds.table import KINDS
 from worker.cadence.library import Defaults, InForce, Library
-from worker.cadence.rules import Decision, decide
+from worker.cadence.rules import Decision, advanced, decide
+from worker.catalogue import renewing, stops
 from worker.catalogue import store as catalogue
+from worker.catalogue.stops import Stops
 from worker.kernel.clock import Clock
+from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
 from worker.schedules import flow as schedules
 from worker.schedules import store as versions
 
@@ -28,12 +32,16 @@ BATCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """What the engine plans with."""
+    """What the engine plans with. ``held`` says whether a person has to look before anything is
+    decided; ``noted`` is told how many mails a batch decided on, in its transaction."""
 
     engine: Engine
     clock: Clock
     library: Library
     defaults: Defaults
+    allowance: Allowance = USUAL_ALLOWANCE
+    held: Callable[[Connection, datetime], bool] = lambda conn, now: False
+    noted: Callable[[Connection, Mapping[date, int], datetime], None] = lambda conn, days, now: None
 
 
 def plan_batch(planning: Planning, limit: int = BATCH) -> int:
@@ -43,61 +51,15 @@ def plan_batch(planning: Planning, limit: int = BATCH) -> int:
     each takes rows that no other holds.
     """
     with planning.engine.begin() as conn:
-        changed = follow_changes(conn, planning, planning.clock.now(), limit)
+        now = planning.clock.now()
+        if planning.held(conn, now):
+            return 0
+        changed = renewing.renew_automatically(conn, now, planning.defaults.timezone, limit)
+        changed += entering.follow_changes(conn, planning, now, limit)
         if not changed:
-            return advance(conn, planning, planning.clock.now(), limit)
+            return advance(conn, planning, now, limit)
     with planning.engine.begin() as conn:
         return changed + advance(conn, planning, planning.clock.now(), limit)
-
-
-def follow_changes(conn: Connection, planning: Planning, now: datetime, limit: int) -> int:
-    """Starts the walks of new terms, and wakes the walks of licences that changed."""
-    ids = catalogue.take_changed(conn, limit)
-    if not ids:
-        return 0
-    walks: dict[tuple[str, int], list[Row[Any]]] = defaultdict(list)
-    for walk in store.walks_of(conn, ids):
-        walks[walk.schedule, walk.subject_id].append(walk)
-    rows = store.subjects(conn, ids)
-    fresh: list[tuple[Any, ...]] = []
-    awake: list[int] = []
-    for inforce in planning.library.active(conn).values():
-        for row in rows:
-            mine = walks.get((inforce.schedule.stem, row.licence_id), [])
-            current = [walk for walk in mine if walk.cycle == row.licence_term]
-            awake += [walk.id for walk in mine if walk in current or walk.state != "ended"]
-            if not current and row.licence_status == "active":
-                fresh.append(_start(inforce, row, planning.defaults, now))
-    store.add_walks(conn, fresh)
-    store.wake(conn, awake, now)
-    return len(ids)
-
-
-def _start(inforce: InForce, row: Row[Any], defaults: Defaults, now: datetime) -> tuple[Any, ...]:
-    """A new walk, in the order of ``store.NEW_WALK``, with the moment of its first look."""
-    line = load.line_of(inforce, row, defaults)
-    anchor = row.licence_expires_on
-    state, reason, next_at = "active", None, None
-    if line.last_moment(anchor) <= now:
-        state, reason = "ended", "history"
-    elif not load.in_audience(inforce, row):
-        state, reason = "parked", "not-in-audience"
-    else:
-        verdict = decide(load.walk_of(row, inforce, line, now), now)
-        next_at = now if verdict.decisions else verdict.next_at
-    stem = inforce.schedule.stem
-    return stem, row.licence_id, row.licence_term, anchor, now, next_at, state, reason
-
-
-@dataclass(slots=True)
-class _Step:
-    """One decision on its way into the database."""
-
-    row: Row[Any]
-    decision: Decision
-    line: Timeline
-    version_id: int
-    acted: Acted | None = None
 
 
 def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> int:
@@ -105,6 +67,19 @@ def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> 
     rows = store.take_due(conn, now, limit)
     if not rows:
         return 0
+    standing = stops.standing(conn)
+    judged = list(_judged(conn, planning, rows, standing, now))
+    judged += pull_in(conn, judged, planning.defaults, standing, now)
+    mails = _carry_out(conn, judged, Occasion(now, planning.allowance, standing))
+    store.move_walks(conn, [_moved(one) for one in judged])
+    if mails:
+        planning.noted(conn, Counter(mails.values()), now)
+    return len(rows)
+
+
+def _judged(
+    conn: Connection, planning: Planning, rows: Sequence[Row[Any]], standing: Stops, now: datetime
+) -> Iterator[Judged]:
     active = planning.library.active(conn)
     lines = {
         row.walk_id: load.line_of(active[row.walk_schedule], row, planning.defaults)
@@ -115,90 +90,138 @@ def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> 
     if revived:
         store.forget_cancelled(conn, revived)
     known = load.histories(conn, sorted(lines), now, lines)
-    decided: list[_Step] = []
-    moved: list[tuple[Any, ...]] = []
     for row in rows:
         inforce = active.get(row.walk_schedule)
         if inforce is None:
-            moved.append(_moved(row, row.walk_first_act_at, None, "ended", "schedule-removed"))
+            yield _at_rest(row, None, "ended", "schedule-removed")
             continue
-        line = lines[row.walk_id]
         history = known.get(row.walk_id, load.NOTHING)
-        place, decisions = _judge(row, inforce, line, history, now)
-        moved.append(place)
-        decided += [_Step(row, item, line, inforce.version_id) for item in decisions]
-    _carry_out(conn, decided, now)
-    store.move_walks(conn, moved)
-    return len(rows)
+        yield _judge(row, inforce, lines[row.walk_id], history, standing, now)
 
 
 def _revives(row: Row[Any]) -> bool:
     """A walk that had ended for a reason that may have gone away, as its licence is active."""
     return (
         row.walk_state == "ended"
-        and row.walk_reason in ("cancelled", "ended", "schedule-removed", "history")
+        and row.walk_reason in _MAY_GO_AWAY
         and load.left(row, row.walk_cycle) is None
     )
 
 
+_OVER = ("history", "deadline-past")
+_MAY_GO_AWAY = ("cancelled", "ended", "schedule-removed", *_OVER)
+
+
+def _at_rest(row: Row[Any], inforce: InForce | None, state: str, reason: str) -> Judged:
+    """A walk about which nothing is decided, until something changes."""
+    return Judged(
+        row, inforce, None, [], row.walk_anchor_on, row.walk_first_act_at, None, state, reason
+    )
+
+
 def _judge(
-    row: Row[Any], inforce: InForce, line: Timeline, history: load.History, now: datetime
-) -> tuple[tuple[Any, ...], Sequence[Decision]]:
-    """Where the walk stands from now on, and what is decided about its steps."""
+    row: Row[Any],
+    inforce: InForce,
+    line: Timeline,
+    history: load.History,
+    standing: Stops,
+    now: datetime,
+) -> Judged:
+    """What is decided about a walk's steps, and where it stands from now on."""
     gone = load.left(row, row.walk_cycle)
-    if row.walk_reason == "history" and line.last_moment(row.licence_expires_on) <= now:
-        return _moved(row, row.walk_first_act_at, None, "ended", "history"), ()
+    if gone and row.walk_state == "parked":
+        return _at_rest(row, inforce, "parked", row.walk_reason)
+    anchor = load.anchor_of(inforce, row, gone)
+    if anchor is None:
+        return _at_rest(row, inforce, "parked", entering.missing(inforce))
+    if row.walk_reason in _OVER and entering.is_over(row.walk_reason, line, anchor, now):
+        return _at_rest(row, inforce, "ended", row.walk_reason)
     if gone is None and not load.in_audience(inforce, row):
-        return _moved(row, row.walk_first_act_at, None, "parked", "not-in-audience"), ()
+        return _at_rest(row, inforce, "parked", "not-in-audience")
     since = now if row.walk_state == "parked" or _revives(row) else row.walk_first_act_at
-    anchor = row.licence_expires_on if gone != "renewed" else row.walk_anchor_on
-    walk = load.walk_of(row, inforce, line, since, anchor=anchor, gone=gone, history=history)
+    walk = load.walk_of(
+        row,
+        inforce,
+        line,
+        since,
+        anchor=anchor,
+        gone=gone,
+        history=history,
+        stopped=gone is None and load.is_stopped(standing, row, line, now),
+    )
     verdict = decide(walk, now)
     state, reason = "active", None
     if gone:
         state, reason = "ended", gone
     elif verdict.next_at is None:
         state, reason = "ended", "completed"
-    return _moved(row, since, verdict.next_at, state, reason), verdict.decisions
+    after = advanced(walk, verdict.decisions, now) if verdict.decisions else walk
+    return Judged(
+        row, inforce, after, [*verdict.decisions], anchor, since, verdict.next_at, state, reason
+    )
 
 
-def _moved(
-    row: Row[Any], since: datetime, next_at: datetime | None, state: str, reason: str | None
-) -> tuple[Any, ...]:
-    """A row for ``store.move_walks``. A walk on an older term keeps the anchor it had."""
-    own = row.walk_cycle == row.licence_term
-    anchor = row.licence_expires_on if own else row.walk_anchor_on
-    return row.walk_id, anchor, since, next_at, state, reason
-
-
-def _carry_out(conn: Connection, decided: Sequence[_Step], now: datetime) -> None:
-    """Does what was decided, kind by kind, and records every decision."""
-    for name, kind in KINDS.items():
-        going = [
-            step
-            for step in decided
-            if step.decision.decision == "planned" and step.decision.step.kind == name
-        ]
-        if going:
-            actions = [Action(s.row, s.decision, s.line, s.version_id) for s in going]
-            for step, acted in zip(going, kind.act(conn, actions, now), strict=True):
-                step.acted = acted
-    store.add_steps(conn, [_recorded(step, now) for step in decided])
-
-
-def _recorded(step: _Step, now: datetime) -> tuple[Any, ...]:
-    decision = step.decision
-    acted = step.acted or Acted(decision.decision, decision.reason)
+def _moved(one: Judged) -> tuple[Any, ...]:
+    """A row for ``store.move_walks``."""
     return (
-        step.row.walk_id,
+        one.row.walk_id,
+        one.anchor_on,
+        one.first_act_at,
+        one.next_at,
+        one.state,
+        one.reason,
+    )
+
+
+def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> dict[str, date]:
+    """Does what was decided, kind by kind, and records every decision; the days of new mails."""
+    decided = [(one, decision) for one in judged for decision in one.decisions]
+    acted: dict[int, Acted] = {}
+    for name, kind in KINDS.items():
+        places = [
+            place
+            for place, (_, decision) in enumerate(decided)
+            if decision.decision == "planned" and decision.step.kind == name
+        ]
+        if places:
+            actions = [_action(*decided[place]) for place in places]
+            acted |= zip(places, kind.act(conn, actions, on), strict=True)
+    rows = []
+    waited: list[tuple[int, str]] = []
+    mails: dict[str, date] = {}
+    for place, (one, decision) in enumerate(decided):
+        done = acted.get(place)
+        rows.append(_recorded(one, decision, done or Acted(decision.decision, decision.reason), on))
+        if one.walk is not None and decision.step.id in one.walk.put_off:
+            waited.append((one.row.walk_id, decision.step.id))
+        if done and done.until:
+            one.next_at = min(one.next_at or done.until, done.until)
+            one.state, one.reason = "active", None
+        if done and done.mail_key and decision.step.mails:
+            mails[done.mail_key] = one.line.calendar.today(on.now)
+    store.forget_put_off(conn, waited)
+    store.add_steps(conn, rows)
+    return mails
+
+
+def _action(one: Judged, decision: Decision) -> Action:
+    assert one.walk is not None
+    assert one.inforce is not None
+    return Action(one.row, decision, one.walk, one.inforce.version_id)
+
+
+def _recorded(one: Judged, decision: Decision, acted: Acted, on: Occasion) -> tuple[Any, ...]:
+    assert one.inforce is not None
+    return (
+        one.row.walk_id,
         decision.step.id,
         decision.step.kind,
         acted.decision,
         acted.reason,
         decision.due_on,
-        decision.at,
-        now,
-        step.version_id,
+        acted.until or decision.at,
+        on.now,
+        one.inforce.version_id,
         acted.mail_key,
         acted.recipient,
     )

@@ -14,6 +14,8 @@ from worker.cadence import store
 from worker.cadence.audience import matches
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.library import Defaults, InForce
+from worker.cadence.triggers import TRIGGERS
+from worker.catalogue.stops import Stops
 from worker.outbox import store as outbox
 
 
@@ -23,6 +25,8 @@ class History(NamedTuple):
     done: Mapping[str, str]
     mailed: Mapping[str, frozenset[date]]  # mail key -> civil days, of the last two days only
     happened: frozenset[str] = frozenset()
+    put_off: Mapping[str, datetime] = MappingProxyType({})
+    numbers: Mapping[str, int] = MappingProxyType({})  # the order in which steps were decided
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -36,25 +40,36 @@ def histories(
 ) -> dict[int, History]:
     """The decisions of these walks, and on which days of theirs they mailed lately."""
     done: dict[int, dict[str, str]] = {}
-    recent: dict[str, int] = {}
-    for walk_id, step, decision, key in store.decided_on(conn, walk_ids, now):
+    recent: dict[str, list[int]] = {}
+    put_off: dict[int, dict[str, datetime]] = {}
+    numbers: dict[int, dict[str, int]] = {}
+    for walk_id, step, decision, key, until, number in store.decided_on(conn, walk_ids, now):
+        numbers.setdefault(walk_id, {})[step] = number
+        if until is not None:
+            put_off.setdefault(walk_id, {})[step] = until
+            done.setdefault(walk_id, {})
+            continue
         if walk_id in done:
             done[walk_id][step] = decision
         else:
             done[walk_id] = {step: decision}
         if key is not None:
-            recent[key] = walk_id
+            recent.setdefault(key, []).append(walk_id)
     mailed: dict[int, dict[str, frozenset[date]]] = {}
     for key, day, sent in outbox.lately(conn, list(recent), now):
-        walk_id = recent[key]
-        days = {zones[walk_id].calendar.today(sent) if sent else day}
-        known = mailed.setdefault(walk_id, {})
-        known[key] = known.get(key, frozenset()) | days
+        days = {zones[recent[key][0]].calendar.today(sent) if sent else day}
+        for walk_id in recent[key]:  # one mail speaks of several licences
+            known = mailed.setdefault(walk_id, {})
+            known[key] = known.get(key, frozenset()) | days
     asking = [walk_id for walk_id in done if zones[walk_id].asks_for_tasks]
     tasks = store.with_open_tasks(conn, asking)
     return {
         walk_id: History(
-            steps, mailed.get(walk_id, _NOTHING), _TASK_OPEN if walk_id in tasks else _NEVER
+            steps,
+            mailed.get(walk_id, _NOTHING),
+            _TASK_OPEN if walk_id in tasks else _NEVER,
+            put_off.get(walk_id, _NOTHING),
+            numbers[walk_id],
         )
         for walk_id, steps in done.items()
     }
@@ -82,22 +97,43 @@ def left(row: Row[Any], cycle: int) -> str | None:
     return None if row.licence_status == "active" else str(row.licence_status)
 
 
+def anchor_of(inforce: InForce, row: Row[Any], gone: str | None = None) -> date | None:
+    """The day that a walk's steps count from, off a row with walk_ and licence_ columns; ``None``
+    when there is none at the moment. A walk on an older term keeps the day it had."""
+    trigger = TRIGGERS[inforce.schedule.trigger]
+    if trigger.fixed or gone == "renewed":
+        day: date = row.walk_anchor_on
+        return day
+    return trigger.anchor(row)
+
+
+def is_stopped(stops: Stops, row: Row[Any], line: Timeline, now: datetime) -> bool:
+    """Whether staff want nothing to be done about this licence now."""
+    if not stops:
+        return False
+    today = line.at(now).today
+    return stops.hold("licence", row.licence_id, today) or stops.hold(
+        "account", row.licence_account_id, today
+    )
+
+
 def walk_of(
     row: Row[Any],
     inforce: InForce,
     line: Timeline,
     first_act_at: datetime,
     *,
-    anchor: date | None = None,
+    anchor: date,
     gone: str | None = None,
     history: History = NOTHING,
     without: tuple[str, str] | None = None,
+    stopped: bool = False,
 ) -> Walk:
     """The walk of one row with licence_ and account_ columns.
 
-    ``anchor`` is the expiry of an older term that the walk is on; ``without`` names a step and
-    its mail as (step, mail key): the walk as if they did not exist.
+    ``without`` names a step and its mail as (step, mail key): the walk as if they did not exist.
     """
+    in_term = TRIGGERS[inforce.schedule.trigger].in_term
     done, mailed = history.done, history.mailed
     if without:
         step, key = without
@@ -106,12 +142,26 @@ def walk_of(
     return Walk(
         line=line,
         slot=account_slot(row.account_key),
-        anchor_on=anchor or row.licence_expires_on,
-        starts_on=row.licence_starts_on,
+        anchor_on=anchor,
+        starts_on=row.licence_starts_on if in_term else None,
         first_act_at=first_act_at,
         left=gone,
         done=done,
         mailed_on=frozenset().union(*mailed.values()) if mailed else frozenset(),
         happened=history.happened,
         steps_since=inforce.steps_since,
+        put_off=history.put_off,
+        overtaken_by=_overtaken_by(history, [*history.put_off, *(without or ())[:1]]),
+        stopped=stopped,
     )
+
+
+def _overtaken_by(history: History, waiting: Sequence[str]) -> Mapping[str, frozenset[str]]:
+    """For each step that waits, those that were decided after it."""
+    if not waiting:
+        return _NOTHING
+    numbers = history.numbers
+    return {
+        step: frozenset(s for s, number in numbers.items() if number > numbers.get(step, number))
+        for step in waiting
+    }

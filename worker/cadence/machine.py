@@ -3,9 +3,9 @@ the clock, the channel and the database differ."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 
 from sqlalchemy import Engine
@@ -18,6 +18,7 @@ from worker.cadence.recheck import Rechecker
 from worker.channels.contract import Channel, Mail
 from worker.db.engine import reading
 from worker.kernel.clock import Clock
+from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
 from worker.outbox import flow as outbox
 from worker.outbox.flow import Sending
 from worker.outbox.rules import Go, Trouble
@@ -66,6 +67,21 @@ class Machine:
         return outbox.sweep(self.sending)
 
 
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What holds the machine back until a person has looked. Without any, as in a rehearsal,
+    nothing does: approvals are taken as given."""
+
+    planning: Callable[[Connection, datetime], bool] = lambda conn, now: False
+    sending: Callable[[Connection, datetime], bool] = lambda conn, now: False
+    stale: Callable[[Connection, datetime], Collection[str]] = lambda conn, now: ()
+    noted: Callable[[Connection, Mapping[date, int], datetime], None] = lambda conn, days, now: None
+    asks: bool = False
+
+
+UNGUARDED = Guards()
+
+
 def build(
     engine: Engine,
     clock: Clock,
@@ -74,6 +90,8 @@ def build(
     defaults: Defaults,
     letterhead: Letterhead,
     lease: timedelta,
+    allowance: Allowance = USUAL_ALLOWANCE,
+    guards: Guards = UNGUARDED,
     stop: Callable[[], bool] = lambda: False,
     pause: Callable[[str], None] = lambda label: None,
 ) -> Machine:
@@ -97,15 +115,18 @@ def build(
         return Mail(rendered.subject, rendered.language, raw)
 
     return Machine(
-        Planning(engine, clock, library, defaults),
+        Planning(engine, clock, library, defaults, allowance, guards.planning, guards.noted),
         Sending(
             engine=engine,
             clock=clock,
             channel=channel,
-            recheck=Rechecker(library, defaults, letterhead.view),
+            recheck=Rechecker(
+                library, defaults, letterhead.view, allowance, guards.stale, guards.asks
+            ),
             compose=compose,
             tell=_tell,
             lease=lease,
+            held=guards.sending,
             stop=stop,
             pause=pause,
         ),

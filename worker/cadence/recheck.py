@@ -7,18 +7,24 @@ now" may the mail go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence import load, store
-from worker.cadence.facts import Timeline
+from worker.cadence.budget import day_with_room
+from worker.cadence.facts import Timeline, Walk, account_slot
+from worker.cadence.ladder import why_silent
 from worker.cadence.library import Defaults, InForce, Library
-from worker.cadence.rules import Decision, decide
+from worker.cadence.rules import Decision, decide, gather
+from worker.catalogue import stops
+from worker.catalogue.stops import Stops
+from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
+from worker.outbox import holds
 from worker.outbox import store as outbox
 from worker.outbox.rules import Drop, Go, Verdict, Wait
 from worker.outbox.store import Message
@@ -29,15 +35,23 @@ from worker.templating.context import (
     MailContext,
     SenderView,
 )
+from worker.worklist import store as worklist
 
 
 @dataclass(frozen=True, slots=True)
 class Rechecker:
-    """Answers the ledger; ``sender`` is the human in whose name mails go out."""
+    """Answers the ledger.
+
+    ``sender`` is the human in whose name mails go out where the account has none. ``stale`` names
+    the sources that are too old to mail by. A rehearsal takes approvals as given.
+    """
 
     library: Library
     defaults: Defaults
     sender: SenderView
+    allowance: Allowance = USUAL_ALLOWANCE
+    stale: Callable[[Connection, datetime], Collection[str]] = lambda conn, now: ()
+    asks: bool = True
 
     def __call__(
         self, conn: Connection, messages: Sequence[Message], now: datetime
@@ -51,13 +65,15 @@ class Rechecker:
         }
 
     def _judged(self, view: _View, message: Message) -> list[_Judged]:
-        """Every step that travels in the mail, as it is judged now."""
-        contact = view.contacts.get(message.contact_id or 0)
-        moved = contact is None or contact.email != message.address
-        return [
-            _Judged(row, self._judge(view, message, row), moved)
-            for row in view.steps.get(message.mail_key, [])
-        ]
+        """Every step that travels in the mail, as it is judged now.
+
+        A licence that was pulled in goes along while one is there whose own day has come.
+        """
+        found = [self._judge(view, message, row) for row in view.steps.get(message.mail_key, [])]
+        due = [one.verdict.due_on for one in found if isinstance(one.verdict, Decision) and one.due]
+        if not due or all(one.due for one in found):
+            return found
+        return [one if one.due else _gathered(one, min(due), view.now) for one in found]
 
     def _verdict(
         self,
@@ -76,46 +92,85 @@ class Rechecker:
         contact = view.contacts.get(message.contact_id or 0)
         if not good or contact is None:
             return stopped
+        wait = self._wait(conn, view, message, good)
+        if wait:
+            return wait
         go = self._go(view, contact, good)
         if (go.version_id, go.template) != (message.version_id, message.template):
             outbox.reword(conn, message.id, go.version_id, go.template)
         return go
 
-    def _judge(self, view: _View, message: Message, row: Row[Any]) -> Decision | datetime | None:
+    def _wait(
+        self, conn: Connection, view: _View, message: Message, good: Sequence[_Judged]
+    ) -> Wait | None:
+        """What a mail that could go has to wait for."""
+        if view.stale and any(one.row.licence_source in view.stale for one in good):
+            return Wait(None, holds.STALE)
+        inforce, line = view.active[good[0].row.walk_schedule], view.lines[good[0].row.walk_id]
+        today = line.calendar.today(view.now)
+        approve = inforce.schedule.limits.approve
+        if self.asks and approve != "never":
+            each_day = approve == "always"
+            answer = holds.ask(conn, inforce.version_id, today, view.now, each_day=each_day)
+            if answer.asked:
+                worklist.open_tasks(conn, [_question(inforce, today)], view.now)
+            if not answer.approved:
+                return Wait(None, holds.APPROVAL)
+        if inforce.schedule.mail_class == "contractual":
+            return None
+        got = outbox.mailed_on(conn, [message.address], today - timedelta(self.allowance.days))
+        days = [day for day, key in got.get(message.address, ()) if key != message.mail_key]
+        if day_with_room(days, today, self.allowance) == today:
+            return None
+        tomorrow = line.calendar.next_opening(line.calendar.closes_at(today), view.slot(good[0]))
+        return Wait(tomorrow, "budget")
+
+    def _judge(self, view: _View, message: Message, row: Row[Any]) -> _Judged:
         """The decision about the step now; else when to look again; else nothing."""
         inforce = view.active.get(row.walk_schedule)
         if inforce is None:
-            return None
+            return _Judged(row, None, None, moved=False)
+        contact = view.contacts.get(message.contact_id or 0)
+        line = view.lines[row.walk_id]
+        moved = (
+            contact is None
+            or contact.email != message.address
+            or why_silent(contact, inforce.schedule.mail_class, view.stops, line.at(view.now).today)
+            is not None
+        )
         gone = load.left(row, row.walk_cycle)
-        if gone is None and not load.in_audience(inforce, row):
-            return view.now
+        anchor = load.anchor_of(inforce, row, gone)
+        if anchor is None or (gone is None and not load.in_audience(inforce, row)):
+            return _Judged(row, None, view.now, moved)
         walk = load.walk_of(
             row,
             inforce,
-            view.lines[row.walk_id],
+            line,
             row.walk_first_act_at,
-            anchor=row.licence_expires_on if gone != "renewed" else row.walk_anchor_on,
+            anchor=anchor,
             gone=gone,
             history=view.histories.get(row.walk_id, load.NOTHING),
             without=(row.step, message.mail_key),
+            stopped=gone is None and load.is_stopped(view.stops, row, line, view.now),
         )
         verdict = decide(walk, view.now)
         for decision in verdict.decisions:
             if decision.step.id == row.step:
-                return decision
-        return verdict.next_at
+                return _Judged(row, walk, decision, moved)
+        return _Judged(row, walk, verdict.next_at, moved)
 
     def _go(self, view: _View, contact: Row[Any], good: Sequence[_Judged]) -> Go:
         rows = [one.row for one in good]
         row, verdict = rows[0], good[0].verdict
         assert isinstance(verdict, Decision)
+        inforce = view.active[row.walk_schedule]
         today = view.lines[row.walk_id].calendar.today(view.now)
         languages = (contact.language, row.account_language, self.defaults.language)
         return Go(
-            _context(self.sender, contact, rows, today),
+            _context(view.sender(row, self.sender), contact, rows, today),
             tuple(language for language in languages if language),
-            view.active[row.walk_schedule].version_id,
-            verdict.step.email or "",
+            inforce.version_id,
+            verdict.step.template or "",
         )
 
 
@@ -123,10 +178,11 @@ class Rechecker:
 class _Judged:
     """One step of a mail: the decision about it now, else when to look again, else nothing.
 
-    ``moved``: the contact is no longer reached at the address that the mail was written to.
+    ``moved``: the contact is not to be reached any more at the address the mail was written to.
     """
 
     row: Row[Any]
+    walk: Walk | None
     verdict: Decision | datetime | None
     moved: bool
 
@@ -136,12 +192,21 @@ class _Judged:
         verdict = self.verdict
         if not isinstance(verdict, Decision) or verdict.decision != "planned":
             return False
-        return verdict.step.kind == "email"
+        return verdict.step.mails
 
     @property
     def goes(self) -> bool:
         """Whether it may go in this mail."""
         return self.due and not self.moved
+
+
+def _gathered(one: _Judged, first_due: date, now: datetime) -> _Judged:
+    """A step that is not due by itself, judged as company of one that is."""
+    if one.walk is None or isinstance(one.verdict, Decision):
+        return one
+    days = one.walk.line.schedule.limits.gather_days
+    found = gather(one.walk, one.row.step, first_due, days, now) if days else None
+    return replace(one, verdict=found) if found else one
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +219,9 @@ class _View:
     lines: Mapping[int, Timeline]
     histories: Mapping[int, load.History]
     contacts: Mapping[int, Row[Any]]
+    stops: Stops
+    stale: Collection[str]
+    staff: Mapping[str, Row[Any]]
 
     @classmethod
     def load(
@@ -175,7 +243,45 @@ class _View:
             lines,
             load.histories(conn, sorted(lines), now, lines),
             {person.id: person for person in store.contacts_by_id(conn, people)},
+            stops.standing(conn),
+            checker.stale(conn, now),
+            {person.key: person for person in store.staff_of(conn, _managers(steps.values()))},
         )
+
+    def sender(self, row: Row[Any], otherwise: SenderView) -> SenderView:
+        """The human who looks after the account; ``otherwise`` when nobody is known by name."""
+        for key in _managers([[row]]):
+            person = self.staff.get(key)
+            if person is not None:
+                return SenderView(person.name, person.email or otherwise.email)
+        return otherwise
+
+    def slot(self, one: _Judged) -> int:
+        """Which ten minutes the account's mails leave in."""
+        return account_slot(one.row.account_key)
+
+
+def _managers(rows: Iterable[Iterable[Row[Any]]]) -> list[str]:
+    """The keys of those who look after these accounts: who renews comes first."""
+    keys = [
+        key
+        for some in rows
+        for row in some
+        for key in (row.account_renewal_manager, row.account_account_manager)
+        if key
+    ]
+    return list(dict.fromkeys(keys))
+
+
+def _question(inforce: InForce, day: date) -> worklist.NewTask:
+    stem = inforce.schedule.stem
+    return worklist.NewTask(
+        key=f"approve:{stem}:{inforce.version_id}:{day}",
+        kind="approval",
+        title=f"Approve the mails of {inforce.schedule.name!r} of {day}",
+        detail=f"They wait. See them with: perennial outbox --state due; "
+        f"let them go with: perennial approve {stem}",
+    )
 
 
 def _stop(
@@ -187,13 +293,15 @@ def _stop(
 ) -> Wait | Drop:
     """Records why the step does not go now, and has the engine judge it again where it may."""
     row, verdict = judged.row, judged.verdict
+    others = _sent_to_others(conn, message, going)
     if isinstance(verdict, Decision) and verdict.decision != "planned":
-        store.rewrite_step(conn, row.step_id, verdict.decision, verdict.reason)
+        if not others:  # else the step was done, and its row says so
+            store.rewrite_step(conn, row.step_id, verdict.decision, verdict.reason)
         return Drop(verdict.decision, verdict.reason or "")
-    if _sent_to_others(conn, message, going):
+    if others:
         # Somebody has this mail already: deciding anew would mail them twice.
         contact = view.contacts.get(message.contact_id or 0)
-        if judged.due and contact is not None and contact.email:
+        if judged.due and contact is not None and contact.email not in (None, message.address):
             outbox.readdress(conn, message, contact.email, view.now)
         later = verdict if isinstance(verdict, datetime) else None
         return Wait(later, "waits") if later and later > view.now else Drop("cancelled", "moved")

@@ -17,9 +17,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from worker.cadence import book, flow, halves, machine, store
-from worker.cadence.ahead import end_of, start_of, warm_up
+from worker.cadence.flow import Planning
+from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
+from worker.catalogue import renewing
 from worker.catalogue.records import accounts, contacts, licences, terms
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db import bulk
@@ -31,7 +33,8 @@ from worker.outbox import store as outbox
 from worker.schedules.flow import Draft
 
 _BOOK = (accounts, contacts, licences, terms)
-_LEASE = timedelta(days=1)  # nobody else works on the copy
+LEASE = timedelta(days=1)
+"""Nobody else works on the copy."""
 
 Progress = Callable[[float], None]
 """Told how much of the period is over, from 0 to 1."""
@@ -115,7 +118,7 @@ def lived(engine: Engine, asked: Asked, progress: Progress) -> RehearsalChannel:
         channel,
         defaults=asked.defaults,
         letterhead=asked.letterhead,
-        lease=_LEASE,
+        lease=LEASE,
     )
     live_through(works, clock, agenda(engine, reveals), end_of(asked.period), progress)
     return channel
@@ -196,7 +199,7 @@ def live_through(
         works.plan_batch()
         works.send_batch(works.sending.channel.burst)
         coming = events[past][0] if past < len(events) else None
-        moment = _next_moment(works.planning.engine, coming)
+        moment = _next_moment(works.planning, coming)
         if moment is None or moment >= end:
             return
         clock.advance_to(moment)
@@ -206,9 +209,11 @@ def live_through(
         progress((moment - begun) / (end - begun))
 
 
-def _next_moment(engine: Engine, event: datetime | None) -> datetime | None:
-    with reading(engine) as conn:
-        moments = [store.next_due(conn), outbox.next_due(conn), event]
+def _next_moment(planning: Planning, event: datetime | None) -> datetime | None:
+    now = planning.clock.now()
+    with reading(planning.engine) as conn:
+        renewal = renewing.next_renewal(conn, now, planning.defaults.timezone)
+        moments = [store.next_due(conn), outbox.next_due(conn), renewal, event]
     return min((moment for moment in moments if moment), default=None)
 
 

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
-from worker.cadence import load, store, summary_page
-from worker.cadence.ahead import Forecasting
+from worker.cadence import load, recorded, store, summary_page
 from worker.cadence.decisions import Record
-from worker.cadence.explain import past_record
-from worker.cadence.library import InForce, Library
-from worker.cadence.records import steps, walks
+from worker.cadence.library import Library
 from worker.cadence.rehearse import Rehearsal
-from worker.catalogue.records import accounts, licences, terms
-from worker.db import bulk
+from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
-from worker.kernel.dates import Period
-from worker.outbox import store as outbox
 from worker.schedules.calendar import Calendar
 
 _DONE = ("sent", "waiting", "unknown")
@@ -62,109 +56,13 @@ def records(rehearsal: Rehearsal) -> Iterator[Record]:
     asked = rehearsal.asked
     with reading(rehearsal.engine) as conn:
         active = Library().active(conn)
-        known = Forecasting(active, asked.defaults, asked.now)
+        known = recorded.Reading(active, asked.defaults, asked.now)
         spoken: set[tuple[int, int]] = set()
-        for record, walk in _decided(conn, known, asked.period):
-            spoken.add(walk)
-            yield record
-        yield from _unspoken(conn, asked.period, spoken, active)
-
-
-def _decided(
-    conn: Connection, known: Forecasting, period: Period
-) -> Iterator[tuple[Record, tuple[int, int]]]:
-    ids = conn.execute(select(steps.c.id).order_by(steps.c.at, steps.c.walk_id, steps.c.id))
-    for chunk in ids.scalars().partitions(2000):
-        yield from _chunk(conn, known, period, list(chunk))
-
-
-def _chunk(
-    conn: Connection, known: Forecasting, period: Period, ids: Sequence[int]
-) -> Iterator[tuple[Record, tuple[int, int]]]:
-    rows = {row.id: row for row in conn.execute(select(steps).where(bulk.among(steps.c.id, ids)))}
-    held = store.walks_by_id(conn, sorted({row.walk_id for row in rows.values()}))
-    by_walk = {walk.walk_id: walk for walk in held}
-    keys = [row.mail_key for row in rows.values() if row.mail_key]
-    mails: dict[str, list[Any]] = defaultdict(list)
-    for mail in outbox.of_mails(conn, keys):
-        mails[mail.mail_key].append(mail)
-    for step in (rows[id_] for id_ in ids):
-        row = by_walk[step.walk_id]
-        record = past_record(step, _Walk(row), row, mails[step.mail_key or ""], known)
-        if record.at and record.at.date() in period:
-            yield record, (row.licence_id, row.walk_cycle)
-
-
-class _Walk:
-    """The walk's part of a joined row, under the names of its own table."""
-
-    __slots__ = ("cycle", "schedule")
-
-    def __init__(self, row: Row[Any]) -> None:
-        self.schedule: str = row.walk_schedule
-        self.cycle: int = row.walk_cycle
-
-
-def _unspoken(
-    conn: Connection,
-    period: Period,
-    spoken: set[tuple[int, int]],
-    active: dict[str, InForce],
-) -> Iterator[Record]:
-    """``nothing`` for every term that expires in the period and has no decision in it."""
-    query = (
-        select(
-            terms.c.licence_id,
-            terms.c.number,
-            licences.c.key,
-            licences.c.status,
-            licences.c.term,
-            accounts.c.key.label("account"),
-            func.min(walks.c.reason).label("reason"),
-            func.count(walks.c.id).label("walks"),
-        )
-        .join(licences, licences.c.id == terms.c.licence_id)
-        .join(accounts, accounts.c.id == licences.c.account_id)
-        .outerjoin(
-            walks,
-            (walks.c.subject_id == terms.c.licence_id) & (walks.c.cycle == terms.c.number),
-        )
-        .where(terms.c.expires_on.between(period.first, period.last))
-        .where(terms.c.number.is_not(None), terms.c.number <= licences.c.term)
-        .group_by(
-            terms.c.licence_id,
-            terms.c.number,
-            licences.c.key,
-            licences.c.status,
-            licences.c.term,
-            accounts.c.key,
-        )
-        .order_by(licences.c.key, terms.c.number)
-    )
-    for row in conn.execute(query):
-        if (row.licence_id, row.number) in spoken:
-            continue
-        yield Record(
-            at=None,
-            due_on=None,
-            schedule=None,
-            step=None,
-            kind=None,
-            subject=row.key,
-            licence=row.key,
-            account=row.account,
-            cycle=row.number,
-            decision="nothing",
-            reason=_why(row, active),
-        )
-
-
-def _why(row: Row[Any], active: dict[str, InForce]) -> str:
-    if not active:
-        return "no-schedule"
-    if row.walks:
-        return row.reason or "done"
-    return "renewed" if row.number < row.term else str(row.status)
+        for record, walk in recorded.decided(conn, known):
+            if record.at and record.at.date() in asked.period:
+                spoken.add(walk)
+                yield record
+        yield from recorded.unspoken(conn, asked.period, spoken, active)
 
 
 def write(rehearsal: Rehearsal, title: str, seconds: float) -> tuple[Path, summary_page.Summary]:

@@ -1,19 +1,22 @@
 """What a walk does and when: the pure heart of the engine. ``docs/rules.md`` says it in prose.
 
 ``decide`` looks at one walk at one moment. The engine calls it when a walk is due, the ledger
-calls it again before a mail leaves, and ``foresee`` calls it over and over to see what will come:
-there is one judge, so that what is announced is what happens.
+calls it again before a mail leaves: there is one judge. ``gather`` says which licences may travel
+in a mail that leaves before their own day.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from worker.cadence.facts import Planned, Walk
 from worker.schedules.calendar import SLOT
 from worker.schedules.model import Step
+
+_OUT = frozenset({"planned", "waiting", "sent", "unknown"})
+"""Decisions about a mail that left, or may leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,8 @@ def decide(walk: Walk, now: datetime) -> Verdict:
     """What to do about ``walk`` at ``now``, and when to look again."""
     done = walk.done
     undone = [item for item in walk.line.of(walk.anchor_on) if item.step.id not in done]
+    if walk.put_off:
+        undone = [_as_put_off(walk, item) for item in undone]
     if walk.left:
         return Verdict(tuple(_passed(walk, undone, "cancelled", walk.left)), None)
     opened = now - walk.slot * SLOT  # windows that were open by then have come to this walk's slot
@@ -57,6 +62,8 @@ def decide(walk: Walk, now: datetime) -> Verdict:
         else:
             coming.append(item)
     again: datetime | None = None
+    if walk.stopped:
+        settled, due = [*settled, *_passed(walk, due, "suppressed", "stopped")], []
     if due:
         resolved, again = _resolve(walk, due, coming, now)
         settled += resolved
@@ -64,6 +71,16 @@ def decide(walk: Walk, now: datetime) -> Verdict:
         coming_at = min(item.opens_at for item in coming) + walk.slot * SLOT
         again = min(again, coming_at) if again else coming_at
     return Verdict(tuple(settled), again)
+
+
+def _as_put_off(walk: Walk, item: Planned) -> Planned:
+    """A step that has to wait falls on the day until which it was put off."""
+    until = walk.put_off.get(item.step.id)
+    if until is None:
+        return item
+    day = walk.line.calendar.today(until)
+    opens_at = until - walk.slot * SLOT
+    return replace(item, day=day, opens_at=opens_at, first_at=item.first_at or item.opens_at)
 
 
 def _has_hopeless(walk: Walk, undone: Sequence[Planned]) -> bool:
@@ -106,6 +123,8 @@ def _resolve(
     for item in due:
         if not _condition_holds(item.step, walk.happened):
             out += _passed(walk, [item], "skipped", "condition")
+        elif _overtaken(walk, item):
+            out += _passed(walk, [item], "superseded", "later-step")
         elif item.day == today:
             fresh.append(item)
         else:
@@ -117,6 +136,19 @@ def _resolve(
         out += passed
     going, again = _one_mail_a_day(walk, fresh, chosen, today)
     return out + _carry_out(walk, going, chosen, today, now), again
+
+
+def _overtaken(walk: Walk, item: Planned) -> bool:
+    """Whether a later mail of the walk left while this one had to wait: it would come after it."""
+    since = walk.overtaken_by.get(item.step.id)
+    if not since or not item.step.mails:
+        return False
+    here = (item.due_on, item.place)
+    return any(
+        other.step.id in since and other.step.mails and walk.done.get(other.step.id) in _OUT
+        for other in walk.line.of(walk.anchor_on)
+        if (other.due_on, other.place) > here
+    )
 
 
 def _is_history(walk: Walk, item: Planned) -> bool:
@@ -136,14 +168,14 @@ def _choose_late(
         return [], _passed(walk, late, "superseded", "later-step")
     wanted = late if mode == "all" else late[-1:]
     passed = _passed(walk, late[: len(late) - len(wanted)], "superseded", "later-step")
-    mail_today = any(item.step.kind == "email" for item in of_today)
+    mail_today = any(item.step.mails for item in of_today)
     chosen: list[Planned] = []
     for item in wanted:
         if item.due_on <= walk.anchor_on < today:
             passed += _passed(walk, [item], "skipped", "no-open-moment")
         elif now > _valid_until(walk, item):
             passed += _passed(walk, [item], "skipped", "too-late")
-        elif item.step.kind == "email" and mail_today:
+        elif item.step.mails and mail_today:
             passed += _passed(walk, [item], "superseded", "same-day")
         else:
             chosen.append(item)
@@ -155,18 +187,18 @@ def _one_mail_a_day(
 ) -> tuple[list[Planned], datetime | None]:
     """The steps that go, in order. After a mail today, other mails wait for the next opening."""
     going = sorted([*chosen, *fresh], key=lambda item: (item.due_on, item.place))
-    if today not in walk.mailed_on or all(item.step.kind != "email" for item in going):
+    if today not in walk.mailed_on or all(not item.step.mails for item in going):
         return going, None
     calendar = walk.line.calendar
     tomorrow = calendar.next_opening(calendar.closes_at(today), walk.slot)
-    return [item for item in going if item.step.kind != "email"], tomorrow
+    return [item for item in going if not item.step.mails], tomorrow
 
 
 def _carry_out(
     walk: Walk, going: list[Planned], late: list[Planned], today: date, now: datetime
 ) -> list[Decision]:
     """Decisions to act; of several mails only the last goes."""
-    mails = [item for item in going if item.step.kind == "email"]
+    mails = [item for item in going if item.step.mails]
     out = _passed(walk, mails[:-1], "superseded", "same-day")
     for item in going:
         if item in mails[:-1]:
@@ -178,7 +210,7 @@ def _carry_out(
 
 
 def _valid_until(walk: Walk, item: Planned) -> datetime:
-    start = max(item.opens_at + walk.slot * SLOT, walk.first_act_at)
+    start = max((item.first_at or item.opens_at) + walk.slot * SLOT, walk.first_act_at)
     return walk.line.valid_until(start)
 
 
@@ -195,19 +227,33 @@ def _condition_holds(step: Step, happened: frozenset[str]) -> bool:
     return bool(wanted) and not step.unless & happened
 
 
-def foresee(walk: Walk, now: datetime, until: datetime) -> list[Decision]:
-    """All decisions of ``walk`` from ``now`` to ``until``, if nothing changes.
+def gather(walk: Walk, step_id: str, first_due: date, days: int, now: datetime) -> Decision | None:
+    """The same step of another licence, pulled into a mail that leaves ``now``.
 
-    A step that would be done carries ``planned`` and its moment; ``until`` is not included.
+    ``first_due`` is the earliest due date in that mail; the window spans ``days`` civil days of
+    due dates from there. Nothing is pulled across its anchor or its term's start, past an undone
+    step of its own walk, or onto a day on which the walk mails anyway. ``None``: not pulled.
     """
-    out: list[Decision] = []
-    moment: datetime | None = now
-    while moment is not None and moment < until:
-        verdict = decide(walk, moment)
-        out += verdict.decisions
-        walk = advanced(walk, verdict.decisions, moment)
-        moment = verdict.next_at
-    return out
+    undone = [item for item in walk.line.of(walk.anchor_on) if item.step.id not in walk.done]
+    if walk.left or walk.stopped or not undone or undone[0].step.id != step_id:
+        return None
+    item, today = undone[0], walk.line.at(now).today
+    if not first_due <= item.due_on <= first_due + timedelta(days=days):
+        return None
+    if not _may_come_early(walk, item, today) or _never(walk, item):
+        return None
+    busy = today in walk.mailed_on or any(o.day == today and o.step.mails for o in undone[1:])
+    if busy or not _condition_holds(item.step, walk.happened):
+        return None
+    return Decision(item.step, "planned", None, item.due_on, now, _valid_until(walk, item))
+
+
+def _may_come_early(walk: Walk, item: Planned, today: date) -> bool:
+    if item.day is None:
+        return False
+    same_side = (item.due_on <= walk.anchor_on) == (today <= walk.anchor_on)
+    begun = walk.starts_on is None or walk.starts_on < today
+    return item.day >= today and same_side and begun
 
 
 def advanced(walk: Walk, decisions: Iterable[Decision], moment: datetime) -> Walk:
@@ -216,7 +262,7 @@ def advanced(walk: Walk, decisions: Iterable[Decision], moment: datetime) -> Wal
     mailed, happened = set(walk.mailed_on), set(walk.happened)
     for decision in decisions:
         done[decision.step.id] = decision.decision
-        if decision.decision == "planned" and decision.step.kind == "email":
+        if decision.decision == "planned" and decision.step.mails:
             mailed.add(walk.line.calendar.today(moment))
         elif decision.decision == "planned" and decision.step.kind == "task":
             happened.add("task-open")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Text, bindparam, case, cast, delete, literal, select, update
@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import accounts, contacts, licences
+from worker.catalogue.records import accounts, contacts, licences, staff, terms
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
@@ -36,6 +36,7 @@ LICENCE = (
     "term",
     "starts_on",
     "expires_on",
+    "source",
 )
 ACCOUNT = (
     "key",
@@ -62,12 +63,34 @@ _walks = (
     .join(accounts, accounts.c.id == licences.c.account_id)
 )
 
-_DUE = Prepared(
-    select(walks.c.id)
+_DUE_ACCOUNTS = Prepared(
+    select(licences.c.account_id)
+    .join(walks, walks.c.subject_id == licences.c.id)
     .where(walks.c.next_at <= bindparam("now"))
     .order_by(walks.c.next_at)
     .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
+)
+# Not FOR UPDATE: whoever adds a contact or a task to the account need not wait.
+_HOLD_ACCOUNTS = Prepared(
+    select(accounts.c.id)
+    .where(bulk.listed(accounts.c.id))
+    .order_by(accounts.c.id)
+    .with_for_update(skip_locked=True, key_share=True)
+)
+_DUE = Prepared(
+    _walks.where(bulk.listed(licences.c.account_id), walks.c.next_at <= bindparam("now"))
+    .order_by(walks.c.id)
+    .with_for_update(of=walks)
+)
+_GOING_WITH = Prepared(
+    _walks.where(
+        bulk.listed(licences.c.account_id),
+        walks.c.schedule == bindparam("stem"),
+        walks.c.state == "active",
+        walks.c.anchor_on.between(bindparam("first"), bindparam("last")),
+    )
+    .order_by(walks.c.anchor_on, licences.c.id)
+    .with_for_update(of=walks, skip_locked=True)
 )
 _WALKS_BY_ID = Prepared(_walks.where(bulk.listed(walks.c.id)))
 _WALKS_OF_MAILS = Prepared(
@@ -93,14 +116,41 @@ _SUBJECTS = Prepared(
 _RECENT = timedelta(days=40)
 """A mail decided longer ago than this cannot leave today: no step is valid that long."""
 _recent_mail = case((steps.c.decided_at > bindparam("recent", type_=Moment()), steps.c.mail_key))
+_until = case((steps.c.decision == "put-off", steps.c.at))
 _DECIDED_ON = Prepared(
-    select(steps.c.walk_id, steps.c.step, steps.c.decision, _recent_mail.label("mail_key")).where(
-        bulk.listed(steps.c.walk_id)
-    )
+    select(
+        steps.c.walk_id,
+        steps.c.step,
+        steps.c.decision,
+        _recent_mail.label("mail_key"),
+        _until.label("until"),
+        steps.c.id.label("number"),
+    ).where(bulk.listed(steps.c.walk_id))
 )
-_contact = [contacts.c[name] for name in ("id", "account_id", "email", "name", "role", "language")]
+_contact = [
+    contacts.c[name]
+    for name in ("id", "account_id", "email", "name", "role", "language", "opt_out")
+]
 _CONTACTS_OF = Prepared(
     select(*_contact).where(bulk.listed(contacts.c.account_id)).order_by(contacts.c.id)
+)
+_CONTACTS_OF_KEYS = Prepared(
+    select(*_contact, accounts.c.key.label("account_key"))
+    .join(accounts, accounts.c.id == contacts.c.account_id)
+    .where(bulk.listed(accounts.c.key, "keys"))
+    .order_by(contacts.c.id)
+)
+_STAFF_OF = Prepared(
+    select(staff.c.key, staff.c.name, staff.c.email).where(bulk.listed(staff.c.key, "keys"))
+)
+_RENEWALS = Prepared(
+    select(terms.c.licence_id, terms.c.starts_on, terms.c.closed_on, terms.c.seen_at)
+    .join(licences, licences.c.id == terms.c.licence_id)
+    .where(
+        bulk.listed(terms.c.licence_id),
+        terms.c.number == licences.c.term,
+        terms.c.origin == "renewal",
+    )
 )
 _CONTACTS_BY_ID = Prepared(select(*_contact).where(bulk.listed(contacts.c.id)))
 _NEXT_DUE = Prepared(
@@ -112,8 +162,22 @@ _WAKE = Prepared(
 
 
 def take_due(conn: Connection, now: datetime, limit: int) -> Sequence[Any]:
-    """Up to ``limit`` walks whose ``next_at`` has come, held until the transaction ends."""
-    return walks_by_id(conn, _DUE.scalars(conn, now=now, most=limit))
+    """The due walks of the accounts that have the ``limit`` longest due ones.
+
+    An account is one piece of work, because its licences share mails: nobody else judges its walks
+    until the transaction ends, and none of its due walks is left for a later batch.
+    """
+    due = _DUE_ACCOUNTS.scalars(conn, now=now, most=limit)
+    held = _HOLD_ACCOUNTS.scalars(conn, ids=sorted(set(due))) if due else []
+    return _DUE.rows(conn, ids=held, now=now) if held else []
+
+
+def going_with(
+    conn: Connection, stem: str, account_ids: Sequence[int], first: date, last: date
+) -> Sequence[Any]:
+    """Active walks of these accounts on a schedule whose anchors lie between two days."""
+    asked = {"ids": account_ids, "stem": stem, "first": first, "last": last}
+    return _GOING_WITH.rows(conn, **asked) if account_ids else []
 
 
 def walks_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Any]:
@@ -142,14 +206,29 @@ def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
 
 
 def decided_on(conn: Connection, walk_ids: Sequence[int], now: datetime) -> Sequence[Any]:
-    """The decisions made on these walks: walk_id, step, decision, and the mail_key where the mail
-    is recent enough to have left today."""
+    """The decisions made on these walks: walk_id, step, decision, the mail_key where the mail is
+    recent enough to have left today, until when a step was put off, and a number that grows."""
     return _DECIDED_ON.rows(conn, ids=walk_ids, recent=now - _RECENT) if walk_ids else []
 
 
 def contacts_of(conn: Connection, account_ids: Sequence[int]) -> Sequence[Any]:
     """Contacts of accounts, in the order in which they joined the book."""
     return _CONTACTS_OF.rows(conn, ids=account_ids) if account_ids else []
+
+
+def contacts_of_keys(conn: Connection, keys: Sequence[str]) -> Sequence[Any]:
+    """Contacts of the accounts with these keys, each with its account_key."""
+    return _CONTACTS_OF_KEYS.rows(conn, keys=keys) if keys else []
+
+
+def renewals(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
+    """The current terms that are renewals: licence_id, starts_on, closed_on, seen_at."""
+    return _RENEWALS.rows(conn, ids=licence_ids) if licence_ids else []
+
+
+def staff_of(conn: Connection, keys: Sequence[str]) -> Sequence[Any]:
+    """Our own people by their keys: key, name, email."""
+    return _STAFF_OF.rows(conn, keys=keys) if keys else []
 
 
 def contacts_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Any]:
@@ -218,6 +297,13 @@ def forget_cancelled(conn: Connection, walk_ids: Sequence[int]) -> None:
     conn.execute(
         delete(steps).where(bulk.among(steps.c.walk_id, walk_ids), steps.c.decision == "cancelled")
     )
+
+
+def forget_put_off(conn: Connection, rows: Sequence[tuple[int, str]]) -> None:
+    """Takes back waits that are over: (walk id, step), so that the step can be decided."""
+    for walk_id, step in rows:
+        mine = (steps.c.walk_id == walk_id) & (steps.c.step == step)
+        conn.execute(delete(steps).where(mine, steps.c.decision == "put-off"))
 
 
 def rewrite_step(conn: Connection, step_id: int, decision: str, reason: str | None) -> None:

@@ -42,11 +42,14 @@ def _shown(value: object) -> object:
     from worker.config.loading import is_secret
     from worker.config.validation import masked
     from worker.config.values import span_text
+    from worker.kernel.dates import Allowance
 
     if is_secret(value):
         return "***"
     if isinstance(value, timedelta):
         return span_text(value)
+    if isinstance(value, Allowance):
+        return str(value)
     if isinstance(value, list):
         return "1 table" if len(value) == 1 else f"{len(value)} tables"
     return masked(value) if isinstance(value, str) else value

@@ -18,8 +18,7 @@ from worker.cadence import rehearse as rehearsing
 from worker.cadence import report as rehearsal_report
 from worker.cadence.ahead import Forecasting
 from worker.cadence.commands import defaults_of, letterhead_of, tell_story
-from worker.cadence.decisions import Record, in_order
-from worker.cadence.library import Library
+from worker.cadence.decisions import Record
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import licences
 from worker.catalogue.rejects import told
@@ -55,8 +54,8 @@ def look(app: App, imported: Sequence[Report], drafts: Sequence[Draft]) -> Findi
     now = app.clock.now()
     period = Period(now.date(), rehearsing.last_day(now.date(), _AHEAD_DAYS))
     with reading(app.engine) as conn:
-        asked = Forecasting(Library().active(conn), defaults_of(app), now)
-        coming = in_order(ahead.forecast(conn, asked, period))
+        asked = Forecasting(defaults_of(app), now)
+        coming = ahead.forecast(conn, asked, period)
         planned = [record for record in coming if record.decision == "planned"]
         story = explain.explain(conn, asked, _worth_explaining(conn))
         sent = messages.c.accepted_at.is_not(None)

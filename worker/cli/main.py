@@ -67,6 +67,26 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "rehearse",
         "Play a period on a copy of the book, under a virtual clock.",
     ),
+    "approve": (
+        "worker.cadence.answer_commands",
+        "approve",
+        "Let mails go that wait for an approval.",
+    ),
+    "release": (
+        "worker.cadence.answer_commands",
+        "release",
+        "Go on after a brake has stopped everything.",
+    ),
+    "stop": (
+        "worker.cadence.answer_commands",
+        "stop",
+        "Stop a licence, an account or a contact, or end a stop.",
+    ),
+    "confirm-instance": (
+        "worker.cadence.answer_commands",
+        "confirm_instance",
+        "Say that a copied or moved database is the one that shall mail.",
+    ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
     "outbox": ("worker.outbox.commands", "outbox", "List mails with their state."),
     "db": ("worker.db.commands", "db", "Create and upgrade the tables."),

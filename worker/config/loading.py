@@ -93,6 +93,7 @@ def _across(
     data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
 ) -> Iterator[Problem]:
     """What only several settings together can be wrong about."""
+    yield from _redirected(data, document, given)
     yield from _passwords(document, given)
     web = data.get("web", {})
     host = web.get("host", "127.0.0.1") if isinstance(web, dict) else None
@@ -114,6 +115,18 @@ def _passwords(document: Document, given: Mapping[Path_, str]) -> Iterator[Probl
             said = "a password does not belong in this file"
             hint = f"leave it out of url and set {named}, or {named}_FILE"
             yield problem_at(document, path, Finding("secret-in-file", said, hint))
+
+
+def _redirected(
+    data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
+) -> Iterator[Problem]:
+    mail = data.get("mail", {})
+    if not isinstance(mail, dict) or mail.get("mode") != "redirect" or "redirect_to" in mail:
+        return
+    expected = "an address, because mode 'redirect' sends every mail there"
+    hint = 'write e.g. redirect_to = "me@example.com"'
+    cause = problem_at(document, ("mail", "mode"), Finding("missing", expected, hint), given=given)
+    yield replace(cause, path="mail.redirect_to")
 
 
 def _put(data: dict[str, Any], path: Path_, value: object) -> None:

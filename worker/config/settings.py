@@ -18,12 +18,14 @@ from worker.config.validation import masked, not_a
 from worker.config.values import (
     Address,
     Mailbox,
+    PerDays,
     Span,
     ZoneName,
     broker_url,
     database_url,
     pages_url,
 )
+from worker.kernel.dates import USUAL_ALLOWANCE
 from worker.kernel.errors import did_you_mean
 
 _PLACEHOLDER = re.compile(
@@ -169,6 +171,12 @@ class BeatSettings(Section):
     every: Span = timedelta(seconds=30)
 
 
+class BudgetSettings(Section):
+    """How many mails one address may get, from all schedules together."""
+
+    per_contact: PerDays = USUAL_ALLOWANCE
+
+
 class FileChannelSettings(Section):
     """The folder that takes mails as files; relative to the root."""
 
@@ -179,6 +187,8 @@ class MailSettings(Section):
     """How mails leave. ``sender`` is ``from`` in the file."""
 
     channel: Literal["file"] = "file"
+    mode: Literal["live", "redirect", "off"] = "live"
+    redirect_to: Address | None = None
     sender: Mailbox = Field(default="Renewals <renewals@example.com>", validation_alias="from")
     reply_to: Address | None = None
     lease: Span = timedelta(seconds=60)
@@ -238,6 +248,7 @@ class Settings(Section):
     jobs: JobSettings = JobSettings()
     web: WebSettings = WebSettings()
     beat: BeatSettings = BeatSettings()
+    budget: BudgetSettings = BudgetSettings()
     mail: MailSettings = MailSettings()
     book: BookSettings = BookSettings()
     log: LogSettings = LogSettings()

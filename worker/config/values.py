@@ -8,10 +8,10 @@ from email.utils import getaddresses
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, InstanceOf
 
 from worker.config.validation import not_a
-from worker.kernel.dates import parse_span, zone_names
+from worker.kernel.dates import Allowance, parse_allowance, parse_span, zone_names
 from worker.kernel.errors import did_you_mean
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -36,6 +36,19 @@ def span(value: object) -> object:
     if not length:
         raise not_a("span", f"{expected} longer than nothing", hint)
     return length
+
+
+def allowance(value: object) -> object:
+    """``"3 per 7 days"`` → an ``Allowance``."""
+    if isinstance(value, Allowance):
+        return value
+    expected, hint = "a number of mails in a number of days", "write e.g. '3 per 7 days'"
+    if not isinstance(value, str):
+        raise not_a("allowance", expected, hint)
+    try:
+        return parse_allowance(value)
+    except ValueError:
+        raise not_a("allowance", expected, hint) from None
 
 
 def span_text(length: timedelta) -> str:
@@ -116,6 +129,7 @@ def broker_url(text: str) -> str:
 
 
 Span = Annotated[timedelta, BeforeValidator(span)]
+PerDays = Annotated[InstanceOf[Allowance], BeforeValidator(allowance)]
 ZoneName = Annotated[str, AfterValidator(zone_name)]
 Address = Annotated[str, AfterValidator(mail_address)]
 Mailbox = Annotated[str, AfterValidator(mailbox)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.engine import Connection
 
 from worker.db.records import heartbeats
@@ -26,4 +26,10 @@ def last(conn: Connection, name: str) -> datetime | None:
     at: datetime | None = conn.execute(
         select(heartbeats.c.at).where(heartbeats.c.name == name)
     ).scalar_one_or_none()
+    return at
+
+
+def newest(conn: Connection) -> datetime | None:
+    """When any duty was last done, by any process."""
+    at: datetime | None = conn.execute(select(func.max(heartbeats.c.at))).scalar()
     return at

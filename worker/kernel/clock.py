@@ -18,6 +18,10 @@ class Clock(Protocol):
         """Seconds that never run backwards; leases are checked against it."""
         ...
 
+    def elapsed(self) -> float:
+        """Seconds that never run backwards and go on while the machine sleeps."""
+        ...
+
 
 class SystemClock:
     """The machine's clock."""
@@ -26,6 +30,11 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
+        return time.monotonic()
+
+    def elapsed(self) -> float:
+        if hasattr(time, "CLOCK_BOOTTIME"):
+            return time.clock_gettime(time.CLOCK_BOOTTIME)
         return time.monotonic()
 
 
@@ -42,6 +51,9 @@ class VirtualClock:
     def monotonic(self) -> float:
         return self._elapsed
 
+    def elapsed(self) -> float:
+        return self._elapsed
+
     def advance_to(self, moment: datetime) -> None:
         """Moves to ``moment``; a moment in the past leaves the clock as it is."""
         ahead = (require_aware(moment) - self._now).total_seconds()
@@ -52,6 +64,22 @@ class VirtualClock:
     def advance(self, step: timedelta) -> None:
         """Moves ahead by ``step``."""
         self.advance_to(self._now + step)
+
+
+class Watch:
+    """Notices that a clock was set: its time and the time that really went by drift apart."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._now, self._elapsed = clock.now(), clock.elapsed()
+
+    def jump(self) -> timedelta:
+        """How far the clock was set since the last look: ahead, or (negative) back."""
+        now, elapsed = self._clock.now(), self._clock.elapsed()
+        went_by = timedelta(seconds=elapsed - self._elapsed)
+        jumped = now - self._now - went_by
+        self._now, self._elapsed = now, elapsed
+        return jumped
 
 
 def require_aware(moment: datetime) -> datetime:

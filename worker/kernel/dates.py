@@ -9,6 +9,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 _SPAN = re.compile(r"(\d{1,6}) (second|minute|hour|day|week)s?")
+_ALLOWANCE = re.compile(r"(\d{1,4}) per (\d{1,3}) days?")
 _NOT_CITIES = ("Etc/", "posix/", "right/", "SystemV/")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
@@ -52,6 +53,28 @@ class Period:
 
     def __contains__(self, day: date) -> bool:
         return self.first <= day <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """So many mails in so many civil days: ``3 per 7 days``."""
+
+    mails: int
+    days: int
+
+    def __str__(self) -> str:
+        return f"{self.mails} per {self.days} day{'' if self.days == 1 else 's'}"
+
+
+USUAL_ALLOWANCE = Allowance(3, 7)
+
+
+def parse_allowance(text: str) -> Allowance:
+    """``"3 per 7 days"`` → an ``Allowance``; ``ValueError`` for anything else."""
+    found = _ALLOWANCE.fullmatch(text.strip())
+    if not found or not 1 <= int(found[2]) <= 366 or not int(found[1]):
+        raise ValueError(f"{text!r} is not an allowance")
+    return Allowance(int(found[1]), int(found[2]))
 
 
 def civil_date(moment: datetime, tz: ZoneInfo) -> date:

@@ -57,6 +57,8 @@ class Sending:
     compose: Compose
     tell: Tell
     lease: timedelta
+    held: Callable[[Connection, datetime], bool] = lambda conn, now: False
+    """Whether nothing may leave at all; asked in the claim's transaction."""
     stop: Callable[[], bool] = lambda: False
     """Whether the process was told to end: mails that have not started are handed back."""
     pause: Callable[[str], None] = lambda label: None
@@ -115,6 +117,8 @@ def _claim(
     """The claim and, in the same transaction, the re-check of everything it took."""
     now = sending.clock.now()
     with sending.engine.begin() as conn:
+        if sending.held(conn, now):
+            return None
         taken = store.claim(conn, now, now + sending.lease, attempt, limit)
         if not taken:
             return None

@@ -34,6 +34,10 @@ MAX_STARTS = 3
 """Attempts that died after they had started, before a message is set aside for a person."""
 
 
+FAR_MORE, MANY = 3, 50
+"""A day is far above its forecast at three times as many mails, and fifty more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Go:
     """The re-check found nothing against it: send, in the first of ``languages`` there is."""
@@ -47,9 +51,9 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not now: look again at ``until``."""
+    """Not now: look again at ``until``; ``None``: when whoever is waited for has answered."""
 
-    until: datetime
+    until: datetime | None
     reason: str
 
 

@@ -246,6 +246,26 @@ def readdress(conn: Connection, message: Message, address: str, now: datetime) -
 
 
 _MAILED = (DUE, SENDING, ACCEPTED, UNKNOWN)
+_MAILED_ON = Prepared(
+    select(messages.c.address, messages.c.day, messages.c.mail_key).where(
+        bulk.listed(messages.c.address, "addresses"),
+        messages.c.day >= bindparam("since"),
+        or_(*[messages.c.state == state for state in _MAILED]),
+    )
+)
+
+
+def mailed_on(
+    conn: Connection, addresses: Sequence[str], since: date
+) -> dict[str, list[tuple[date, str]]]:
+    """The day and the key of every mail to these addresses that left or may leave."""
+    found: dict[str, list[tuple[date, str]]] = {}
+    for some in bulk.chunks(addresses):
+        for address, day, key in _MAILED_ON.rows(conn, addresses=some, since=since):
+            found.setdefault(address, []).append((day, key))
+    return found
+
+
 _LATELY = Prepared(
     select(messages.c.mail_key, messages.c.day, messages.c.accepted_at).where(
         bulk.listed(messages.c.mail_key, "keys"),

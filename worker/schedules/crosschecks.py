@@ -6,24 +6,22 @@ together with those about single values.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
 from worker.config.validation import Finding, UnfitError
 from worker.kernel.dates import zone, zone_names
-from worker.kernel.errors import nearest
 from worker.kernel.toml import Path_
 from worker.schedules import words
+from worker.schedules.kinds.contract import Found, listed
+from worker.schedules.kinds.table import KINDS, LATER, NOUNS
 from worker.schedules.model import Offset
 from worker.schedules.shape import TRIGGERS
 
-Found = Iterator[tuple[Path_, Finding]]
-KINDS = ("email", "survey", "task", "webhook")
-RUNNING = ("licence-expiry",)
-_A = {"email": "an email", "survey": "a survey", "task": "a task", "webhook": "a webhook"}
-_OF_KIND = {"to": "email", "assign_to": "task", "due_in": "task"}
+RUNNING = ("licence-expiry", "notice-deadline", "licence-renewed")
+_KEYS = {name: tuple(kind.keys.model_fields) for name, kind in KINDS.items()}
 
 
 def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
@@ -33,7 +31,6 @@ def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
         yield from _trigger(trigger, data)
     yield from _audience(data.get("audience"))
     yield from _calendar(_table(data.get("calendar")))
-    yield from _limits(_table(data.get("limits")))
     steps = data.get("steps")
     if steps == []:
         yield ("steps",), Finding("empty", "a schedule has at least one step", "add [[steps]]")
@@ -43,16 +40,16 @@ def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
             yield from _step(number, step, templates)
         yield from _same_ids(tables)
         yield from _same_moments(tables)
+        if trigger == "licence-renewed":
+            yield from _renewed(tables)
 
 
 def notes(data: Mapping[str, Any]) -> Found:
-    """What is accepted but does not act yet."""
+    """What is accepted and has no effect."""
     limits = _table(data.get("limits"))
-    later = "for now each licence gets a mail of its own"
-    if limits.get("group_by") == "contact":
-        yield ("limits", "group_by"), Finding("note", f"mails are not grouped yet; {later}")
-    if "gather" in limits:
-        yield ("limits", "gather"), Finding("note", f"licences are not gathered yet; {later}")
+    if "gather" in limits and limits.get("group_by") != "contact":
+        said = "licences are gathered only where group_by is 'contact'"
+        yield ("limits", "gather"), Finding("note", said)
 
 
 def _table(value: object) -> Mapping[str, Any]:
@@ -79,15 +76,19 @@ def _audience(audience: object) -> Found:
             yield ("audience", number), Finding("empty", said, hint)
 
 
-def _limits(limits: Mapping[str, Any]) -> Found:
-    if limits.get("approve") in ("first-day", "always"):
-        what = f"approval on {limits['approve']!r}"
-        yield ("limits", "approve"), _not_yet(what, "write 'never'")
+def _renewed(steps: list[tuple[int, Any]]) -> Found:
+    """After a renewal there is no "before": it is not known until it is there."""
+    for number, step in steps:
+        offset = _offset(step.get("when"))
+        if offset and offset[2] == "before":
+            said = "a step of 'licence-renewed' comes on the day or after it"
+            hint = "write e.g. '3 business days after'"
+            yield ("steps", number, "when"), Finding("range", said, hint)
 
 
 def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | None) -> Found:
     here = ("steps", number)
-    kinds = [kind for kind in KINDS if kind in step]
+    kinds = [kind for kind in NOUNS if kind in step]
     if not kinds:
         hint = 'add e.g. email = "renewal/heads-up" or task = "Call about the renewal"'
         yield here, Finding("kind", "a step needs one of email, survey, task or webhook", hint)
@@ -95,36 +96,26 @@ def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | Non
         said = f"a step does one thing; this one has {', '.join(kinds)}"
         yield here, Finding("kind", said, "make a [[steps]] of its own for each")
     for kind in kinds:
-        if kind in ("survey", "webhook"):
+        if kind in LATER:
             yield (*here, kind), _not_yet(f"a {kind} step", "use an email or a task")
-    for place, role in enumerate(_list(step.get("to"))):
-        if role == "reseller":
-            yield (
-                (*here, "to", place),
-                _not_yet("the role 'reseller'", "use the account's own roles"),
-            )
-    for key, kind in _OF_KIND.items():
-        if key in step and len(kinds) == 1 and kind not in kinds:
-            said = f"{key!r} belongs to {kind} steps; this step is {_A[kinds[0]]}"
-            yield (*here, key), Finding("kind", said, "remove it")
-    yield from _template(here, step.get("email"), templates)
-    both = [word for word in _list(step.get("unless")) if word in _list(step.get("only_if"))]
+        else:
+            for path, finding in KINDS[kind].check(step, templates):
+                yield (*here, *path), finding
+    if len(kinds) == 1:
+        yield from _strangers(here, step, kinds[0])
+    both = [word for word in listed(step.get("unless")) if word in listed(step.get("only_if"))]
     if both:
         said = f"{both[0]!r} stands in unless and in only_if: the step would never be done"
         yield (*here, "only_if"), Finding("range", said, "remove one of the two")
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _template(here: Path_, email: object, templates: Collection[str] | None) -> Found:
-    if templates is None or not isinstance(email, str) or email in templates:
-        return
-    near = nearest(email, templates)
-    listed = ", ".join(sorted(templates)) or "none"
-    hint = f"did you mean {near!r}?" if near else f"there are: {listed}"
-    yield (*here, "email"), Finding("template", "a mail under templates/", hint, repr(email))
+def _strangers(here: Path_, step: Mapping[str, Any], kind: str) -> Found:
+    """Keys that belong to steps of other kinds."""
+    for key in sorted({key for keys in _KEYS.values() for key in keys} - {*NOUNS}):
+        owners = [name for name, keys in _KEYS.items() if key in keys]
+        if key in step and kind not in owners:
+            said = f"{key!r} belongs to {' or '.join(owners)} steps; this step is {NOUNS[kind]}"
+            yield (*here, key), Finding("kind", said, "remove it")
 
 
 def _same_ids(steps: list[tuple[int, Any]]) -> Found:
@@ -164,12 +155,9 @@ def _offset(when: object) -> tuple[int, str, str] | None:
 
 
 def _same_people(step: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    if "email" in step and "email" in other:
-        roles, others = set(_list(step.get("to", ["any"]))), set(_list(other.get("to", ["any"])))
-        return bool(roles & others) or "any" in roles | others
-    if "task" in step and "task" in other:
-        return bool(step.get("assign_to") == other.get("assign_to"))
-    return False
+    return any(
+        name in step and name in other and kind.meet(step, other) for name, kind in KINDS.items()
+    )
 
 
 def _calendar(calendar: Mapping[str, Any]) -> Found:

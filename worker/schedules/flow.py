@@ -60,6 +60,9 @@ class Changes:
         return bool(self.added or self.edited or self.removed)
 
 
+NO_CHANGES = Changes((), (), ())
+
+
 def changes(conn: Connection, drafts: Sequence[Draft]) -> Changes:
     """Compares drafts with the versions that run."""
     running = {row.schedule: row.digest for row in store.active(conn)}

@@ -13,8 +13,10 @@ from worker.config.validation import UnfitError, in_order, problem_at, problems_
 from worker.kernel.errors import ConfigError, Misfit, Problem
 from worker.kernel.toml import Document, TomlError, parse
 from worker.schedules import conditions, crosschecks, words
+from worker.schedules.fields import Shape
+from worker.schedules.kinds.table import KINDS
 from worker.schedules.model import CalendarSpec, Condition, Limits, Schedule, Step
-from worker.schedules.shape import ScheduleShape, Shape, StepShape
+from worker.schedules.shape import ScheduleShape
 from worker.templating.texts import mails, paths
 
 
@@ -126,7 +128,7 @@ def _schedule(stem: str, shape: ScheduleShape) -> Schedule:
     return Schedule(
         stem=stem,
         name=shape.name,
-        trigger="licence-expiry",
+        trigger=shape.trigger,
         mail_class=shape.mail_class,
         audience=tuple(_conditions(table) for table in shape.audience),
         calendar=CalendarSpec(
@@ -158,16 +160,15 @@ def _conditions(table: Shape) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def _step(shape: StepShape) -> Step:
+def _step(shape: Any) -> Step:
+    kind = next(kind for kind in KINDS.values() if getattr(shape, kind.name) is not None)
+    given = {name: getattr(shape, name) for name in kind.keys.model_fields}
+    keys = kind.keys.model_construct(**{k: v for k, v in given.items() if v is not None})
     return Step(
         id=shape.id,
         when=shape.when,
-        kind="email" if shape.email is not None else "task",
-        email=shape.email,
-        to=shape.to or ("any",),
-        task=shape.task,
-        assign_to=shape.assign_to,
-        due_in=shape.due_in,
+        kind=kind.name,
+        keys=keys,
         unless=frozenset(shape.unless),
         only_if=frozenset(shape.only_if),
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, time
-from typing import Literal
+from typing import Any, Literal
 
-Trigger = Literal["licence-expiry"]
 MailClass = Literal["contractual", "commercial", "survey"]
 Unit = Literal["days", "business days", "weeks", "months"]
 Side = Literal["before", "on", "after"]
+MAILING = ("email", "survey")
 Scalar = str | int | float | bool
 
 
@@ -79,18 +79,24 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a schedule. ``kind`` says which of the later fields are filled."""
+    """One line of a schedule. ``keys`` are those of its kind: ``kinds/email.py`` for an email."""
 
     id: str
     when: Offset
-    kind: Literal["email", "task"]
-    email: str | None = None  # a folder under templates/
-    to: tuple[str, ...] = ("any",)  # roles, tried in order
-    task: str | None = None  # the title
-    assign_to: str | None = None
-    due_in: Span | None = None
+    kind: str
+    keys: Any = None
     unless: frozenset[str] = frozenset()
     only_if: frozenset[str] = frozenset()
+
+    @property
+    def mails(self) -> bool:
+        """Whether it writes to a client: at most one such step a day."""
+        return self.kind in MAILING
+
+    @property
+    def template(self) -> str | None:
+        """The mail that it sends, a folder under ``templates/``."""
+        return getattr(self.keys, "email", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ class Schedule:
 
     stem: str
     name: str
-    trigger: Trigger
+    trigger: str
     mail_class: MailClass
     audience: tuple[tuple[Condition, ...], ...]  # any table; inside a table all must hold
     calendar: CalendarSpec
@@ -109,4 +115,4 @@ class Schedule:
     @property
     def templates(self) -> frozenset[str]:
         """The mails that this schedule sends, as folders under ``templates/``."""
-        return frozenset(step.email for step in self.steps if step.email)
+        return frozenset(step.template for step in self.steps if step.template)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from worker.schedules import conditions
-from worker.schedules.crosschecks import KINDS
+from worker.schedules.kinds.table import NOUNS
 from worker.schedules.shape import ScheduleShape
 
 FILE = "schedule.schema.json"
@@ -44,7 +44,7 @@ def schema_text() -> str:
     parts["AudienceShape"]["properties"] = {
         name: {"$ref": f"#/$defs/{_name(kind)}"} for name, kind in fields
     }
-    parts["StepShape"]["oneOf"] = [{"required": [kind]} for kind in KINDS]
+    parts["StepShape"]["oneOf"] = [{"required": [kind]} for kind in NOUNS]
     body["properties"]["steps"]["minItems"] = 1
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -1,7 +1,7 @@
 """The shape of a schedule file: every key there is, what it means, and what may stand behind it.
 
 The JSON Schema for editors is generated from these models, so descriptions are written for those
-who edit schedules.
+who edit schedules. The keys of each kind of step stand in ``kinds/``.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 from datetime import date, time
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    InstanceOf,
-    WithJsonSchema,
-    create_model,
+from pydantic import BeforeValidator, Field, InstanceOf, WithJsonSchema, create_model
+from pydantic.fields import FieldInfo
+
+from worker.schedules import conditions
+from worker.schedules.fields import (
+    CivilDays,
+    Days,
+    Happenings,
+    Hours,
+    Identifier,
+    Line,
+    Shape,
+    When,
+    Whose,
+    Zone,
 )
+from worker.schedules.kinds.table import KINDS, LATER
+from worker.schedules.model import Span
 
-from worker.schedules import conditions, words
-from worker.schedules.model import Offset, Span
-
-ROLES = ("decision-maker", "procurement", "technical", "end-user", "reseller", "any")
-ASSIGNEES = ("renewal-manager", "account-manager", "owner")
-HAPPENINGS = ("clicked", "answered", "replied", "delivered", "task-open", "quote-asked")
 TRIGGERS = (
     "licence-expiry",
     "notice-deadline",
@@ -42,82 +44,6 @@ TriggerWord = Literal[
     "relationship-review",
     "survey-answered",
 ]
-
-
-class Shape(BaseModel):
-    """Strict: a wrong type is told, never turned into the right one."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-def _words_schema(known: tuple[str, ...], least: int = 1) -> dict[str, Any]:
-    items = {"type": "string", "enum": list(known)}
-    return {"type": "array", "items": items, "minItems": least, "uniqueItems": True}
-
-
-def _span_schema(pattern: str) -> dict[str, Any]:
-    return {"type": "string", "pattern": f"^[1-9][0-9]* {pattern}$"}
-
-
-When = Annotated[
-    InstanceOf[Offset],
-    BeforeValidator(words.text(words.offset)),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": "^([1-9][0-9]* (business day|day|week|month)s? (before|after)|on the day)$",
-            "examples": ["60 days before", "2 business days before", "on the day", "3 days after"],
-        }
-    ),
-]
-Hours = Annotated[
-    tuple[time, time],
-    BeforeValidator(words.text(words.hours)),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$",
-            "examples": ["09:00-17:00"],
-        }
-    ),
-]
-Days = Annotated[
-    InstanceOf[frozenset[int]],
-    BeforeValidator(words.days),
-    WithJsonSchema(_words_schema(words.DAYS)),
-]
-Roles = Annotated[
-    tuple[str, ...],
-    BeforeValidator(words.words(ROLES, empty="a list of roles")),
-    WithJsonSchema(_words_schema(ROLES)),
-]
-Happenings = Annotated[
-    tuple[str, ...],
-    BeforeValidator(words.words(HAPPENINGS)),
-    WithJsonSchema(_words_schema(HAPPENINGS, 0)),
-]
-CivilDays = Annotated[
-    InstanceOf[Span],
-    BeforeValidator(words.text(words.span(365, business=False))),
-    WithJsonSchema(_span_schema("(days?|weeks?)")),
-]
-WorkingDays = Annotated[
-    InstanceOf[Span],
-    BeforeValidator(words.text(words.span(365, business=True))),
-    WithJsonSchema(_span_schema("(business days?|days?|weeks?)")),
-]
-Identifier = Annotated[
-    str,
-    AfterValidator(words.identifier),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 64}),
-]
-Zone = Annotated[str, AfterValidator(words.zone_or_account)]
-Whose = Annotated[
-    str,
-    AfterValidator(words.whose_holidays),
-    WithJsonSchema({"type": "string", "pattern": "^(account|none|[A-Z]{2})$"}),
-]
-Line = Annotated[str, AfterValidator(words.line(200))]
 
 
 class CalendarShape(Shape):
@@ -166,28 +92,31 @@ class LimitsShape(Shape):
     )
 
 
-class StepShape(Shape):
+def _optional(field: FieldInfo) -> tuple[Any, Any]:
+    """A key of one kind of step: the steps of other kinds go without it."""
+    told: Any = field.annotation
+    if field.metadata:
+        told = Annotated[told, *field.metadata]
+    return told | None, Field(default=None, description=field.description)
+
+
+def _step() -> type[Shape]:
+    keys: dict[str, Any] = {name: _optional(field) for name, field in LATER.items()}
+    for kind in KINDS.values():
+        keys |= {name: _optional(field) for name, field in kind.keys.model_fields.items()}
+    return create_model("StepShape", __base__=_AnyStep, __doc__=_AnyStep.__doc__, **keys)
+
+
+class _AnyStep(Shape):
     """One thing to do: an e-mail, a survey, a task or a webhook."""
 
     id: Identifier = Field(description='a name of the step\'s own, e.g. "heads-up"; never changed')
     when: When = Field(description="an offset such as '60 days before'")
-    email: str | None = Field(
-        default=None, description='the mail: a folder under templates/, e.g. "renewal/heads-up"'
-    )
-    survey: str | None = Field(default=None, description="the survey to send")
-    task: Line | None = Field(default=None, description="the title of a task for a person")
-    webhook: str | None = Field(default=None, description="the address to call")
-    to: Roles | None = Field(
-        default=None, description="who gets the mail: the first of these roles that can be reached"
-    )
-    assign_to: Literal["renewal-manager", "account-manager", "owner"] | None = Field(
-        default=None, description="who gets the task"
-    )
-    due_in: WorkingDays | None = Field(
-        default=None, description='how long the task may take, e.g. "2 business days"'
-    )
     unless: Happenings = Field(default=(), description="not done if any of these has happened")
     only_if: Happenings = Field(default=(), description="done only if one of these has happened")
+
+
+StepShape = _step()
 
 
 def _audience() -> type[Shape]:
@@ -226,4 +155,6 @@ class ScheduleShape(Shape):
         default=CalendarShape(), description="when clients are written to"
     )
     limits: LimitsShape = Field(default=LimitsShape(), description="how many, how late")
-    steps: list[StepShape] = Field(description="at least one [[steps]] table")
+    steps: list[StepShape] = Field(  # type: ignore[valid-type]  # made from the kinds of steps
+        description="at least one [[steps]] table"
+    )

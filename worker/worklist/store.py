@@ -49,6 +49,15 @@ def close(conn: Connection, key: str, outcome: str, now: datetime) -> int:
     ).rowcount
 
 
+def close_all(conn: Connection, prefix: str, outcome: str, now: datetime) -> int:
+    """Closes the open tasks whose key begins with ``prefix``; how many there were."""
+    return conn.execute(
+        update(tasks)
+        .where(tasks.c.key.startswith(prefix, autoescape=True), tasks.c.closed_at.is_(None))
+        .values(closed_at=now, outcome=outcome)
+    ).rowcount
+
+
 def open_ones(conn: Connection, kinds: Sequence[str] = ()) -> list[Any]:
     """Open tasks, those due first."""
     query = select(tasks).where(tasks.c.closed_at.is_(None))

@@ -1,2 +1,2 @@
-"""What a step can do. To add a kind: a file like ``task.py``, a line in ``table.py``, and its keys
-in the schedule's model."""
+"""What a step does. To add a kind: a file like ``task.py`` here, its keys in a file of the same
+name in ``schedules/kinds``, and a line in the table there."""

@@ -1,87 +1,169 @@
-"""``email``: a mail to the first rung of the ladder that has anybody reachable."""
+"""``email``: a mail to the first rung of the ladder that has anybody reachable.
+
+Where the schedule groups, one mail speaks of every licence of an account whose same step goes.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store
-from worker.cadence.kinds.contract import Acted, Action
+from worker.cadence.budget import ORDER, day_with_room
+from worker.cadence.kinds.contract import Acted, Action, Occasion
+from worker.cadence.ladder import People
 from worker.kernel.keys import new_mail_key
 from worker.outbox import store as outbox
 from worker.outbox.rules import DUE
 from worker.worklist import store as worklist
 
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """The steps that travel together, by their places among the actions."""
+
+    places: Sequence[int]
+    actions: Sequence[Action]
+
+    @property
+    def first(self) -> Action:
+        return self.actions[0]
+
 
 class EmailKind:
     """Writes messages into the ledger; the ledger sends them."""
 
-    def act(self, conn: Connection, actions: Sequence[Action], now: datetime) -> list[Acted]:
-        rungs = self._rungs(conn, actions)
+    def act(self, conn: Connection, actions: Sequence[Action], on: Occasion) -> list[Acted]:
+        people = People.around(conn, [action.row for action in actions], on.stops)
+        mails = sorted(_grouped(actions), key=lambda mail: ORDER.index(_class(mail)))
+        rungs = [people.rung(mail.first) for mail in mails]
+        room = _Room.load(conn, mails, [rung.contacts for rung in rungs], on)
+        acted: dict[int, Acted] = {}
         messages: list[tuple[Any, ...]] = []
         orphans: list[Action] = []
-        acted = []
-        for action, rung in zip(actions, rungs, strict=True):
-            if not rung:
-                orphans.append(action)
-                acted.append(Acted("blocked", "no-reachable-contact"))
+        for mail, rung in zip(mails, rungs, strict=True):
+            if not rung.contacts:
+                orphans += [] if rung.silenced else mail.actions
+                acted |= dict.fromkeys(mail.places, _unreachable(rung.silenced))
+                continue
+            put_off = room.wait(mail, rung.contacts)
+            if put_off:
+                acted |= dict(zip(mail.places, put_off, strict=True))
                 continue
             key = new_mail_key()
-            messages += [_message(action, contact, key, now) for contact in rung]
-            acted.append(Acted("waiting", None, key))
+            messages += [_message(mail, contact, key, on.now) for contact in rung.contacts]
+            acted |= dict.fromkeys(mail.places, Acted("waiting", None, key))
         outbox.add(conn, messages)
-        worklist.open_tasks(conn, [_no_contact(action) for action in orphans], now)
-        return acted
-
-    def recipients(self, conn: Connection, actions: Sequence[Action]) -> list[list[str]]:
-        return [[contact.email for contact in rung] for rung in self._rungs(conn, actions)]
-
-    def _rungs(self, conn: Connection, actions: Sequence[Action]) -> list[list[Row[Any]]]:
-        accounts = sorted({action.row.licence_account_id for action in actions})
-        people: dict[int, list[Row[Any]]] = defaultdict(list)
-        for contact in store.contacts_of(conn, accounts):
-            people[contact.account_id].append(contact)
-        return [
-            first_rung(action.decision.step.to, people[action.row.licence_account_id])
-            for action in actions
-        ]
+        worklist.open_tasks(conn, [_no_contact(action) for action in orphans], on.now)
+        return [acted[place] for place in range(len(actions))]
 
 
-def first_rung(ladder: Sequence[str], people: Sequence[Row[Any]]) -> list[Row[Any]]:
-    """All reachable contacts of the first role in ``ladder`` that has any; ``any`` is everybody.
-
-    One address is written to once, however many contacts share it.
-    """
-    for role in ladder:
-        found: dict[str, Row[Any]] = {}
-        for person in people:
-            if person.email and role in ("any", person.role):
-                found.setdefault(person.email.casefold(), person)
-        if found:
-            return list(found.values())
-    return []
+KIND = EmailKind()
 
 
-def _message(action: Action, contact: Row[Any], key: str, now: datetime) -> tuple[Any, ...]:
-    decision, line = action.decision, action.line
+def _class(mail: _Mail) -> Any:
+    return mail.first.line.schedule.mail_class
+
+
+def _grouped(actions: Sequence[Action]) -> Iterator[_Mail]:
+    """One mail for each account and step where the schedule groups, else one for each licence."""
+    together: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for place, action in enumerate(actions):
+        schedule = action.line.schedule
+        alone = action.row.licence_id if schedule.limits.group_by == "licence" else None
+        key = schedule.stem, action.decision.step.id, action.row.licence_account_id, alone
+        together[key].append(place)
+    for places in together.values():
+        yield _Mail(places, [actions[place] for place in places])
+
+
+def _unreachable(silenced: str | None) -> Acted:
+    """Nobody to write to: by their own wish or ours, or because nobody is known."""
+    if silenced:
+        return Acted("suppressed", silenced)
+    return Acted("blocked", "no-reachable-contact")
+
+
+class _Room:
+    """What the addresses of a batch got lately, and what the batch adds to it."""
+
+    def __init__(self, on: Occasion, mailed: dict[str, list[date]] | None) -> None:
+        self._on = on
+        self._mailed = mailed
+
+    @classmethod
+    def load(
+        cls,
+        conn: Connection,
+        mails: Sequence[_Mail],
+        rungs: Sequence[Sequence[Row[Any]]],
+        on: Occasion,
+    ) -> _Room:
+        """Asks the ledger only when something in the batch may have to wait."""
+        waiting = {
+            contact.email
+            for mail, rung in zip(mails, rungs, strict=True)
+            if _class(mail) != "contractual"
+            for contact in rung
+        }
+        if not waiting:
+            return cls(on, None)
+        since = (on.now - timedelta(days=on.allowance.days + 1)).date()
+        mailed = outbox.mailed_on(conn, sorted(waiting), since)
+        return cls(on, {address: [day for day, _ in days] for address, days in mailed.items()})
+
+    def wait(self, mail: _Mail, rung: Sequence[Row[Any]]) -> list[Acted]:
+        """What becomes of steps for which an address has no room; nothing when all have, and then
+        the mail is counted."""
+        mailed = self._mailed
+        if mailed is None:
+            return []
+        today = mail.first.line.calendar.today(self._on.now)
+        if _class(mail) != "contractual":
+            allowance = self._on.allowance
+            free = [day_with_room(mailed.get(c.email, ()), today, allowance) for c in rung]
+            if max(free) > today:
+                return [put_off(action, max(free)) for action in mail.actions]
+        for contact in rung:
+            mailed.setdefault(contact.email, []).append(today)
+        return []
+
+
+def put_off(action: Action, day: date) -> Acted:
+    """The step waits until ``day``; it is skipped when it would be too late by then."""
+    calendar, walk = action.line.calendar, action.walk
+    until = calendar.next_opening(calendar.closes_at(day - _DAY), walk.slot)
+    valid = action.decision.valid_until
+    if until is None or (valid is not None and until > valid):
+        return Acted("skipped", "budget")
+    due_on = action.decision.due_on
+    if due_on <= walk.anchor_on < calendar.today(until):
+        return Acted("skipped", "budget")
+    return Acted("put-off", "budget", until=until)
+
+
+def _message(mail: _Mail, contact: Row[Any], key: str, now: datetime) -> tuple[Any, ...]:
+    decision, line = mail.first.decision, mail.first.line
     return (
         key,
         contact.email,
         contact.id,
         line.schedule.stem,
         decision.step.id,
-        action.version_id,
-        decision.step.email,
+        mail.first.version_id,
+        decision.step.keys.email,
         line.schedule.mail_class,
         line.calendar.today(max(now, decision.at)),
         DUE,
         now,
-        decision.valid_until,
+        max(action.decision.valid_until or now for action in mail.actions),
         now,
     )
 

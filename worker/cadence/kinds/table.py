@@ -1,12 +1,12 @@
-"""The kinds of steps there are, by the key that a step uses."""
+"""What each kind of step does: ``KIND`` of the module that bears its name, beside this one."""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from worker.cadence.kinds.contract import Kind
-from worker.cadence.kinds.email import EmailKind
-from worker.cadence.kinds.task import TaskKind
+from worker.schedules.kinds import table as named
 
 KINDS: dict[str, Kind] = {
-    "email": EmailKind(),
-    "task": TaskKind(),
+    name: import_module(f"worker.cadence.kinds.{name}").KIND for name in named.KINDS
 }

@@ -1,0 +1,141 @@
+"""What makes the machine stop and ask a person: a day far above its forecast, a clock that was
+set, a copied database. An import that moves many dates pulls its brake by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
+
+from worker.cadence import ahead
+from worker.cadence.ahead import Forecasting
+from worker.cadence.decisions import Record
+from worker.db import heartbeats, place
+from worker.db.engine import reading
+from worker.kernel.clock import Clock, Watch
+from worker.kernel.dates import Period
+from worker.outbox import holds
+from worker.worklist import store as worklist
+
+JUMP = timedelta(hours=1)
+"""A clock that is set by so much within one process is no longer believed."""
+
+BACK = timedelta(minutes=5)
+"""A clock may be so far behind the time of another machine that shares the database."""
+
+FORESEEN = timedelta(days=7)
+"""How far ahead each day's mails are counted."""
+
+
+class Brakes:
+    """Watches the clock of one process, and knows whether any brake is on."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._watch = Watch(clock)
+
+    def hold(self, conn: Connection, now: datetime) -> bool:
+        """Whether nothing may be decided and nothing may leave; looks at the clock first."""
+        jump = self._watch.jump()
+        if abs(jump) >= JUMP:
+            way = "ahead" if jump > timedelta(0) else "back"
+            said = f"The clock was set {way} by {_span(abs(jump))} while this process was running."
+            pull(conn, holds.CLOCK, f"{way} {now:%Y-%m-%d %H:%M}", said, now)
+        last = heartbeats.newest(conn)
+        if last is not None and last - now > BACK:
+            about = f"behind {last:%Y-%m-%d %H:%M}"
+            if not holds.was_released(conn, holds.CLOCK, about):
+                said = f"The clock says {now:%Y-%m-%d %H:%M} UTC, but the database was written at "
+                pull(conn, holds.CLOCK, about, f"{said}{last:%Y-%m-%d %H:%M} UTC.", now)
+        return holds.is_held(conn)
+
+
+def _span(length: timedelta) -> str:
+    minutes = round(length.total_seconds() / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def pull(conn: Connection, kind: str, about: str, detail: str, now: datetime) -> None:
+    """Stops everything and opens a task that says why, and how to go on."""
+    holds.pull(conn, kind, about, detail, now)
+    task = worklist.NewTask(
+        key=f"brake:{kind}:{about}",
+        kind="brake",
+        title="Sending is stopped until a person has looked",
+        detail=f"{detail} {ANSWERS[kind]}",
+    )
+    worklist.open_tasks(conn, [task], now)
+
+
+ANSWERS: Mapping[str, str] = {
+    holds.FORECAST: "See what waits: perennial outbox --state due. Go on: perennial release",
+    holds.IMPORT: "See what it moved: perennial plan. Go on: perennial release",
+    holds.CLOCK: "Set the clock right, restart, then: perennial release",
+    holds.COPY: "If this is the one that shall mail: perennial confirm-instance",
+}
+"""What a person does about each kind."""
+
+
+def release(conn: Connection, brakes: Sequence[Any], note: str, now: datetime) -> None:
+    """Takes brakes off, as ``holds.pulled`` lists them, and closes their tasks."""
+    holds.release(conn, [brake.id for brake in brakes], note, now)
+    for brake in brakes:
+        worklist.close(conn, f"brake:{brake.kind}:{brake.about}", note, now)
+
+
+def count_mails(conn: Connection, counts: Mapping[date, int], now: datetime) -> None:
+    """Counts the mails that a batch decided on; a day far above its forecast stops."""
+    for day in holds.count(conn, dict(counts)):
+        about = day.day.isoformat()
+        if day.is_far_above and not holds.was_released(conn, holds.FORECAST, about):
+            said = f"{day.decided} mails for {about}, where {day.foreseen} were foreseen."
+            pull(conn, holds.FORECAST, about, said, now)
+
+
+def foresee(engine: Engine, asked: Forecasting) -> None:
+    """Notes how many mails the coming days will bring, today left out."""
+    first = asked.now.date() + timedelta(days=1)
+    period = Period(first, first + FORESEEN)
+    with reading(engine) as conn:
+        found = ahead.forecast_of_acting(conn, asked, period)
+    with engine.begin() as conn:
+        note(conn, found, asked.now)
+
+
+def note(conn: Connection, records: Sequence[Record], now: datetime) -> None:
+    """Remembers a forecast by days: what a person has seen is no surprise when it comes."""
+    mails = {
+        (r.at.date(), r.message) for r in records if r.decision == "planned" and r.at and r.message
+    }
+    counts = Counter(day for day, _ in mails)
+    today = now.date()
+    days = {today + timedelta(days=n): 0 for n in range(1, FORESEEN.days + 1)}
+    holds.foresee(conn, days | dict(counts), today, now)
+
+
+def check_place(engine: Engine, now: datetime) -> None:
+    """Remembers where the database lives; a copy that finds itself elsewhere stops."""
+    here = place.place_of(engine)
+    with reading(engine) as conn:
+        known = place.known_place(conn)
+    if known == here:
+        return
+    with engine.begin() as conn:
+        if known is None:
+            place.settle(conn, here)
+        elif not holds.is_held_by(conn, holds.COPY):
+            said = "This database was copied or moved: it is not where it was when it last ran."
+            pull(conn, holds.COPY, here[:8], said, now)
+
+
+def confirm_place(engine: Engine, now: datetime) -> int:
+    """A person says that this is the database that shall mail; how many brakes that took off."""
+    here = place.place_of(engine)
+    with engine.begin() as conn:
+        place.settle(conn, here)
+        on = [brake for brake in holds.pulled(conn) if brake.kind == holds.COPY]
+        release(conn, on, "confirmed", now)
+    return len(on)

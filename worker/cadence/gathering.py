@@ -1,0 +1,161 @@
+"""Few mails: licences whose same step falls soon travel in the mail that leaves now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.engine import Connection
+
+from worker.cadence import load, store
+from worker.cadence.facts import Timeline, Walk
+from worker.cadence.library import Defaults, InForce
+from worker.cadence.rules import Decision, advanced, decide, gather
+from worker.catalogue.stops import Stops
+
+_SLACK = timedelta(days=31)
+"""Month ends and closed days pull equal due dates apart; no further than this."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """A walk, what was decided about it, and where it stands from then on."""
+
+    row: Row[Any]
+    inforce: InForce | None
+    walk: Walk | None
+    decisions: list[Decision]
+    anchor_on: date
+    first_act_at: datetime
+    next_at: datetime | None
+    state: str
+    reason: str | None = None
+
+    @property
+    def line(self) -> Timeline:
+        """The schedule on the client's calendar."""
+        assert self.walk is not None
+        return self.walk.line
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A mail that leaves now, and how far it looks for company."""
+
+    first_due: date
+    anchors: tuple[date, date]
+
+
+Openings = dict[tuple[str, str], dict[int, _Window]]
+"""By (schedule, step), then by account."""
+
+
+def pull_in(
+    conn: Connection, judged: Sequence[Judged], defaults: Defaults, stops: Stops, now: datetime
+) -> list[Judged]:
+    """Adds to each mail that leaves now what falls within its window.
+
+    Walks of the batch get one more decision; those that were not due are returned.
+    """
+    known = {one.row.walk_id: one for one in judged}
+    fresh: list[Judged] = []
+    for (stem, step), windows in _openings(judged).items():
+        first = min(window.anchors[0] for window in windows.values())
+        last = max(window.anchors[1] for window in windows.values())
+        rows = store.going_with(conn, stem, sorted(windows), first, last)
+        company = _company(conn, rows, windows, known, defaults, stops, now)
+        for one in company:
+            window = windows[one.row.licence_account_id]
+            days = one.line.schedule.limits.gather_days
+            assert one.walk is not None
+            found = gather(one.walk, step, window.first_due, days, now)
+            if found is None:
+                continue
+            if one.row.walk_id not in known:
+                known[one.row.walk_id] = one
+                fresh.append(one)
+            _take(one, found, now)
+    return fresh
+
+
+def _openings(judged: Iterable[Judged]) -> Openings:
+    """The mails that leave now of schedules that gather, by schedule, step and account."""
+    found: Openings = defaultdict(dict)
+    for one in judged:
+        limits = one.inforce.schedule.limits if one.inforce else None
+        if limits is None or limits.group_by != "contact" or not limits.gather_days:
+            continue
+        for decision in one.decisions:
+            if decision.decision == "planned" and decision.step.mails:
+                place = one.line.schedule.stem, decision.step.id
+                _widen(found[place], one, decision, limits.gather_days)
+    return found
+
+
+def _widen(windows: dict[int, _Window], one: Judged, decision: Decision, days: int) -> None:
+    account = one.row.licence_account_id
+    first, last = one.anchor_on - _SLACK, one.anchor_on + timedelta(days=days) + _SLACK
+    due = decision.due_on
+    known = windows.get(account)
+    if known:
+        due = min(due, known.first_due)
+        first, last = min(first, known.anchors[0]), max(last, known.anchors[1])
+    windows[account] = _Window(due, (first, last))
+
+
+def _company(
+    conn: Connection,
+    rows: Sequence[Row[Any]],
+    windows: Mapping[int, _Window],
+    known: Mapping[int, Judged],
+    defaults: Defaults,
+    stops: Stops,
+    now: datetime,
+) -> list[Judged]:
+    """The walks around the openings as they stand now, those of the batch included."""
+    active: dict[str, InForce] = {
+        one.inforce.schedule.stem: one.inforce for one in known.values() if one.inforce
+    }
+    near = [
+        row
+        for row in rows
+        if windows[row.licence_account_id].anchors[0]
+        <= row.walk_anchor_on
+        <= windows[row.licence_account_id].anchors[1]
+    ]
+    others = [row for row in near if row.walk_id not in known]
+    lines = {row.walk_id: load.line_of(active[row.walk_schedule], row, defaults) for row in others}
+    histories = load.histories(conn, sorted(lines), now, lines)
+    found = [known[row.walk_id] for row in near if row.walk_id in known]
+    for row in others:
+        inforce, line = active[row.walk_schedule], lines[row.walk_id]
+        anchor = load.anchor_of(inforce, row)
+        if anchor is None or load.left(row, row.walk_cycle) or not load.in_audience(inforce, row):
+            continue
+        walk = load.walk_of(
+            row,
+            inforce,
+            line,
+            row.walk_first_act_at,
+            anchor=anchor,
+            history=histories.get(row.walk_id, load.NOTHING),
+            stopped=load.is_stopped(stops, row, line, now),
+        )
+        state = (row.walk_first_act_at, None, row.walk_state, row.walk_reason)
+        found.append(Judged(row, inforce, walk, [], anchor, *state))
+    return [one for one in found if one.walk is not None and one.state != "ended"]
+
+
+def _take(one: Judged, found: Decision, now: datetime) -> None:
+    """Adds a pulled step to a walk, and looks where that leaves it."""
+    assert one.walk is not None
+    one.decisions.append(found)
+    one.walk = advanced(one.walk, [found], now)
+    verdict = decide(one.walk, now)
+    one.next_at = now if verdict.decisions else verdict.next_at
+    if one.next_at is None:
+        one.state, one.reason = "ended", "completed"

@@ -1,0 +1,94 @@
+"""Whom a mail reaches: the first rung of its ladder that has anybody reachable."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+from sqlalchemy.engine import Connection
+
+from worker.cadence import store
+from worker.cadence.kinds.contract import Action
+from worker.catalogue.stops import Stops
+
+RESELLER = "reseller"
+
+
+class Rung(NamedTuple):
+    """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are
+    known from being written to (``opt-out``, ``stopped``); ``None``: nobody is known."""
+
+    contacts: Sequence[Row[Any]]
+    silenced: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The contacts of some accounts, and those of the resellers that serve them."""
+
+    own: Mapping[int, Sequence[Row[Any]]]
+    resellers: Mapping[str, Sequence[Row[Any]]]
+    stops: Stops
+
+    @classmethod
+    def around(cls, conn: Connection, rows: Iterable[Row[Any]], stops: Stops) -> People:
+        """Loads everybody who may be reached about licences; rows have licence_ and account_
+        columns."""
+        own: dict[int, list[Row[Any]]] = defaultdict(list)
+        agents: dict[str, list[Row[Any]]] = defaultdict(list)
+        known = list(rows)
+        for contact in store.contacts_of(conn, sorted({row.licence_account_id for row in known})):
+            own[contact.account_id].append(contact)
+        keys = sorted({row.account_reseller for row in known if row.account_reseller})
+        for contact in store.contacts_of_keys(conn, keys):
+            agents[contact.account_key].append(contact)
+        return cls(own, agents, stops)
+
+    def rung(self, action: Action) -> Rung:
+        """Who gets the mail of this step."""
+        row, schedule = action.row, action.line.schedule
+        today = action.line.calendar.today(action.decision.at)
+        found = climb(
+            action.decision.step.keys.to,
+            self.own.get(row.licence_account_id, ()),
+            self.resellers.get(row.account_reseller or "", ()),
+        )
+        silenced: str | None = None
+        for people in found:
+            open_ = [p for p in people if not why_silent(p, schedule.mail_class, self.stops, today)]
+            if open_:
+                return Rung(open_)
+            reasons = [why_silent(p, schedule.mail_class, self.stops, today) for p in people]
+            silenced = silenced or next(iter(reasons), None)
+        return Rung((), silenced)
+
+
+def climb(
+    ladder: Sequence[str], own: Sequence[Row[Any]], agents: Sequence[Row[Any]]
+) -> list[list[Row[Any]]]:
+    """The rungs of ``ladder`` that have anybody with an address, in order. ``any`` is everybody of
+    the account's own; ``reseller``, everybody at its reseller.
+
+    One address is written to once, however many contacts share it.
+    """
+    rungs = []
+    for role in ladder:
+        found: dict[str, Row[Any]] = {}
+        for person in agents if role == RESELLER else own:
+            if person.email and role in (RESELLER, "any", person.role):
+                found.setdefault(person.email, person)
+        if found:
+            rungs.append(list(found.values()))
+    return rungs
+
+
+def why_silent(person: Row[Any], mail_class: str, stops: Stops, today: date) -> str | None:
+    """Why this contact is not written to now; ``None`` when it may be. An opt-out from advertising
+    never silences a notice about a contract."""
+    if stops and stops.hold("contact", person.id, today):
+        return "stopped"
+    return "opt-out" if person.opt_out and mail_class != "contractual" else None

@@ -1,0 +1,118 @@
+"""Copying what a forecast needs of the live database: some accounts with all that is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select
+
+from worker.cadence.library import InForce
+from worker.cadence.records import steps, walks
+from worker.catalogue.records import accounts, contacts, licences, staff, stops, terms
+from worker.db import bulk
+from worker.outbox.records import messages
+from worker.outbox.rules import SENDING, UNKNOWN
+from worker.schedules.records import template_texts, versions
+from worker.worklist.records import tasks
+
+_LATELY = timedelta(days=40)
+"""Mails older than this matter neither to a walk's day nor to a budget."""
+
+_CHUNK = 2000
+
+
+def accounts_around(
+    conn: Connection, licence_ids: Sequence[int], schedules: Iterable[InForce]
+) -> list[int]:
+    """The accounts of these licences and, where a budget is shared, all that share an address."""
+    found: set[int] = set()
+    for chunk in bulk.chunks(licence_ids):
+        where = bulk.among(licences.c.id, list(chunk))
+        found |= set(conn.execute(select(licences.c.account_id).where(where)).scalars())
+    if any(inforce.schedule.mail_class != "contractual" for inforce in schedules):
+        found |= _sharing(conn, found)
+    return sorted(found)
+
+
+def _sharing(conn: Connection, ids: set[int]) -> set[int]:
+    """Accounts that can be reached from these by addresses that stand at several accounts."""
+    other = contacts.alias()
+    found, fresh = set(ids), set(ids)
+    while fresh:
+        reached: set[int] = set()
+        for chunk in bulk.chunks(sorted(fresh)):
+            elsewhere = other.c.account_id != contacts.c.account_id
+            same = and_(other.c.email == contacts.c.email, elsewhere)
+            query = select(other.c.account_id).join(contacts, same)
+            where = bulk.among(contacts.c.account_id, list(chunk))
+            reached |= set(conn.execute(query.where(where)).scalars())
+        fresh = reached - found
+        found |= fresh
+    return found
+
+
+def take(source: Connection, target: Connection, account_ids: Sequence[int], now: datetime) -> None:
+    """Copies these accounts, their walks and what was mailed lately into an empty database."""
+    for table in (versions, template_texts, staff, stops):
+        _copy(source, target, table)
+    for chunk in bulk.chunks(account_ids, _CHUNK):
+        _take_some(source, target, list(chunk), now)
+
+
+def _take_some(source: Connection, target: Connection, ids: list[int], now: datetime) -> None:
+    mine = bulk.among(licences.c.account_id, ids)
+    of_mine = select(licences.c.id).where(mine)
+    _copy(source, target, accounts, bulk.among(accounts.c.id, ids))
+    people = _copy(source, target, contacts, bulk.among(contacts.c.account_id, ids))
+    _copy(source, target, licences, mine)
+    _copy(source, target, terms, terms.c.licence_id.in_(of_mine))
+    living = or_(
+        walks.c.state != "ended",
+        walks.c.cycle
+        == select(licences.c.term).where(licences.c.id == walks.c.subject_id).scalar_subquery(),
+    )
+    going = and_(walks.c.subject_id.in_(of_mine), living)
+    _copy(source, target, walks, going)
+    _copy(source, target, steps, steps.c.walk_id.in_(select(walks.c.id).where(going)))
+    _copy(source, target, tasks, tasks.c.licence_id.in_(of_mine))
+    addresses = sorted({row.email for row in people if row.email})
+    _take_mails(source, target, addresses, {row.id for row in people}, now)
+
+
+def _take_mails(
+    source: Connection,
+    target: Connection,
+    addresses: Sequence[str],
+    people: set[int],
+    now: datetime,
+) -> None:
+    """Mails of the last days to these addresses, whoever's they were."""
+    columns = [column.name for column in messages.columns]
+    for chunk in bulk.chunks(addresses, _CHUNK):
+        lately = messages.c.day >= (now - _LATELY).date()
+        query = select(messages).where(bulk.among(messages.c.address, list(chunk)), lately)
+        rows = [_at_rest(dict(row._mapping), people) for row in source.execute(query)]
+        bulk.insert(target, messages, columns, [[row[name] for name in columns] for row in rows])
+
+
+def _at_rest(row: dict[str, Any], people: set[int]) -> dict[str, Any]:
+    """A mail that is on its way counts as sent; nobody on the copy will hear of its end."""
+    if row["state"] in (SENDING, UNKNOWN):
+        row["next_at"] = None
+    if row["contact_id"] not in people:
+        row["contact_id"] = None
+    return row
+
+
+def _copy(
+    source: Connection,
+    target: Connection,
+    table: Table,
+    where: ColumnElement[bool] | None = None,
+) -> list[Any]:
+    query = select(table) if where is None else select(table).where(where)
+    rows = list(source.execute(query))
+    bulk.insert(target, table, [column.name for column in table.columns], rows)
+    return rows
