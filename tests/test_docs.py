@@ -21,6 +21,8 @@ from worker.config.loading import leaves, load
 from worker.config.settings import Settings, SourceSettings
 from worker.config.values import span_text
 from worker.schedules.loader import load_folder
+from worker.sources.declared import check_source
+from worker.sources.table import KINDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -163,13 +165,17 @@ def test_two_settings_move_it_to_many_machines(tmp_path: Path) -> None:
     assert len([line for line in block.splitlines() if "=" in line]) == 2
 
 
-def test_the_mapping_of_the_import_page_is_a_valid_one(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
-    (mapping,) = blocks(text, "toml")
+MAPPINGS = blocks((ROOT / "docs" / "import.md").read_text(encoding="utf-8"), "toml")
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS, ids=["csv", "http", "sql"])
+def test_every_mapping_of_the_import_page_is_a_valid_one(tmp_path: Path, mapping: str) -> None:
     (tmp_path / "config.toml").write_text(mapping, encoding="utf-8")
-    loads, problems = check_loads("licences", load(tmp_path, {}).settings.sources["licences"])
-    assert problems == []
-    assert [each.entity.name for each in loads] == ["account", "contact", "licence"]
+    secret = {"PERENNIAL_SOURCES__ERP__TOKEN": "t0ken"} if 'auth = "token"' in mapping else {}
+    ((name, source),) = load(tmp_path, secret).settings.sources.items()
+    loads, problems = check_loads(name, source)
+    assert [*problems, *check_source(name, source, KINDS)] == []
+    assert {"account", "licence"} <= {each.entity.name for each in loads}
 
 
 # --- the README, followed from top to bottom ------------------------------------------------------

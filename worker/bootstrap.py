@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from worker.kernel.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from worker.cadence.machine import Guards, Machine
     from worker.cadence.watch import Fingerprint
+    from worker.catalogue.refresh import Tried
     from worker.channels.contract import Channel
     from worker.config.loading import Loaded
     from worker.config.settings import Settings
@@ -53,6 +54,7 @@ class App:
         self._engine: Engine | None = None
         self._machine: Machine | None = None
         self._files_seen: Fingerprint | None = None
+        self._stale_seen: frozenset[str] | None = None
 
     @classmethod
     def open(
@@ -102,11 +104,13 @@ class App:
         """What holds this instance's machine back until a person has looked."""
         from worker.cadence import brakes
         from worker.cadence.machine import Guards
+        from worker.catalogue import freshness
 
         watching, off = brakes.Brakes(self.clock), self.settings.mail.mode == "off"
         return Guards(
             planning=watching.hold,
             sending=lambda conn, now: watching.hold(conn, now) or off,
+            stale=lambda conn, now: freshness.stale(conn, self.settings.sources, now),
             noted=brakes.count_mails,
             asks=True,
         )
@@ -247,13 +251,50 @@ class App:
         with self.engine.begin() as conn:
             coverage.check(conn, active(conn), self.clock.now())
 
+    def refresh(self) -> list[Tried]:
+        """Reads the sources whose time has come, and minds the alarms about them."""
+        from worker.catalogue.flow import Options
+        from worker.catalogue.refresh import refresh
+        from worker.worklist.alarms import watch_sources
+
+        sources, stop, place = self.settings.sources, self.stopping, self.loaded.document.place
+        options = Options(place=place, brake=self.pull_brake, pause=stop.wait)
+        tried = refresh(self.engine, sources, self.clock, self.root, options, stop.is_set)
+        watch_sources(self.engine, sources, self.clock.now())
+        self._wake_held()
+        return tried
+
+    def _wake_held(self) -> None:
+        """Gives mails that a stale source held their moment back, once one is fresh again."""
+        from worker.catalogue import freshness
+        from worker.db.engine import reading
+        from worker.outbox import holds
+
+        now = self.clock.now()
+        with reading(self.engine) as conn:
+            stale = frozenset(freshness.stale(conn, self.settings.sources, now))
+        if self._stale_seen is None or self._stale_seen - stale:  # they are judged anew, each one
+            with self.engine.begin() as conn:
+                holds.wake(conn, holds.STALE, now)
+        self._stale_seen = stale
+
+    def pull_brake(
+        self, conn: Connection, *, kind: str, about: str, detail: str, now: datetime
+    ) -> None:
+        """Stops all mails and opens a task that says why; one for each thing it is about."""
+        from worker.cadence import brakes
+
+        brakes.pull(conn, kind, about, detail, now)
+
     def tick(self) -> tuple[int, int]:
-        """One heartbeat in the foreground: sweep, then plan and send until nothing is due.
+        """One heartbeat in the foreground: read sources, sweep, then plan and send until nothing is
+        due.
 
         Returns how many walks and changes were handled, and how many mails were claimed.
         """
         from worker.db import heartbeats
 
+        self.refresh()
         self.sweep()
         planned = sent = 0
         while not self.stopping.is_set():

@@ -31,6 +31,7 @@ def dates(book: Book, text: str, date_format: str | None = None) -> list[str]:
 
 SERIAL = "if it is a day number of Excel, give the column a date format there"
 DECLARE = 'declare how the file writes dates, e.g. date_format = "%d/%m/%Y"'
+WITH_TIME = 'declare it with its time, e.g. date_format = "%Y-%m-%dT%H:%M:%SZ"'
 RANGE = "a year from 1900 to 2200"
 LEAVE = "leave the cell blank if there is no such date"
 
@@ -50,6 +51,7 @@ LEAVE = "leave the cell blank if there is no such date"
         ("2201-01-01", RANGE, LEAVE),
         ("unlimited", "a date written like 2027-12-31", ""),
         ("27-01-31", "a date written like 2027-12-31", DECLARE),
+        ("2027-01-31T00:00:00Z", "a date written like 2027-12-31", WITH_TIME),
     ],
 )
 def test_a_date_is_never_guessed_at(book: Book, text: str, expected: str, hint: str) -> None:
@@ -66,6 +68,11 @@ def test_a_declared_format_is_the_only_one(book: Book, text: str) -> None:
         f"book.csv:2: end: expected a date written like 31/12/2027, got '{text}'; "
     )
     assert dates(book, "03/04/2027", "%d/%m/%Y") == []
+
+
+def test_a_moment_counts_by_the_date_that_is_written(book: Book) -> None:
+    assert dates(book, "2027-01-31T23:30:00Z", "%Y-%m-%dT%H:%M:%SZ") == []
+    assert str(book.licence("l1")["expires_on"]) == "2027-01-31"
 
 
 def test_a_term_that_ends_on_or_before_its_start_is_rejected(book: Book) -> None:
@@ -195,7 +202,7 @@ def test_everything_that_is_wrong_with_a_row_is_told_at_once(book: Book) -> None
             "out: expected yes or no, got 'maybe'; map other words with values = { … }",
             "n: expected a whole number such as 12, got '-3'",
             "amount: expected an amount such as 1234.50, got '1,234.5'; "
-            "write it with a point and without separators",
+            'declare how the source writes numbers: decimal = "," or decimal = "."',
             "currency: expected a currency code of three letters such as EUR, got 'zł'",
             "auto: expected yes or no, got 'ja'; map other words with values = { … }",
             "url: expected an address such as https://example.com/renew, got 'javascript:x'",
@@ -221,7 +228,7 @@ def test_half_a_key_is_no_key(book: Book) -> None:
     ]
 
 
-@pytest.mark.parametrize("amount", ["-5", "1.234", "1e3", "10 000", "€5", "１２"])
+@pytest.mark.parametrize("amount", ["-5", "1234.567", "1e3", "10 000", "€5", "１２"])
 def test_an_amount_is_never_coerced(book: Book, amount: str) -> None:
     report = book.load(
         f"account,name,cost\na1,x,{amount}\n", [{**ACCOUNT, "cost_to_serve": "{cost}"}]

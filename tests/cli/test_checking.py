@@ -60,9 +60,25 @@ def test_the_mapping_of_a_source_is_checked_too(instance: Path, capsys: Said) ->
         )
     assert run(["--root", str(instance), "check"], {}) == 1
     first, second = capsys.readouterr().out.splitlines()
-    assert "sources.x.kind: 'cvs' is not one of 'csv', 'xlsx'; did you mean 'csv'?" in first
+    assert "sources.x.kind: 'cvs' is not one of 'csv', 'xlsx', 'http', 'sql'; " in first
+    assert first.endswith("did you mean 'csv'?")
     assert "sources.x.load[0].entity: " in second
     assert "did you mean 'account'?" in second
+
+
+def test_what_a_kind_of_source_needs_is_checked_at_its_place(instance: Path, capsys: Said) -> None:
+    with (instance / "config.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            '[sources.x]\nkind = "http"\npath = "x.json"\nauth = "token"\nevery = "10 seconds"\n'
+            '[[sources.x.load]]\nentity = "account"\nkey = "{a}"\n'
+        )
+    assert run(["--root", str(instance), "check"], {}) == 1
+    told = {line.split(": ")[1]: line for line in capsys.readouterr().out.splitlines()}
+    assert set(told) == {f"sources.x.{key}" for key in ("path", "url", "token", "every")}
+    assert "PERENNIAL_SOURCES__X__TOKEN" in told["sources.x.token"]
+    first = (instance / "config.toml").read_text(encoding="utf-8").splitlines().index("[sources.x]")
+    assert told["sources.x.path"].startswith(f"config.toml:{first + 3}:8: ")
+    assert told["sources.x.every"].startswith(f"config.toml:{first + 5}:9: ")
 
 
 def test_problems_are_records_for_other_programs(instance: Path, capsys: Said) -> None:

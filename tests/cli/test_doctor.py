@@ -12,6 +12,8 @@ import pytest
 from tests.processes import write_config
 from tests.servers import Postgres, Redis
 from worker.bootstrap import App
+from worker.catalogue import store
+from worker.catalogue.refresh import Tried
 from worker.cli.main import run
 from worker.db import heartbeats
 from worker.schedules.records import versions
@@ -78,6 +80,75 @@ def test_what_waits_for_a_person_is_a_finding(
     assert code == 1
     assert (found["tasks alarm"]["level"], found["tasks step"]["level"]) == ("finding", "note")
     assert found["beat"]["level"] == "finding"
+
+
+SOURCE = """
+[sources.book]
+kind = "csv"
+path = "book.csv"
+every = "1 day"
+stale_after = "3 days"
+[[sources.book.load]]
+entity = "account"
+key = "{a}"
+"""
+
+
+def test_a_source_that_is_late_or_fails_is_a_finding(
+    root: Path, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root, database=database_url)
+    with (root / "config.toml").open("a", encoding="utf-8") as file:
+        file.write(SOURCE)
+    (root / "book.csv").write_text("a\na1\n", encoding="utf-8")
+    found = _doctor(root, capsys)[1]["sources.book"]
+    assert found["level"] == "finding"
+    assert found["said"] == "never read to its end; stale, so mails that depend on it are held"
+
+    app = App.open(root, {})
+    assert app.refresh() == [Tried("book")]
+    code, answers = _doctor(root, capsys)
+    assert (code, answers["sources.book"]["level"]) == (0, "ok")
+    assert answers["sources.book"]["said"].startswith("last read at ")
+
+    now = app.clock.now()
+    with app.engine.begin() as conn:
+        store.record_read(conn, "book", now - timedelta(days=4), None)
+        store.record_failure(conn, "book", now, "the server is down\nand more")
+    app.close()
+    found = _doctor(root, capsys)[1]["sources.book"]
+    assert found["level"] == "finding"
+    assert found["said"].endswith(
+        "; the reading since then failed: the server is down; "
+        "stale, so mails that depend on it are held"
+    )
+
+
+def test_a_tick_reads_the_sources_first(
+    root: Path, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root, database=database_url)
+    with (root / "config.toml").open("a", encoding="utf-8") as file:
+        file.write(SOURCE)
+    (root / "book.csv").write_text("a\na1\n", encoding="utf-8")
+    assert run(["--root", str(root), "tick"], {}) == 0
+    assert capsys.readouterr().out == "0 walks and changes handled, 0 mails claimed\n"
+    assert _doctor(root, capsys)[1]["sources.book"]["level"] == "ok"
+
+
+def test_an_import_by_hand_counts_as_a_reading(
+    root: Path, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root, database=database_url)
+    with (root / "config.toml").open("a", encoding="utf-8") as file:
+        file.write(SOURCE)
+    (root / "book.csv").write_text("a\na1\n", encoding="utf-8")
+    assert run(["--root", str(root), "import", "book", "--dry-run"], {}) == 0
+    capsys.readouterr()
+    assert _doctor(root, capsys)[1]["sources.book"]["level"] == "finding"
+    assert run(["--root", str(root), "import", "book"], {}) == 0
+    capsys.readouterr()
+    assert _doctor(root, capsys)[1]["sources.book"]["level"] == "ok"
 
 
 def test_a_schedule_that_is_edited_or_not_applied_is_a_finding(

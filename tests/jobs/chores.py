@@ -8,6 +8,7 @@ import time
 from sqlalchemy import Engine
 
 from worker.bootstrap import Due
+from worker.catalogue.refresh import Tried
 from worker.kernel.clock import Clock, SystemClock
 
 BATCH = 10
@@ -23,6 +24,7 @@ class Chores:
         self.planned: list[int] = []
         self.sent: list[int] = []
         self.sweeps = 0
+        self.refreshes = 0
         self.in_hand = 0
         self._walks = list(range(walks))
         self._mails: list[int] = []
@@ -54,6 +56,10 @@ class Chores:
 
     def sweep(self) -> None:
         self.sweeps += 1
+
+    def refresh(self) -> list[Tried]:
+        self.refreshes += 1
+        return [Tried("book"), Tried("erp", "it is down"), Tried("old", "?", KeyError())]
 
     def _take(self, rows: list[int]) -> list[int]:
         with self._lock:

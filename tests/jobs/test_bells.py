@@ -118,6 +118,7 @@ def test_a_redis_that_dies_and_comes_back_delays_work_and_ends_nothing(
         chores.add(range(50, 150))
         swept = chores.sweeps
         until(lambda: chores.sweeps > swept + 2, what="the sweep without Redis")
+        until(lambda: chores.refreshes > 2, what="the reading of sources")
         assert len(chores.sent) == 50
         own_redis.start()
         until(lambda: len(chores.sent) == 150, 30)

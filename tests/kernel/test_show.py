@@ -7,6 +7,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+from worker.kernel.clock import VirtualClock
 from worker.kernel.show import emit, progress, table
 
 
@@ -62,12 +63,77 @@ def test_names_cannot_steer_the_terminal() -> None:
     assert list(table(rows, ("name",), width=None))[1] == "a [31mb c d"
 
 
-def test_progress_is_drawn_on_terminals_only() -> None:
+class Watch(VirtualClock):
+    """A clock that a test moves by seconds."""
+
+    def __init__(self) -> None:
+        super().__init__(datetime(2027, 1, 2, tzinfo=UTC))
+
+    def wait(self, seconds: float) -> None:
+        self.advance(timedelta(seconds=seconds))
+
+
+def drawn(out: io.StringIO) -> list[str]:
+    """What was drawn, line after line, without the signs that steer the terminal."""
+    return [line.removesuffix("\x1b[K") for line in out.getvalue().split("\r")[1:]]
+
+
+def test_progress_is_drawn_on_terminals_only_and_wiped_off_at_the_end() -> None:
     quiet, terminal = io.StringIO(), Terminal()
     for out in (quiet, terminal):
-        with progress("reading", 200, out=out) as done:
-            done(100)
-            done(200)
+        with progress("reading", 200, out=out) as told:
+            told(100)
+            told(200)
     assert quiet.getvalue() == ""
-    assert "\rreading: 100 of 200 (50 %)" in terminal.getvalue()
     assert terminal.getvalue().endswith("\r\x1b[K")
+
+
+def test_progress_shows_a_bar_the_count_the_rate_and_the_time_that_is_left() -> None:
+    out, watch = Terminal(), Watch()
+    with progress("reading", unit="rows", out=out, clock=watch) as told:
+        told(0, 0.0)
+        watch.wait(10)
+        told(25_000, 0.25)
+        watch.wait(290)
+        told(50_000, 0.5)
+        watch.wait(1)
+        told(100_000, 1.0)
+    assert drawn(out) == [
+        "reading  ------------------------    0 %  0 rows",
+        "reading  ######------------------   25 %  25,000 rows  2,500/s  about 30 s left",
+        "reading  ############------------   50 %  50,000 rows  167/s  about 5 min left",
+        "reading  ########################  100 %  100,000 rows  332/s",
+        "",
+    ]
+
+
+def test_progress_draws_no_bar_when_the_whole_is_not_known() -> None:
+    out, watch = Terminal(), Watch()
+    with progress("reading", unit="rows", out=out, clock=watch) as told:
+        told(1000)
+        watch.wait(2)
+        told(3000, None)
+    assert drawn(out) == ["reading  1,000 rows", "reading  3,000 rows  1,500/s", ""]
+
+
+def test_a_terminal_that_shows_blocks_gets_them() -> None:
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw, encoding="utf-8")
+    out.isatty = lambda: True  # type: ignore[method-assign]
+    with progress("rehearsing", 100, out=out) as told:
+        told(50)
+    assert (
+        raw.getvalue()
+        .decode()
+        .split("\r")[1]
+        .startswith("rehearsing  " + "█" * 12 + "░" * 12 + "   50 %")
+    )
+
+
+def test_progress_is_not_drawn_more_often_than_people_can_see() -> None:
+    out, watch = Terminal(), Watch()
+    with progress("reading", 1000, out=out, clock=watch) as told:
+        for done in range(1000):
+            told(done)
+            watch.wait(0.001)
+    assert len(drawn(out)) < 15

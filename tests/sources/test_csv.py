@@ -17,7 +17,7 @@ HEADER = "key,name,end\n"
 def opened(folder: Path, raw: bytes | str, how: Reading | None = None, name: str = "book.csv"):
     path = folder / name
     path.write_bytes(raw.encode() if isinstance(raw, str) else raw)
-    return KINDS["csv"](path, how or Reading("book.csv"))
+    return KINDS["csv"].open(path, how or Reading("book.csv"))
 
 
 def rows(folder: Path, raw: bytes | str, how: Reading | None = None) -> list[Row | BadRow]:
@@ -188,6 +188,20 @@ def test_a_cut_or_false_gzip_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"expected a file, got nothing at .*no\.csv; is"):
-        KINDS["csv"](tmp_path / "no.csv", Reading("no.csv"))
+        KINDS["csv"].open(tmp_path / "no.csv", Reading("no.csv"))
     with pytest.raises(SourceError, match="expected a file, got a folder"):
-        KINDS["csv"](tmp_path, Reading("x"))
+        KINDS["csv"].open(tmp_path, Reading("x"))
+
+
+@pytest.mark.parametrize("name", ["book.csv", "book.csv.gz"])
+def test_how_much_of_a_file_has_been_read_is_told_by_its_bytes(tmp_path: Path, name: str) -> None:
+    text = HEADER + "".join(
+        f"{n},{n * 7919 % 100_003},{n * 104_729 % 99_991}\n" for n in range(90_000)
+    )
+    raw = text.encode()
+    source = opened(tmp_path, gzip.compress(raw) if name.endswith(".gz") else raw, name=name)
+    assert source.share is None
+    shares = [source.share for row in source.rows() if row.line % 10_000 == 0]
+    assert shares == sorted(shares)
+    assert shares[0] < 0.5
+    assert shares[-1] > 0.9

@@ -30,7 +30,7 @@ def workbook(path: Path, *lines: list[object], epoch: dt.datetime | None = None)
 
 
 def rows(path: Path, how: Reading = HOW) -> list[Row | BadRow]:
-    return list(KINDS["xlsx"](path, how).rows())
+    return list(KINDS["xlsx"].open(path, how).rows())
 
 
 def refusal(path: Path, how: Reading = HOW) -> str:
@@ -83,7 +83,7 @@ def test_lines_are_those_of_the_sheet_though_it_begins_late_and_has_holes(tmp_pa
     path = workbook(
         tmp_path / "book.xlsx", [], ["", ""], ["", "key", "end"], ["", "1", "x"], [], ["", "2", "y"]
     )
-    source = KINDS["xlsx"](path, HOW)
+    source = KINDS["xlsx"].open(path, HOW)
     assert source.header == ["", "key", "end"]
     assert list(source.rows()) == [Row(4, ["", "1", "x"]), Row(6, ["", "2", "y"])]
     assert len(list(source.rows())) == 2
@@ -189,3 +189,10 @@ def test_a_size_that_lies_is_found_out(tmp_path: Path) -> None:
         raw[start + at : start + at + 4] = (64).to_bytes(4, "little")
     path.write_bytes(raw)
     assert "damaged archive" in refusal(path)
+
+
+def test_how_much_of_a_sheet_has_been_read_is_told_by_its_lines(tmp_path: Path) -> None:
+    source = KINDS["xlsx"].open(
+        workbook(tmp_path / "book.xlsx", ["key"], *[[n] for n in range(9)]), HOW
+    )
+    assert [source.share for _ in source.rows()] == [n / 10 for n in range(2, 11)]

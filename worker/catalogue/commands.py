@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 if TYPE_CHECKING:
+    from threading import Event
+
+    from worker.catalogue.flow import Brake
     from worker.catalogue.report import Report
     from worker.config.loading import Loaded
     from worker.config.wiring import Wiring
 
     class Importing(Wiring, Protocol):
-        """What this command needs besides: where in ``config.toml`` each setting stands."""
+        """What this command needs besides: where in ``config.toml`` each setting stands, a way to
+        stop all mails, and whether the process was told to end."""
 
         loaded: Loaded
+        pull_brake: Brake
+        stopping: Event
 
 
 _SHOWN = 20
@@ -59,14 +65,16 @@ def import_(
         known = ", ".join(app.settings.sources) or "none; write [sources.NAME] in config.toml"
         hint = did_you_mean(source, app.settings.sources, otherwise=f"declared are: {known}")
         raise UsageError(f"there is no source {source!r}; {hint}")
-    with progress("rows read") as told:
+    with progress(f"reading {source}", unit="rows") as told:
         options = Options(
             file=file.absolute() if file is not None else None,
-            shown=str(file) if file is not None else declared.path,
+            shown=str(file) if file is not None else None,
             dry_run=dry_run,
             accept_endings=accept_endings,
             progress=told,
             place=app.loaded.document.place,
+            brake=app.pull_brake,
+            pause=app.stopping.wait,
         )
         report = import_source(app.engine, source, declared, app.clock, app.root, options)
     if as_json:
@@ -124,6 +132,10 @@ def _lines(report: Report) -> list[str]:
     if report.ended:
         lines.append(f"{report.ended} licences ended: they are no longer in the file")
     lines += report.notes
+    if report.braked and report.dry_run:
+        lines.append(f"{report.braked}: that would stop all mails until they are released")
+    elif report.braked:
+        lines.append(f"{report.braked}: no mail goes out until you run perennial release")
     if report.dry_run:
         lines.append("dry run: nothing was changed")
     return lines

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import Table
 
 from worker.catalogue import values
 from worker.catalogue.addresses import address
-from worker.catalogue.records import accounts, contacts, licences
+from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.catalogue.values import Convert
 
 ROLES = ("decision-maker", "procurement", "technical", "end-user")
@@ -18,13 +19,13 @@ STATUSES = ("active", "cancelled", "ended")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """``convert`` is ``None`` for plain text; ``"date"`` waits for the source's date format.
+    """``convert`` is ``None`` for plain text; a word waits for what the source declares.
 
     ``code``: the field tells things apart (a key, an address), so a pattern with a blank column
     in it is blank as a whole. ``empty`` is what ``clear`` leaves; ``fixed`` fields have none.
     """
 
-    convert: Convert | str | None = None
+    convert: Convert | Literal["date", "amount", "count"] | None = None
     code: bool = False
     fixed: bool = False
     empty: object = None
@@ -58,7 +59,7 @@ ENTITIES: Mapping[str, Entity] = {
             "renewal_manager": _TEXT,
             "reseller": Field(code=True),
             "tags": Field(values.tags),
-            "cost_to_serve": Field(values.money),
+            "cost_to_serve": Field("amount"),
         },
     ),
     "contact": Entity(
@@ -82,18 +83,28 @@ ENTITIES: Mapping[str, Entity] = {
             "account": _KEY,
             "product": _TEXT,
             "vendor": _TEXT,
-            "quantity": Field(values.count),
-            "amount": Field(values.money),
+            "quantity": Field("count"),
+            "amount": Field("amount"),
             "currency": Field(values.currency),
-            "next_amount": Field(values.money),
+            "next_amount": Field("amount"),
             "auto_renew": Field(values.truth, empty=False),
-            "notice_days": Field(values.count),
+            "notice_days": Field("count"),
             "renew_url": Field(values.url),
             "status": Field(values.word(STATUSES), fixed=True),
             "owner": _TEXT,
             "starts_on": _DATE,
             "expires_on": _DATE,
             "closed_on": _DATE,
+        },
+    ),
+    "staff": Entity(
+        "staff",
+        staff,
+        {
+            "key": _KEY,
+            "name": Field(fixed=True),
+            "email": Field(address, code=True),
+            "language": Field(values.language),
         },
     ),
 }

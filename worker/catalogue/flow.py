@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import store
-from worker.catalogue.mapping import Load, Place, check_loads, nowhere
+from worker.catalogue.entities import ENTITIES
+from worker.catalogue.mapping import Load, check_loads
 from worker.catalogue.merging import Merger
 from worker.catalogue.reading import Parsed, read
-from worker.catalogue.records import accounts, contacts, licences
+from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.catalogue.rejects import rejects_path, write_rejects
 from worker.catalogue.report import Report
 from worker.catalogue.rules import Claim, Outcome, current, place_term
@@ -22,12 +25,28 @@ from worker.catalogue.said import Known, KnownLicence, Reasons, Said, own_fields
 from worker.catalogue.writing import Writer
 from worker.config.settings import SourceSettings
 from worker.kernel.clock import Clock
-from worker.kernel.errors import ConfigError, FindingsError, Misfit, did_you_mean
-from worker.sources.contract import Opener, Reading, Source
+from worker.kernel.errors import ConfigError, FindingsError
+from worker.kernel.show import Told
+from worker.sources.contract import Place, Reading, Source, nowhere
+from worker.sources.declared import Kind, check_source
 from worker.sources.table import KINDS
 
 ENDINGS_WITHOUT_ASKING = 0.10
 """A full sync that would end a larger part of a source's active licences stops and asks."""
+
+
+MOVED_WITHOUT_ASKING = 0.10
+LEAST_MOVED = 20
+"""An import that re-dates at least so many licences, and more than that part of a source's active
+ones, pulls the brake: it is loaded, and no mail goes out before a person has looked."""
+
+
+class Brake(Protocol):
+    """Stops all mails in the transaction of the import."""
+
+    def __call__(
+        self, conn: Connection, *, kind: str, about: str, detail: str, now: datetime
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +54,17 @@ class Options:
     """How an import is run.
 
     ``file`` stands in for the source's own path, ``shown`` is how people are told of it;
-    ``place`` finds settings in ``config.toml``.
+    ``place`` finds settings in ``config.toml``; ``pause`` waits between two questions to a server.
     """
 
     file: Path | None = None
     shown: str | None = None
     dry_run: bool = False
     accept_endings: bool = False
-    progress: Callable[[int], None] | None = None
+    progress: Told | None = None
     place: Place = nowhere
+    brake: Brake | None = None
+    pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +89,11 @@ def import_source(
     """
     options = options or Options()
     started_at = clock.now()
-    loads, opener = _checked(name, source, options.place)
-    path = root / (options.file or source.path)
-    shown = options.shown or str(options.file or source.path)
-    how = Reading(shown, source.encoding, source.delimiter, source.sheet)
-    opened = opener(path, how)
+    loads, kind = _checked(name, source, options.place)
+    file = options.file or (Path(source.path) if source.path else None)
+    path = root / file if file is not None else None
+    shown = options.shown or (str(file) if file is not None else f"sources.{name}")
+    opened = kind.open(path, _how(name, source, clock, root, shown, options))
     parsed = read(opened, loads, shown, options.progress)
     report = Report(name, shown, dry_run=options.dry_run, rows=parsed.total)
     with engine.begin() as conn:
@@ -82,29 +103,55 @@ def import_source(
         report.problems = [p for line in sorted(parsed.rejected) for p in parsed.rejected[line]]
         if not options.dry_run:
             _keep_rejects(report, parsed, opened, rejects_path(root, name, path))
-            if report.wrote:
-                store.record_import(
-                    conn,
-                    source=name,
-                    file=shown,
-                    started_at=started_at,
-                    finished_at=clock.now(),
-                    counts=report.counts(),
-                )
+            _record(conn, report, started_at, clock.now())
+            if report.braked and options.brake:
+                told = report.braked
+                options.brake(conn, kind="import", about=name, detail=told, now=started_at)
     return report
 
 
-def _checked(name: str, source: SourceSettings, place: Place) -> tuple[list[Load], Opener]:
-    loads, problems = check_loads(name, source, place=place)
-    opener = KINDS.get(source.kind)
-    if opener is None:
-        line, column = place(("sources", name, "kind"))
-        told = (f"sources.{name}.kind", "word", f"one of {', '.join(KINDS)}", repr(source.kind))
-        hint = did_you_mean(source.kind, KINDS)
-        problems = [Misfit("config.toml", line, column, *told, hint), *problems]
-    if problems or opener is None:
+def _record(conn: Connection, report: Report, started_at: datetime, now: datetime) -> None:
+    """Notes what was written, if anything was, and that the source was read to its end."""
+    if report.wrote:
+        store.record_import(
+            conn,
+            source=report.source,
+            file=report.file,
+            started_at=started_at,
+            finished_at=now,
+            counts=report.counts(),
+        )
+    problem = None
+    if report.rejected_rows:
+        problem = f"{report.rejected_rows} of {report.rows} rows; they are in {report.rejects_path}"
+    store.record_read(conn, report.source, started_at, problem)
+
+
+def _checked(name: str, source: SourceSettings, place: Place) -> tuple[list[Load], Kind]:
+    loads, wrong = check_loads(name, source, place=place)
+    problems = [*check_source(name, source, KINDS, place=place), *wrong]
+    if problems:
         raise ConfigError(f"the source {name!r} cannot be imported", problems)
-    return loads, opener
+    return loads, KINDS[source.kind]
+
+
+def _how(
+    name: str, source: SourceSettings, clock: Clock, root: Path, shown: str, options: Options
+) -> Reading:
+    return Reading(
+        shown,
+        source.encoding,
+        source.delimiter,
+        source.sheet,
+        source.decimal or ".",
+        source,
+        name,
+        root,
+        options.place,
+        clock,
+        options.pause,
+        options.progress or (lambda done, share=None: None),
+    )
 
 
 def _import(
@@ -113,12 +160,14 @@ def _import(
     known = _known(conn, parsed)
     said = _merge_until_sound(conn, parsed, known, report)
     ending = _endings(conn, parsed, source, report, accept=run.accept_endings)
+    active = store.count_active(conn, report.source)
     parsed.rows.clear()  # what they said has been merged; a million of them weigh a lot
     writer = Writer(conn, parsed.shapes, known, report.source, run.now, dry_run=report.dry_run)
     done = {
         "account": writer.accounts(said.accounts),
         "contact": writer.contacts(said.contacts),
         "licence": writer.licences(said.licences, revive=source.full_sync),
+        "staff": writer.staff(said.staff),
     }
     writer.end(ending)
     for entity in parsed.shapes:
@@ -129,6 +178,9 @@ def _import(
     report.returns = writer.outcomes[Outcome.RETURN]
     report.corrections = writer.outcomes[Outcome.CORRECTION]
     report.history = writer.outcomes[Outcome.HISTORY]
+    if report.corrections >= LEAST_MOVED and report.corrections > MOVED_WITHOUT_ASKING * active:
+        moved = f"{report.corrections} of {active} active licences"
+        report.braked = f"the import of {report.source!r} gives {moved} other dates"
 
 
 def _known(conn: Connection, parsed: Parsed) -> Known:
@@ -136,7 +188,7 @@ def _known(conn: Connection, parsed: Parsed) -> Known:
     keys, shapes = _keys(parsed), parsed.shapes
     own = {
         entity: [name for name in shapes.get(entity, ()) if name not in ("key", "account")]
-        for entity in ("account", "contact")
+        for entity in ("account", "contact", "staff")
     }
     mirror = ["account_id", "term", "starts_on", "expires_on", "closed_on"]
     licence_columns = [*mirror, *own_fields(shapes.get("licence", ()))]
@@ -144,13 +196,14 @@ def _known(conn: Connection, parsed: Parsed) -> Known:
     return Known(
         store.known(conn, accounts, own["account"], keys["account"]),
         store.known(conn, contacts, ["account_id", *own["contact"]], keys["contact"]),
+        store.known(conn, staff, own["staff"], keys["staff"]),
         {key: KnownLicence._make((*row[:6], row[6:])) for key, row in found.items()},
     )
 
 
 def _keys(parsed: Parsed) -> dict[str, list[str]]:
     """The keys that the rows speak of, by entity."""
-    found: dict[str, set[str]] = {"account": set(), "contact": set(), "licence": set()}
+    found: dict[str, set[str]] = {entity: set() for entity in ENTITIES}
     for place, load in enumerate(parsed.loads, start=1):
         shape = list(parsed.shapes[load.entity.name])
         named = [(shape.index("key"), found[load.entity.name])]

@@ -21,9 +21,10 @@ DATES = ("starts_on", "expires_on", "closed_on")
 _MOST_KEPT = 100_000  # values remembered per column; dates and words repeat, names do not
 
 # What a terminal or a mail would act on, reorder or hide: control characters, line and paragraph
-# separators, bidirectional embeddings, overrides and isolates, zero-width space and no-break.
+# separators, bidirectional embeddings, overrides and isolates, zero-width space and no-break;
+# halves of characters, which no file can hold.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\ufff9-\ufffb]"
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 
 
@@ -188,6 +189,15 @@ def _finish_account(shape: Sequence[str]) -> Finish:
     return finish
 
 
+def _finish_staff(shape: Sequence[str]) -> Finish:
+    key = shape.index("key")
+
+    def finish(values: list[Any]) -> RowProblemError | None:
+        return None if values[key] else SKIP
+
+    return finish
+
+
 def _finish_contact(shape: Sequence[str]) -> Finish:
     key, email = shape.index("key"), shape.index("email") if "email" in shape else None
 
@@ -224,6 +234,7 @@ _FINISH: Mapping[str, Callable[[Sequence[str]], Finish]] = {
     "account": _finish_account,
     "contact": _finish_contact,
     "licence": _finish_licence,
+    "staff": _finish_staff,
 }
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from worker.catalogue import values
+from worker.catalogue import numbers, values
 from worker.catalogue.entities import ENTITIES, Entity, Field
 from worker.catalogue.patterns import Pattern, parse_pattern
 from worker.catalogue.rules import Declared
 from worker.catalogue.values import BadValueError, Convert
 from worker.config.settings import SourceSettings
 from worker.kernel.errors import Misfit, Problem, did_you_mean
-
-Place = Callable[[tuple[str | int, ...]], tuple[int, int]]
-"""From a path of keys in ``config.toml`` to line and column; (0, 0) when it is not known."""
+from worker.sources.contract import Place, nowhere
 
 _OPTIONS = ("entity", "values", "clear", "term")
 _TERMS = ("renewal", "correction")
@@ -49,11 +47,6 @@ class Load:
     entity: Entity
     fields: Sequence[LoadField]
     declared: Declared | None
-
-
-def nowhere(_path: tuple[str | int, ...]) -> tuple[int, int]:
-    """The place of a setting that did not come from a file."""
-    return 0, 0
 
 
 def check_loads(
@@ -103,7 +96,7 @@ class _Reader:
         entity = ENTITIES.get(named) if isinstance(named, str) else None
         if entity is None:
             hint = did_you_mean(str(named), ENTITIES) if named is not None else ""
-            self.tell("entity", "entity", "account, contact or licence", named, hint)
+            self.tell("entity", "entity", "account, contact, licence or staff", named, hint)
             return None
         self._check_keys(entity)
         clears = self._clears(entity)
@@ -179,14 +172,23 @@ class _Reader:
         except ValueError as error:
             self.tell(name, "pattern", 'a pattern such as "{column}"', text, str(error))
             return None
-        dated = values.dates(self.source.date_format) if what.convert == "date" else what.convert
-        convert = cast("Convert | None", dated)
+        convert = self._converter(what)
         own = foreign.get(name, {})
         for word, meant in own.items():
             self._try(("values", name, word), meant, convert)
         if pattern.literal:
             self._try(name, own.get(pattern.literal, pattern.literal), convert)
         return LoadField(name, what, pattern, convert, own, name in clears)
+
+    def _converter(self, what: Field) -> Convert | None:
+        """How the field's text becomes a value, in the way of writing that the source declares."""
+        if what.convert == "date":
+            return values.dates(self.source.date_format)
+        if what.convert == "amount":
+            return numbers.amounts(self.source.decimal)
+        if what.convert == "count":
+            return numbers.counts(self.source.decimal)
+        return what.convert
 
     def _try(self, path: str | tuple[str, ...], text: object, convert: Convert | None) -> None:
         if convert is None or not isinstance(text, str):

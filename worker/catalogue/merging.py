@@ -39,6 +39,7 @@ class Merger:
         """
         reasons: Reasons = {}
         said = Said()
+        self._merge_plain("staff", said.staff)
         self._merge_plain("account", said.accounts)
         self._check_accounts(said, reasons)
         self._merge_plain("contact", said.contacts)

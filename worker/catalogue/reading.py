@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from worker.catalogue.laying import DATES, Cell, Laid, Part, RowError, RowProble
 from worker.catalogue.mapping import Load
 from worker.catalogue.values import BadValueError
 from worker.kernel.errors import Problem, did_you_mean
+from worker.kernel.show import Told
 from worker.sources.contract import LONGEST_CELL, BadRow, Row, Source, SourceError, quoted
 
 # Filled even if no load names them: a contact's key from its address, a status when it comes back.
@@ -32,13 +33,11 @@ class Parsed:
     total: int = 0
 
 
-def read(
-    source: Source, loads: Sequence[Load], name: str, progress: Callable[[int], None] | None = None
-) -> Parsed:
+def read(source: Source, loads: Sequence[Load], name: str, progress: Told | None = None) -> Parsed:
     """Reads all rows of ``source``; ``name`` is the file in messages.
 
-    ``progress`` is told the number of rows read, now and then. Raises ``SourceError`` when the
-    columns that the loads name are not all there, once each.
+    ``progress`` is told the number of rows read and their share, now and then. Raises
+    ``SourceError`` when the columns that the loads name are not all there, once each.
     """
     _check_header(source.header, loads, name)
     shapes = _shapes(loads)
@@ -55,7 +54,7 @@ def read(
             _read_block(parsed, laid, block, name)
             block = []
         if progress is not None and parsed.total % 1000 == 0:
-            progress(parsed.total)
+            progress(parsed.total, source.share)
     _read_block(parsed, laid, block, name)
     if not parsed.total:
         raise SourceError(Problem(name, 0, 0, "", "no-rows", "rows after the header", "none"))

@@ -13,8 +13,10 @@ from worker.sources.contract import Source, ascii_controls
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def rejects_path(root: Path, source: str, file: Path) -> Path:
-    """Where the rejects of this source and file go."""
+def rejects_path(root: Path, source: str, file: Path | None) -> Path:
+    """Where the rejects of this source, and of its file if it is one, go."""
+    if file is None:
+        return root / "var" / "rejects" / f"{source}.csv"
     stem = file.name.removesuffix(".gz")
     stem = stem.rpartition(".")[0] or stem
     return root / "var" / "rejects" / f"{source}-{stem}.csv"

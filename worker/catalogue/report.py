@@ -24,7 +24,8 @@ class Report:
     """What an import did, or in a dry run would have done.
 
     ``renewals`` to ``history`` count terms, ``ended`` licences that a full sync ended,
-    ``rows`` and ``rejected_rows`` lines of the file.
+    ``rows`` and ``rejected_rows`` lines of the file. ``braked`` says why it stops all mails until
+    a person has looked.
     """
 
     source: str
@@ -41,6 +42,7 @@ class Report:
     problems: Sequence[Problem] = ()
     rejects_path: Path | None = None
     notes: list[str] = field(default_factory=list)
+    braked: str | None = None
 
     @property
     def wrote(self) -> bool:

@@ -51,6 +51,7 @@ class Said:
 
     accounts: dict[str, Part] = field(default_factory=dict)
     contacts: dict[str, Part] = field(default_factory=dict)
+    staff: dict[str, Part] = field(default_factory=dict)
     licences: list[LicenceSaid] = field(default_factory=list)
 
 
@@ -58,12 +59,13 @@ class Said:
 class Known:
     """What the book holds of the keys in the file.
 
-    Rows of accounts and contacts are (id, [account id of a contact,] values of the fields in the
-    order of the shape, without key and account).
+    Rows of accounts, contacts and staff are (id, [account id of a contact,] values of the fields in
+    the order of the shape, without key and account).
     """
 
     accounts: Mapping[str, tuple[Any, ...]]
     contacts: Mapping[str, tuple[Any, ...]]
+    staff: Mapping[str, tuple[Any, ...]]
     licences: Mapping[str, KnownLicence]
     terms: dict[int, list[Term]] = field(default_factory=dict)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Table, bindparam, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from worker.catalogue.records import imports, licences, terms
+from worker.catalogue.records import imports, licences, source_reads, terms
 from worker.catalogue.rules import Term
 from worker.db import bulk
 from worker.db.prepared import Prepared
@@ -137,6 +138,56 @@ def active_of(conn: Connection, source: str) -> dict[str, int]:
         )
     )
     return {row[0]: row[1] for row in rows}
+
+
+def count_active(conn: Connection, source: str) -> int:
+    """How many active licences came from this source."""
+    wanted = select(func.count()).where(licences.c.source == source, licences.c.status == "active")
+    return conn.execute(wanted).scalar_one()
+
+
+class Read(NamedTuple):
+    """How fresh a source is: its last reading that succeeded, its last one, what went wrong."""
+
+    read_at: datetime | None
+    tried_at: datetime
+    problem: str | None
+
+
+def reads(conn: Connection) -> dict[str, Read]:
+    """How fresh each source is that was ever read, or tried."""
+    columns = (source_reads.c.read_at, source_reads.c.tried_at, source_reads.c.problem)
+    found = conn.execute(select(source_reads.c.source, *columns))
+    return {row[0]: Read(*row[1:]) for row in found}
+
+
+def claim_read(
+    conn: Connection, source: str, seen: Read | None, now: datetime, problem: str
+) -> bool:
+    """Whether it is on us to read ``source``: nobody else has tried since it was ``seen``."""
+    values = {"source": source, "tried_at": now, "problem": problem}
+    if seen is None:
+        fresh = _insert_into(conn)(source_reads).values(values).on_conflict_do_nothing()
+        return conn.execute(fresh.returning(source_reads.c.source)).first() is not None
+    same = (source_reads.c.source == source, source_reads.c.tried_at == seen.tried_at)
+    return conn.execute(update(source_reads).where(*same).values(values)).rowcount == 1
+
+
+def record_read(conn: Connection, source: str, now: datetime, problem: str | None) -> None:
+    """Notes that ``source`` was read to its end; ``problem`` is what was wrong with its rows."""
+    values = {"read_at": now, "tried_at": now, "problem": problem}
+    row = _insert_into(conn)(source_reads).values(source=source, **values)
+    conn.execute(row.on_conflict_do_update(index_elements=["source"], set_=values))
+
+
+def record_failure(conn: Connection, source: str, now: datetime, problem: str) -> None:
+    """Notes that the reading of ``source``, which was claimed before, came to nothing."""
+    values = {"tried_at": now, "problem": problem}
+    conn.execute(update(source_reads).where(source_reads.c.source == source).values(values))
+
+
+def _insert_into(conn: Connection) -> Any:
+    return (postgresql if conn.dialect.name == "postgresql" else sqlite).insert
 
 
 def record_import(conn: Connection, **row: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -20,11 +19,10 @@ Convert = Callable[[str], Any]
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}", re.ASCII)
 _SERIAL = re.compile(r"\d{4,6}(\.\d+)?", re.ASCII)
-_MONEY = re.compile(r"-?\d{1,16}(\.\d+)?", re.ASCII)
 _LANGUAGE = re.compile(r"([A-Za-z]{2,3})(?:[-_]([A-Za-z]{2}))?")
 _URL = re.compile(r"https?://[^\s/?#]+\S*")
-_CENT = Decimal("0.01")
 _TRUE = frozenset({"true", "yes", "y", "t", "1"})
 _FALSE = frozenset({"false", "no", "n", "f", "0"})
 
@@ -69,28 +67,11 @@ def _date_hint(text: str, date_format: str | None) -> str:
         return "if it is a day number of Excel, give the column a date format there"
     if date_format is not None:
         return f'the declared date_format is "{date_format}"'
+    if _MOMENT.match(text):
+        return 'declare it with its time, e.g. date_format = "%Y-%m-%dT%H:%M:%SZ"'
     if re.search(r"\d+[./-]\d+[./-]\d+", text):
         return 'declare how the file writes dates, e.g. date_format = "%d/%m/%Y"'
     return ""
-
-
-def money(text: str) -> Decimal:
-    """A non-negative amount with a point and at most two decimals; no separators, no signs."""
-    found = _MONEY.fullmatch(text)
-    if found and not text.startswith("-") and len((found[1] or "").rstrip("0")) <= 3:
-        amount = Decimal(text)
-        return amount if len(found[1] or "") == 3 else amount.quantize(_CENT)
-    hint = "at most two decimals" if found and not text.startswith("-") else ""
-    if "," in text or " " in text or "\u00a0" in text:
-        hint = "write it with a point and without separators"
-    raise BadValueError("amount", "an amount such as 1234.50", hint)
-
-
-def count(text: str) -> int:
-    """A whole number from 0 to two thousand million."""
-    if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**31:
-        return int(text)
-    raise BadValueError("number", "a whole number such as 12")
 
 
 def truth(text: str) -> bool:

@@ -16,7 +16,7 @@ from worker.catalogue import rules, store
 from worker.catalogue.entities import ENTITIES
 from worker.catalogue.laying import DATES, Part
 from worker.catalogue.mapping import CLEARED
-from worker.catalogue.records import accounts, contacts, licences
+from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.catalogue.report import Counts
 from worker.catalogue.rules import Outcome, Term
 from worker.catalogue.said import Known, KnownLicence, LicenceSaid, own_fields
@@ -71,13 +71,8 @@ class Writer:
                 rows.added.append((self._account_ids[key], key, *fresh, self._source, self._now))
             elif (after := laid_over(old[1:], values, empties)) is not None:
                 rows.changed.append((old[0], *after, self._now))
-        if "name" in columns:
-            at = columns.index("name") + 2
-            rows.added = [r if r[at] else (*r[:at], r[1], *r[at + 1 :]) for r in rows.added]
-        else:
-            rows.added = [(*row, row[1]) for row in rows.added]
-        extra = [] if "name" in columns else ["name"]
-        self._insert(accounts, ["id", "key", *columns, "source", "updated_at", *extra], rows.added)
+        names = ["id", "key", *columns, "source", "updated_at"]
+        self._insert(accounts, *_named(names, rows.added))
         self._update(accounts, [*columns, "updated_at"], rows.changed)
         if not self._dry_run:
             store.mark_accounts_changed(self._conn, [row[0] for row in rows.changed])
@@ -103,6 +98,24 @@ class Writer:
         names = ["account_id", *columns]
         self._insert(contacts, ["key", *names, "source", "updated_at"], rows.added)
         self._update(contacts, [*names, "updated_at"], rows.changed)
+        return _counts(said, rows)
+
+    def staff(self, said: Mapping[str, Part]) -> Counts:
+        """Adds and changes staff. No licence need be looked at again: names are read when used."""
+        shape = list(self._shapes.get("staff", ()))
+        if not shape:
+            return Counts()
+        columns, places, empties = _own("staff", shape)
+        rows = _Rows()
+        for key, part in said.items():
+            values = [part[place] for place in places]
+            old = self._known.staff.get(key)
+            if old is None:
+                rows.added.append((key, *emptied(values, empties), self._source, self._now))
+            elif (after := laid_over(old[1:], values, empties)) is not None:
+                rows.changed.append((old[0], *after, self._now))
+        self._insert(staff, *_named(["key", *columns, "source", "updated_at"], rows.added))
+        self._update(staff, [*columns, "updated_at"], rows.changed)
         return _counts(said, rows)
 
     def licences(self, said: Sequence[LicenceSaid], *, revive: bool) -> Counts:
@@ -220,6 +233,15 @@ class _Licences:
                 self.terms.changed.append((term.id, *dates))
                 touched = True
         return touched
+
+
+def _named(columns: Sequence[str], rows: Sequence[Values]) -> tuple[list[str], list[Values]]:
+    """Columns and new rows in which each record has a name: its own, else its key."""
+    key = columns.index("key")
+    if "name" not in columns:
+        return [*columns, "name"], [(*row, row[key]) for row in rows]
+    at = columns.index("name")
+    return list(columns), [r if r[at] else (*r[:at], r[key], *r[at + 1 :]) for r in rows]
 
 
 def _mirror(term: Term) -> tuple[Any, ...]:

@@ -38,7 +38,7 @@ def check(app: LateApp, as_json: bool) -> None:
 def _configuration(app: LateApp) -> Iterator[Problem]:
     from worker.catalogue.mapping import check_loads
     from worker.config.loading import load
-    from worker.kernel.errors import Misfit, did_you_mean
+    from worker.sources.declared import check_source
     from worker.sources.table import KINDS
 
     try:
@@ -48,12 +48,7 @@ def _configuration(app: LateApp) -> Iterator[Problem]:
         return
     document = loaded.document
     for name, source in loaded.settings.sources.items():
-        if source.kind not in KINDS:
-            line, column = document.place(("sources", name, "kind"))
-            path, listed = f"sources.{name}.kind", ", ".join(map(repr, KINDS))
-            hint = did_you_mean(source.kind, KINDS)
-            got = repr(source.kind)
-            yield Misfit(document.name, line, column, path, "word", f"one of {listed}", got, hint)
+        yield from check_source(name, source, KINDS, file=document.name, place=document.place)
         yield from check_loads(name, source, file=document.name, place=document.place)[1]
 
 

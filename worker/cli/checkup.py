@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from worker.bootstrap import App
+from worker.catalogue import freshness, store
 from worker.db import heartbeats
 from worker.db.engine import reading, wal_is_safe
 from worker.schedules.records import versions
@@ -57,7 +58,8 @@ def examine(app: App) -> list[Check]:
     found.append(_channel(app))
     if database is None:
         with reading(app.engine) as conn:
-            found += [_beat(app, conn), *_schedules(app, conn), *_waiting(conn)]
+            found += [_beat(app, conn), *_sources(app, conn)]
+            found += [*_schedules(app, conn), *_waiting(conn)]
     return found
 
 
@@ -92,6 +94,23 @@ def _beat(app: App, conn: Connection) -> Check:
         said = f"the last one was at {last:%Y-%m-%d %H:%M} UTC; nothing is sent while none runs"
         return Check("beat", Level.FINDING, said)
     return Check("beat", Level.OK, f"the last one was {age.total_seconds():.0f} s ago")
+
+
+def _sources(app: App, conn: Connection) -> Iterator[Check]:
+    reads, now = store.reads(conn), app.clock.now()
+    for name, source in app.settings.sources.items():
+        read = reads.get(name)
+        last = read.read_at if read is not None else None
+        said = f"last read at {last:%Y-%m-%d %H:%M} UTC" if last else "never read to its end"
+        level = Level.OK if last else Level.NOTE
+        if read is not None and freshness.failing(read, now):
+            first = next(iter((read.problem or "").splitlines()), "")
+            level, said = Level.FINDING, f"{said}; the reading since then failed: {first}"
+        elif read is not None and read.problem and read.problem != freshness.UNFINISHED:
+            level, said = Level.FINDING, f"{said}; rejected: {read.problem}"
+        if freshness.is_stale(read, source, now):
+            level, said = Level.FINDING, f"{said}; stale, so mails that depend on it are held"
+        yield Check(f"sources.{name}", level, said)
 
 
 def _schedules(app: App, conn: Connection) -> Iterator[Check]:

@@ -144,7 +144,7 @@ def _import(app: App, engine: Engine, reports: list[Report], rows: Sequence[Row]
     from worker.cli import sample_book
 
     source = app.settings.sources["licences"]
-    sample_book.write(app.root / source.path, rows)
+    sample_book.write(app.root / (source.path or ""), rows)
     reports.append(import_source(engine, "licences", source, app.clock, app.root))
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from worker.config.overrides import Overrides, collect
-from worker.config.settings import Settings
-from worker.config.validation import Finding, in_order, key_of, problem_at, problems_of
+from worker.config.overrides import Overrides, collect, variable
+from worker.config.settings import Settings, SourceSettings
+from worker.config.validation import Finding, in_order, key_of, masked, problem_at, problems_of
 from worker.config.values import LOOPBACK
 from worker.kernel.errors import ConfigError, Problem
 from worker.kernel.toml import Document, Path_, TomlError, parse, read
@@ -60,7 +60,7 @@ def _document(path: Path) -> tuple[Document, list[Problem]]:
 
 def _settings(document: Document, overrides: Overrides, problems: list[Problem]) -> Settings | None:
     data = copy.deepcopy(document.data)
-    for path in secret_paths(Settings):
+    for path in _secret_paths(document):
         if document.has(path):
             problems.append(problem_at(document, path, _misplaced(path), at_key=True))
             _take(data, path)
@@ -74,8 +74,17 @@ def _settings(document: Document, overrides: Overrides, problems: list[Problem])
         return None
 
 
+def _secret_paths(document: Document) -> Iterator[Path_]:
+    """The paths of all secrets, those of the sources that the file declares included."""
+    yield from secret_paths(Settings)
+    sources = document.data.get("sources")
+    for name, table in sources.items() if isinstance(sources, dict) else ():
+        if isinstance(table, dict):
+            yield from secret_paths(SourceSettings, ("sources", name))
+
+
 def _misplaced(path: Path_) -> Finding:
-    name = "PERENNIAL_" + "__".join(map(str, path)).upper()
+    name = variable(path)
     hint = f"remove this line and set {name}, or {name}_FILE with the name of a file that holds it"
     return Finding("secret-in-file", "a secret does not belong in this file", hint)
 
@@ -85,6 +94,7 @@ def _across(
 ) -> Iterator[Problem]:
     """What only several settings together can be wrong about."""
     yield from _redirected(data, document, given)
+    yield from _passwords(document, given)
     web = data.get("web", {})
     host = web.get("host", "127.0.0.1") if isinstance(web, dict) else None
     if not isinstance(host, str) or not host.strip() or host in LOOPBACK or "metrics_token" in web:
@@ -93,6 +103,18 @@ def _across(
     hint = "set PERENNIAL_WEB__METRICS_TOKEN or PERENNIAL_WEB__METRICS_TOKEN_FILE"
     cause = problem_at(document, ("web", "host"), Finding("missing", expected, hint), given=given)
     yield replace(cause, path="web.metrics_token")
+
+
+def _passwords(document: Document, given: Mapping[Path_, str]) -> Iterator[Problem]:
+    """Passwords of sources do not belong in the file, not even inside a URL."""
+    sources = document.data.get("sources")
+    for name, table in sources.items() if isinstance(sources, dict) else ():
+        url, path = table.get("url") if isinstance(table, dict) else None, ("sources", name, "url")
+        if isinstance(url, str) and path not in given and masked(url) != url:
+            named = variable((*path[:2], "password"))
+            said = "a password does not belong in this file"
+            hint = f"leave it out of url and set {named}, or {named}_FILE"
+            yield problem_at(document, path, Finding("secret-in-file", said, hint))
 
 
 def _redirected(

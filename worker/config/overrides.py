@@ -44,7 +44,7 @@ def collect(
     """Everything that flags and environment say; a flag wins over a variable."""
     found = Overrides()
     paths = dict(_paths(model, document))
-    known = {PREFIX + "__".join(map(_as_variable, path)): path for path in paths.values()}
+    known = {variable(path): path for path in paths.values()}
     for name in sorted(name for name in environ if name.startswith(PREFIX)):
         _variable(found, model, known, environ, name)
     for name, text in flags.items():
@@ -100,9 +100,9 @@ def _flag(
         near = did_you_mean(name, paths, otherwise="see: perennial config show")
         found.refuse(shown, "", "unknown-setting", "no setting has this name", near)
     elif "SecretStr" in str(bare_kind(model, paths[name])):
-        variable = PREFIX + "__".join(map(_as_variable, paths[name]))
+        named = variable(paths[name])
         said = "a secret on the command line can be read by everybody on this machine"
-        found.refuse(shown, "", "secret-in-flag", said, f"set {variable} or {variable}_FILE")
+        found.refuse(shown, "", "secret-in-flag", said, f"set {named} or {named}_FILE")
     else:
         found.add(model, paths[name], text, shown)
 
@@ -127,8 +127,9 @@ def _settable(model: type[BaseModel], path: Path_ = ()) -> Iterator[Path_]:
             yield here
 
 
-def _as_variable(part: str | int) -> str:
-    return str(part).upper().replace("-", "_")
+def variable(path: Path_) -> str:
+    """The variable that sets ``path``: ``web.port`` is ``PERENNIAL_WEB__PORT``."""
+    return PREFIX + "__".join(str(part).upper().replace("-", "_") for part in path)
 
 
 def _typed(kind: Any, text: str) -> object:

@@ -112,8 +112,26 @@ def _filled(value: str) -> str:
     return value
 
 
+def _url(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S*", value):
+        hint = "write e.g. 'https://erp.example.com/licences' or 'postgresql+psycopg://reader@host/erp'"
+        raise not_a("url", "an address", hint)
+    return value
+
+
+def _given(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text.strip():
+        raise not_a("secret", "the secret is blank", "set it, or leave the variable out", got="")
+    if not text.isprintable():
+        raise not_a("secret", "the secret has a line break or a control character in it", got="")
+    return value
+
+
 Filled = Annotated[str, AfterValidator(_filled)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
+GivenSecret = Annotated[SecretStr, AfterValidator(_given)]
+"""A secret that another system gave us: how long it is, is not ours to say."""
 
 
 class DatabaseSettings(Section):
@@ -195,10 +213,25 @@ class LogSettings(Section):
 
 
 class SourceSettings(Section):
-    """One ``[sources.NAME]``. Which kinds there are and what ``load`` may say, others check."""
+    """One ``[sources.NAME]``. Which kinds there are, which keys each of them needs and takes, and
+    what ``load`` may say, others check."""
 
     kind: Filled = Field(description='the kind of source, e.g. "csv"')
-    path: Filled = Field(description='the file to read, e.g. "data/licences.csv"')
+    path: Filled | None = None
+    url: Annotated[str, AfterValidator(_url)] | None = None
+    query: Filled | None = None
+    records: Filled | None = None
+    next: Filled | None = None
+    cursor_param: Filled | None = None
+    page_param: Filled | None = None
+    auth: Literal["none", "token", "basic"] = "none"
+    token: GivenSecret | None = None
+    username: GivenSecret | None = None
+    password: GivenSecret | None = None
+    timeout: Span = timedelta(seconds=30)
+    every: Span | None = None
+    stale_after: Span | None = None
+    decimal: Literal[".", ","] | None = None
     date_format: Annotated[str, AfterValidator(_date_format)] | None = None
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
     delimiter: Annotated[str, AfterValidator(_delimiter)] = ","

@@ -8,6 +8,7 @@ from typing import Protocol
 from sqlalchemy import Engine
 
 from worker.bootstrap import Due
+from worker.catalogue.refresh import Tried
 from worker.kernel.clock import Clock
 
 
@@ -32,3 +33,7 @@ class Duties(Protocol):
     def due(self) -> Due: ...
 
     def sweep(self) -> None: ...
+
+    def refresh(self) -> list[Tried]:
+        """Reads the sources whose time has come; what came of each."""
+        ...

@@ -39,6 +39,18 @@ def sweep(duties: Duties) -> None:
     _note(duties, "sweep")
 
 
+def refresh(duties: Duties) -> None:
+    """Reads the sources whose time has come, apart from both: a slow server holds up nobody."""
+    for tried in duties.refresh():
+        if tried.error is not None:
+            log.error("source.failed", source=tried.source, exc_info=tried.error)
+        elif tried.problem is not None:  # it may quote the book, so it stands in the alarm alone
+            log.warning("source.failed", source=tried.source)
+        else:
+            log.info("source.read", source=tried.source)
+    _note(duties, "refresh")
+
+
 def _note(duties: Duties, name: str) -> None:
     with duties.engine.begin() as conn:
         heartbeats.beat(conn, name, duties.clock.now())
@@ -46,10 +58,11 @@ def _note(duties: Duties, name: str) -> None:
 
 @contextmanager
 def beating(duties: Duties, broker: dramatiq.Broker, every: timedelta) -> Iterator[None]:
-    """The beat and the sweep, each in a thread of its own, until the block is left."""
+    """Beat, sweep and refresh, each in a thread of its own, until the block is left."""
     loops = [
         _loop("beat", lambda: beat(duties, broker), every, duties.stopping),
         _loop("sweep", lambda: sweep(duties), every, duties.stopping),
+        _loop("refresh", lambda: refresh(duties), every, duties.stopping),
     ]
     try:
         yield

@@ -8,15 +8,20 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TextIO
+from typing import Protocol, TextIO
+
+from worker.kernel.clock import Clock, SystemClock
 
 Record = Mapping[str, object]
 _GAP = "  "
 _LEAST = 8  # characters that a column keeps on a narrow terminal
+_CELLS = 24  # of a bar
+_REDRAW = 0.1  # seconds between two drawings
+_SETTLED = 1.0  # seconds before a rate says anything
 
 
 def emit(
@@ -111,29 +116,86 @@ def _width(out: TextIO) -> int | None:
     return shutil.get_terminal_size().columns if out.isatty() else None
 
 
+class Told(Protocol):
+    """Is told how many are done so far, and how much of the whole that is, if it is known."""
+
+    def __call__(self, done: int, share: float | None = None) -> None: ...
+
+
 @contextmanager
 def progress(
-    label: str, total: int | None = None, *, out: TextIO | None = None
-) -> Iterator[Callable[[int], None]]:
-    """Hands out a function that is told how many are done so far; draws on a terminal only."""
+    label: str,
+    total: int | None = None,
+    *,
+    unit: str = "",
+    out: TextIO | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Told]:
+    """Hands out a function that is told how far it is; draws on a terminal only.
+
+    With a share, or a ``total``, there is a bar, and the time that is left; with a ``unit`` also
+    the number that is done and how many a second. Nothing is drawn that is not known.
+    """
     out = out or sys.stderr
     if not out.isatty():
-        yield lambda _done: None
+        yield lambda done, share=None: None
         return
-    drawn = -1
+    bar = _Bar(label, unit, out, clock or SystemClock())
 
-    def draw(done: int) -> None:
-        nonlocal drawn
-        share = done * 100 // total if total else done
-        if share != drawn:
-            drawn = share
-            out.write(
-                f"\r{label}: {done:,} of {total:,} ({share} %)" if total else f"\r{label}: {done:,}"
-            )
-            out.flush()
+    def told(done: int, share: float | None = None) -> None:
+        bar.draw(done, done / total if share is None and total else share)
 
     try:
-        yield draw
+        yield told
     finally:
         out.write("\r\x1b[K")
         out.flush()
+
+
+class _Bar:
+    """One line on a terminal, drawn again and again."""
+
+    def __init__(self, label: str, unit: str, out: TextIO, clock: Clock) -> None:
+        self._label, self._unit, self._out, self._clock = label, unit, out, clock
+        self._full, self._empty = _blocks(out)
+        self._begun = clock.monotonic()
+        self._drawn = -1.0
+
+    def draw(self, done: int, share: float | None) -> None:
+        elapsed = self._clock.monotonic() - self._begun
+        if self._drawn >= 0 and elapsed - self._drawn < _REDRAW and share != 1:
+            return
+        self._drawn = elapsed
+        width = shutil.get_terminal_size().columns - 1
+        self._out.write("\r" + "  ".join(self._parts(done, share, elapsed))[:width] + "\x1b[K")
+        self._out.flush()
+
+    def _parts(self, done: int, share: float | None, elapsed: float) -> Iterator[str]:
+        yield self._label
+        if share is not None:
+            share = min(1.0, max(0.0, share))
+            filled = int(share * _CELLS)
+            yield self._full * filled + self._empty * (_CELLS - filled)
+            yield f"{int(share * 100):3} %"
+        if self._unit:
+            yield f"{done:,} {self._unit}"
+            if elapsed >= _SETTLED:
+                yield f"{done / elapsed:,.0f}/s"
+        if share and elapsed >= _SETTLED and share < 1:
+            yield f"about {_span(elapsed * (1 - share) / share)} left"
+
+
+def _blocks(out: TextIO) -> tuple[str, str]:
+    """What a bar is drawn with: blocks where the terminal can show them."""
+    try:
+        "█░".encode(getattr(out, "encoding", None) or "ascii")
+    except (UnicodeError, LookupError):
+        return "#", "-"
+    return "█", "░"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"

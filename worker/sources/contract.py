@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from worker.kernel.errors import FindingsError, Problem
+from worker.config.settings import SourceSettings
+from worker.kernel.clock import Clock, SystemClock
+from worker.kernel.errors import DependencyDownError, FindingsError, Problem
+from worker.kernel.show import Told
 
 LONGEST_CELL = 100_000
 """Characters. No name, key or address is longer; a longer cell is a mistake or an attack."""
@@ -52,9 +56,17 @@ class BadRow:
 
 
 class Source(Protocol):
-    """A file, opened and looked at: what it is has been checked, its rows not yet."""
+    """A file or an answer, looked at: what it is has been checked, its rows not yet."""
 
-    header: Sequence[str]
+    @property
+    def header(self) -> Sequence[str]:
+        """The names of the columns."""
+        ...
+
+    @property
+    def share(self) -> float | None:
+        """How much of it the last call of ``rows`` has read, from 0 to 1; ``None``: not known."""
+        ...
 
     def rows(self) -> Iterator[Row | BadRow]:
         """All rows after the header, without the blank ones. May be called again.
@@ -64,29 +76,62 @@ class Source(Protocol):
         ...
 
 
+Place = Callable[[tuple[str | int, ...]], tuple[int, int]]
+"""From a path of keys in ``config.toml`` to line and column; (0, 0) when it is not known."""
+
+
+def nowhere(_path: tuple[str | int, ...]) -> tuple[int, int]:
+    """The place of a setting that did not come from a file."""
+    return 0, 0
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a file shall be read, as declared; ``name`` is the file as shown to people."""
+    """How a source shall be read, as declared; ``name`` is what is read, as shown to people.
+
+    ``point`` is the decimal sign of its texts. What is no file has all of its ``settings``, and
+    finds them in ``config.toml`` by ``place``; ``told`` hears how many records have arrived.
+    """
 
     name: str
     encoding: str = "utf-8"
     delimiter: str = ","
     sheet: str | None = None
+    point: str = "."
+    settings: SourceSettings | None = None
+    source: str = ""
+    root: Path = Path()
+    place: Place = nowhere
+    clock: Clock = field(default_factory=SystemClock)
+    pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
+    told: Told = lambda done, share=None: None
+
+    def at(self, key: str, code: str, expected: str, got: str, hint: str = "") -> SourceError:
+        """The error for a source that cannot be used because of one of its settings."""
+        line, column = self.place(("sources", self.source, key))
+        path = f"sources.{self.source}.{key}"
+        return SourceError(Problem("config.toml", line, column, path, code, expected, got, hint))
 
 
 class Opener(Protocol):
-    """What a kind of source is: a way to open a path."""
+    """What a kind of source is: a way to open what is declared, or a file that stands in for it."""
 
-    def __call__(self, path: Path, how: Reading) -> Source:
-        """Opens and checks the file; raises ``SourceError``."""
+    def __call__(self, path: Path | None, how: Reading) -> Source:
+        """Opens and checks the source; raises ``SourceError``."""
         ...
 
 
 class SourceError(FindingsError):
-    """The file as a whole cannot be used; nothing of it is."""
+    """The source as a whole cannot be used; nothing of it is."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("nothing was imported", problems)
+
+
+class SourceDownError(SourceError):
+    """The source does not answer; trying again later may help."""
+
+    exit_code = DependencyDownError.exit_code
 
 
 def refuse(
@@ -94,6 +139,13 @@ def refuse(
 ) -> SourceError:
     """The error for a file that cannot be used, at ``line`` or as a whole."""
     return SourceError(Problem(name, line, 0, "", code, expected, got, hint))
+
+
+def needed(path: Path | None) -> Path:
+    """The path of a source that is a file: its settings were checked for it before."""
+    if path is None:
+        raise ValueError("a source that is a file is opened with its path")
+    return path
 
 
 def quoted(text: str, longest: int = 60) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from worker.sources.contract import (
     Row,
     Source,
     SourceError,
+    needed,
     quoted,
     refuse,
 )
@@ -28,9 +30,9 @@ _MOST_CHARACTERS = 4_000_000_000  # of a gzipped file: what it unpacks to is not
 _GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 
 
-def open_csv(path: Path, how: Reading) -> Source:
+def open_csv(path: Path | None, how: Reading) -> Source:
     """Opens ``path`` (``.csv``, or ``.csv.gz``) and reads its header."""
-    return CsvFile(path, how)
+    return CsvFile(needed(path), how)
 
 
 class CsvFile:
@@ -38,10 +40,19 @@ class CsvFile:
 
     def __init__(self, path: Path, how: Reading) -> None:
         self._path, self._how = path, how
+        self._raw: IO[bytes] | None = None  # while it is read
         with _told(how.name), self._bytes() as raw:
             self._codec = codec_for(how, self._checked(raw))
         self.header: Sequence[str]
         self.header, self._header_line = self._read_header()
+
+    @property
+    def share(self) -> float | None:
+        """The part of the file, by its bytes, that the last call of ``rows`` has read."""
+        if self._raw is None or self._raw.closed:
+            return None
+        size = os.fstat(self._raw.fileno()).st_size
+        return min(1.0, os.lseek(self._raw.fileno(), 0, os.SEEK_CUR) / size) if size else None
 
     def rows(self) -> Iterator[Row | BadRow]:
         """All rows after the header; see ``contract.Source``."""
@@ -141,11 +152,12 @@ class CsvFile:
 
     @contextmanager
     def _bytes(self) -> Iterator[IO[bytes]]:
-        if self._path.name.endswith(".gz"):
-            with gzip.open(self._path, "rb") as unpacked:
-                yield cast(IO[bytes], unpacked)
-        else:
-            with self._path.open("rb") as raw:
+        with self._path.open("rb") as raw:
+            self._raw = raw
+            if self._path.name.endswith(".gz"):
+                with gzip.open(raw, "rb") as unpacked:
+                    yield cast(IO[bytes], unpacked)
+            else:
                 yield raw
 
     @contextmanager

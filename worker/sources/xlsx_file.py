@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 from worker.sources.archive import check_archive, formulas_without_value
-from worker.sources.contract import BadRow, DateCell, Reading, Row, Source, refuse
+from worker.sources.cells import text_of
+from worker.sources.contract import BadRow, Reading, Row, Source, needed, refuse
 
 
-def open_xlsx(path: Path, how: Reading) -> Source:
+def open_xlsx(path: Path | None, how: Reading) -> Source:
     """Checks ``path``, opens it, and reads the header of the declared sheet, or of the only one."""
+    path = needed(path)
     check_archive(path, how)
     return XlsxFile(path, how)
 
@@ -24,6 +24,7 @@ class XlsxFile:
 
     def __init__(self, path: Path, how: Reading) -> None:
         self._how = how
+        self._line = 0
         self._sheet = _sheet(path, how)
         self._uncached: Mapping[int, int] = formulas_without_value(path, self._sheet.name)
         header = next(((line, cells) for line, cells in self._lines() if any(cells)), None)
@@ -34,11 +35,17 @@ class XlsxFile:
             names.pop()
         self.header: Sequence[str] = [name.strip() for name in names]
 
+    @property
+    def share(self) -> float | None:
+        """The part of the sheet, by its lines, that the last call of ``rows`` has read."""
+        end = self._sheet.end  # (row, column) of the last used cell, from 0
+        return min(1.0, self._line / (end[0] + 1)) if end else None
+
     def rows(self) -> Iterator[Row | BadRow]:
         """All rows after the header; see ``contract.Source``."""
         width, last = len(self.header), 0
         for line, cells in self._lines():
-            last = line
+            last = self._line = line
             if line <= self._header_line or not (any(cells) or line in self._uncached):
                 continue
             if line in self._uncached:
@@ -70,7 +77,7 @@ class XlsxFile:
             first[1] if first else 0
         )  # the rows are whole from the top, not the columns
         for line, row in enumerate(self._sheet.iter_rows(), start=1):
-            yield line, [*blank, *map(_text, row)]
+            yield line, [*blank, *[text_of(value, self._how.point) for value in row]]
 
 
 def _sheet(path: Path, how: Reading) -> CalamineSheet:
@@ -88,18 +95,3 @@ def _sheet(path: Path, how: Reading) -> CalamineSheet:
     if how.sheet is None:
         raise refuse(how.name, "sheet", "one sheet", listed, f'declare e.g. sheet = "{names[0]}"')
     raise refuse(how.name, "sheet", f"a sheet {how.sheet!r}", listed, "correct sheet in the source")
-
-
-def _text(value: Any) -> str:
-    """A cell as text. Numbers as Excel shows them: up to 15 digits, integers without a point."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
-    if isinstance(value, dt.datetime):
-        return DateCell.of(value.date())
-    if isinstance(value, dt.date):
-        return DateCell.of(value)
-    return "" if value is None else str(value)
