@@ -87,12 +87,16 @@ def _language_problem(mail: str, language: str) -> Problem | None:
 def _strangers(folder: Path) -> Iterator[Problem]:
     """Files in a mail's folder that no mail uses: mostly misspelt names."""
     used = set(texts.paths(folder))
-    for path in sorted(folder.glob("*/*/*/*")):
+    for path in sorted([*folder.glob("*/*/*/*"), *folder.glob(f"{texts.SHARED}/*/*")]):
         place = path.relative_to(folder)
         hidden = path.name.startswith(".") or path.name.endswith("~")
         if place.parts[0] != "pages" and path.is_file() and path not in used and not hidden:
             shown = f"{folder.name}/{place.as_posix()}"
             expected = "subject.txt, body.txt or body.html"
+            if place.parts[0] == texts.SHARED:
+                expected = f"{texts.SHARED}/LANGUAGE/ with .html and .txt files"
+            elif path.name.startswith("hold"):
+                expected = ", ".join(texts.HOLDS[:-1]) + f" or {texts.HOLDS[-1]}"
             yield Problem(shown, 0, 0, "", "stranger", expected, path.name, "rename or remove it")
 
 
@@ -128,7 +132,7 @@ def _trial(
     readable: Mapping[str, str],
 ) -> Iterator[Problem]:
     """What happens when the mail is written. Parts that rest on a broken file are left out."""
-    for part in texts.PARTS:
+    for part in texts.PARTS + texts.HOLDS:
         name = f"{mail}/{language}/{part}"
         if name not in uses or not set(texts.referred(uses, name)) <= readable.keys():
             continue
