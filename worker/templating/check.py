@@ -6,7 +6,9 @@ that the book may lack missing in turn, for licences before, on and after their 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,10 @@ from worker.templating import grammar, links, markup, samples, texts
 from worker.templating.context import MailContext
 from worker.templating.render import LAST_LANGUAGE, Renderer, RenderError, told
 from worker.templating.sandbox import MailEnvironment
+from worker.templating.values import variables
+
+
+_WORD = re.compile(r"[a-z_]+")
 
 
 def check_folder(folder: Path) -> list[Problem]:
@@ -47,11 +53,12 @@ def check_texts(found: Mapping[str, str]) -> list[Problem]:
         if static:
             del readable[name]
     renderer = Renderer(found)
+    cases = list(_cases())
     for mail in sorted(texts.mails(found)):
         uses = texts.needed(found, mail)
         for language in renderer.languages(mail):
             if _language_problem(mail, language) is None:
-                problems += _trial(renderer, mail, language, uses, readable)
+                problems += _trial(renderer, mail, language, uses, readable, cases)
     return _once_each(problems)
 
 
@@ -130,33 +137,47 @@ def _trial(
     language: str,
     uses: Mapping[str, str],
     readable: Mapping[str, str],
+    cases: Sequence[_Case],
 ) -> Iterator[Problem]:
     """What happens when the mail is written. Parts that rest on a broken file are left out."""
     for part in texts.PARTS + texts.HOLDS:
         name = f"{mail}/{language}/{part}"
         if name not in uses or not set(texts.referred(uses, name)) <= readable.keys():
             continue
+        words = set(_WORD.findall("".join(uses[file] for file in texts.referred(uses, name))))
         failed = set()
-        for context, lacking in _cases():
+        for case in cases:
+            if case.lacking and case.lacking.rpartition(".")[2] not in words:
+                continue
             try:
-                text = renderer.part(mail, language, part, context)
+                text = renderer.part(mail, language, part, case.context, case.values)
             except RenderError as error:
-                problem = _lacking(error.problem, lacking)
+                problem = _lacking(error.problem, case.lacking)
                 if problem.code not in failed or problem.code == "may-be-missing":
                     yield problem
                 failed.add(problem.code)
             else:
-                if part == "body.html" and not lacking:
+                if part == "body.html" and not case.lacking:
                     yield from _unclosed(name, text, uses)
 
 
-def _cases() -> Iterator[tuple[MailContext, str]]:
-    """Contexts, each with the name of the field that is missing in it, if one is."""
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A context with its values, and the name of the field that is missing in it, if one is."""
+
+    context: MailContext
+    values: Mapping[str, Any]
+    lacking: str = ""
+
+
+def _cases() -> Iterator[_Case]:
     for context in samples.contexts():
-        yield context, ""
-    for days_left in (30, 0, -3):
-        for field in samples.OPTIONAL:
-            yield samples.without(field, samples.full(days_left)), field
+        yield _Case(context, variables(context))
+    for field in samples.OPTIONAL:
+        auto_renew = field == "licence.notice_on"
+        for days_left in (30, 0, -3):
+            context = samples.without(field, samples.full(days_left, auto_renew=auto_renew))
+            yield _Case(context, variables(context), field)
 
 
 def _lacking(problem: Problem, field: str) -> Problem:

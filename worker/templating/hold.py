@@ -92,9 +92,7 @@ def attachments(
     return tuple(made)
 
 
-def _calendar(
-    method: str, holds: Sequence[Hold], sender: str, domain: str, now: datetime
-) -> bytes:
+def _calendar(method: str, holds: Sequence[Hold], sender: str, domain: str, now: datetime) -> bytes:
     from icalendar import Calendar, Event, vCalAddress  # a fifth of a second, for mails only
 
     address = parse_address(sender)

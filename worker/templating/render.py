@@ -95,12 +95,20 @@ class Renderer:
         subject, text, html = (self._part(mail, chosen, part, values) for part in PARTS)
         return Rendered(subject, text, html, chosen, self._holds(mail, chosen, context, values))
 
-    def part(self, mail: str, language: str, part: str, context: MailContext) -> str:
+    def part(
+        self,
+        mail: str,
+        language: str,
+        part: str,
+        context: MailContext,
+        values: Mapping[str, Any] | None = None,
+    ) -> str:
         """One part alone, in exactly this language; raises ``RenderError``.
 
         Of the files for calendars all that the mail's licences make of them, perhaps nothing.
+        ``values`` are the variables of ``context`` for those who have them already.
         """
-        values = variables(context)
+        values = values or variables(context)
         if part in HOLDS:
             found = self._holds(mail, language, context, values, only=(part,))
             return "\n\n".join(f"{hold.title}\n{hold.notes}" for hold in found)
@@ -142,7 +150,6 @@ class Renderer:
         if problem:
             raise RenderError(mail, language, problem)
         return text
-
 
     def _holds(
         self,

@@ -102,7 +102,9 @@ def _of_all(context: MailContext) -> dict[str, Any]:
     """What is true of all licences of the mail, listed or not."""
     licences = context.licences
     ends = [licence.expires_on for licence in licences]
-    notices = [one.notice_on for one in licences if one.notice_on and one.notice_on >= context.today]
+    notices = [
+        one.notice_on for one in licences if one.notice_on and one.notice_on >= context.today
+    ]
     return {
         "licence_count": len(licences),
         "more": len(licences) - len(context.listed),
