@@ -21,7 +21,6 @@ from worker.templating.render import LAST_LANGUAGE, Renderer, RenderError, told
 from worker.templating.sandbox import MailEnvironment
 from worker.templating.values import variables
 
-
 _WORD = re.compile(r"[a-z_]+")
 
 
@@ -152,7 +151,7 @@ def _trial(
             try:
                 text = renderer.part(mail, language, part, case.context, case.values)
             except RenderError as error:
-                problem = _lacking(error.problem, case.lacking)
+                problem = _lacking(error.problem)
                 if problem.code not in failed or problem.code == "may-be-missing":
                     yield problem
                 failed.add(problem.code)
@@ -175,12 +174,13 @@ def _cases() -> Iterator[_Case]:
         yield _Case(context, variables(context))
     for field in samples.OPTIONAL:
         auto_renew = field == "licence.notice_on"
-        for days_left in (30, 0, -3):
-            context = samples.without(field, samples.full(days_left, auto_renew=auto_renew))
-            yield _Case(context, variables(context), field)
+        tried = [samples.full(days_left, auto_renew=auto_renew) for days_left in (30, 0, -3)]
+        for context in (*tried, samples.mixed(30, 3)):
+            lacking = samples.without(field, context)
+            yield _Case(lacking, variables(lacking), field)
 
 
-def _lacking(problem: Problem, field: str) -> Problem:
+def _lacking(problem: Problem) -> Problem:
     """A value that is missing in a sample may be missing for a client: say it so."""
     if problem.code != "missing-value" or not problem.path:
         return problem
@@ -188,9 +188,7 @@ def _lacking(problem: Problem, field: str) -> Problem:
     hint = f"test it with {{% if {name} %}}, or write {{{{ {name} | default('…') }}}}"
     got = f"{name}, which the book may lack"
     expected = "a value that is always there"
-    return Problem(
-        problem.file, problem.line, 0, field or name, "may-be-missing", expected, got, hint
-    )
+    return Problem(problem.file, problem.line, 0, name, "may-be-missing", expected, got, hint)
 
 
 def _unclosed(name: str, html: str, uses: Mapping[str, str]) -> Iterator[Problem]:

@@ -15,8 +15,8 @@ from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from worker.kernel.errors import PerennialError, Problem, did_you_mean
 from worker.templating import links
 from worker.templating.context import MailContext
-from worker.templating.hold import Hold, Place, parted, places
 from worker.templating.grammar import RefusedError
+from worker.templating.hold import Hold, Place, parted, places
 from worker.templating.sandbox import MailEnvironment, write
 from worker.templating.texts import HOLDS, PARTS, languages
 from worker.templating.values import BlankError, TooMuchError, UnknownError, variables
