@@ -84,9 +84,9 @@ def test_the_days_are_counted_and_said_in_the_languages_own_way(
 @pytest.mark.parametrize(
     ("language", "greeting", "without_name"),
     [
-        ("en", "Dear Anna Nowak,\n", "Hello,\n"),
-        ("pl", "Sz. P. Anna Nowak\n\nDzień dobry,\n", "Dzień dobry,\n"),
-        ("ru", "Здравствуйте, Anna Nowak!\n", "Здравствуйте!\n"),
+        ("en", "Dear Anna Nowak,\n\n", "Hello,\n\n"),
+        ("pl", "Sz. P. Anna Nowak\n\nDzień dobry,\n\n", "Dzień dobry,\n\n"),
+        ("ru", "Здравствуйте, Anna Nowak!\n\n", "Здравствуйте!\n\n"),
     ],
 )
 def test_the_greeting_is_right_with_and_without_a_name(

@@ -78,6 +78,16 @@ def test_the_bytes_are_plain_ascii_in_short_lines_with_crlf() -> None:
     assert max(map(len, raw.split(b"\r\n"))) <= 78
 
 
+@pytest.mark.parametrize("length", range(60, 95))
+@pytest.mark.parametrize("word", ["expires ", "истекает "])
+def test_a_subject_begins_on_its_own_line_and_comes_back_as_it_was(length: int, word: str) -> None:
+    subject = (word * 20)[:length].strip()
+    raw = made(Rendered(subject, "t\n", "<p>h</p>\n", "en"))
+    assert b"\r\nSubject: " in raw
+    assert max(map(len, raw.split(b"\r\n"))) <= 78
+    assert read(raw)["Subject"] == subject
+
+
 def test_the_same_mail_is_the_same_bytes_at_every_attempt() -> None:
     assert made() == made()
 

@@ -104,8 +104,10 @@ def build(
     def compose(message: Message, go: Go, now: datetime) -> Mail:
         with reading(engine) as conn:
             renderer = library.renderer(conn, go.version_id)
-        letter = Letter(message.mail_key, message.address, go.template, go.languages)
-        return write(renderer, letterhead, letter, go.context(), now)
+        context = go.context()
+        to = mime.address(context.contact.name, message.address)
+        letter = Letter(message.mail_key, to, go.template, go.languages)
+        return write(renderer, letterhead, letter, context, now)
 
     return Machine(
         Planning(engine, clock, library, defaults),
@@ -125,10 +127,10 @@ def build(
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Which mail goes to whom; ``mark`` stands before the subject of one that is a trial."""
+    """Which mail goes to whom, an address field; ``mark`` stands before the subject of a trial."""
 
     mail_key: str
-    address: str
+    to: str
     template: str
     languages: Sequence[str]
     mark: str = ""
@@ -143,24 +145,25 @@ def write(
     unsubscribe, in a header and to its template. Raises ``RenderError`` or ``ValueError`` when it
     must not leave as it is.
     """
+    address = mime.parse_address(letter.to).addr_spec
     if context.mail_class == "contractual":
         context = replace(context, unsubscribe=None)
     elif context.unsubscribe is None:
-        context = replace(context, unsubscribe=letterhead.unsubscribe_for(letter.address))
+        context = replace(context, unsubscribe=letterhead.unsubscribe_for(address))
     rendered = renderer.render(letter.template, letter.languages, context)
     rendered = replace(rendered, subject=letter.mark + rendered.subject)
     sender, domain = letterhead.sender_of(context.sender), letterhead.domain
     raw = mime.compose(
         letter.mail_key,
         sender=sender,
-        recipient=letterhead.redirect_to or mime.address(context.contact.name, letter.address),
+        recipient=letterhead.redirect_to or letter.to,
         reply_to=letterhead.reply_to_of(context.sender),
         rendered=rendered,
         domain=domain,
         date=now,
         attachments=hold.attachments(rendered.holds, sender=sender, domain=domain, now=now),
         unsubscribe=context.unsubscribe,
-        intended_for=letter.address if letterhead.redirect_to else None,
+        intended_for=address if letterhead.redirect_to else None,
     )
     return Mail(rendered.subject, rendered.language, raw)
 

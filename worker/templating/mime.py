@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from email.utils import getaddresses
@@ -16,10 +16,8 @@ from typing import Any, Protocol
 from worker.kernel.clock import require_aware
 
 
-class _Whole(UnstructuredHeader):
+class _Whole(UniqueUnstructuredHeader):
     """A header of one word, such as a link: never folded and never encoded."""
-
-    max_count = 1
 
     name: str  # of the class that the registry makes of this one
 
@@ -27,11 +25,28 @@ class _Whole(UnstructuredHeader):
         return f"{self.name}: {self}{policy.linesep}"
 
 
+class _Subject(UniqueUnstructuredHeader):
+    """Begins on its own line: the standard library moves a subject of 70 to 77 signs below it,
+    and some programs then show none."""
+
+    name: str
+
+    def fold(self, *, policy: Policy) -> str:
+        folded: str = super().fold(policy=policy)  # type: ignore[misc]  # of the registry's class
+        head = f"{self.name}:{policy.linesep} "
+        moved, end, rest = folded.removeprefix(head).partition(policy.linesep)
+        cut = moved.rfind(" ", 0, 76 - len(self.name))
+        if not folded.startswith(head) or cut < 0:
+            return folded
+        return f"{self.name}: {moved[:cut]}{policy.linesep}{moved[cut:]}{end}{rest}"
+
+
 class _Registry(HeaderRegistry):
     """Python's own headers. Most of a mail's are the same in the next one: parsed once."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.map_to_type("Subject", _Subject)  # type: ignore[arg-type]  # mixed in, too
         for name in ("List-Unsubscribe", INTENDED_FOR):
             self.map_to_type(name, _Whole)  # type: ignore[arg-type]  # mixed in by the registry
         self._kept = lru_cache(maxsize=512)(super().__call__)
