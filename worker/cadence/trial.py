@@ -216,18 +216,18 @@ def _licences(conn: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
     return [found[key] for key in dict.fromkeys(keys)]
 
 
-def _contact(conn: Connection, account_id: int) -> Row[Any] | None:
-    """The first contact of an account that has an address."""
+def _contact(conn: Connection, account_id: int) -> Any:
+    """The first contact of an account that has an address, or ``None``."""
     query = (
         select(contacts.c.name, contacts.c.email, contacts.c.role, contacts.c.language)
         .where(contacts.c.account_id == account_id, contacts.c.email.is_not(None))
         .order_by(contacts.c.id)
         .limit(1)
     )
-    return next(iter(conn.execute(query)), None)
+    return conn.execute(query).one_or_none()
 
 
-def _person(contact: Row[Any] | None) -> ContactView:
+def _person(contact: Any) -> ContactView:
     if contact is None:
         return ContactView(None, NOBODY)
     return ContactView(contact.name, contact.email, contact.role)
