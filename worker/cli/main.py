@@ -92,6 +92,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "report",
         "Count renewals: rates, value, lateness, effects.",
     ),
+    "preview": (
+        "worker.cadence.trial_commands",
+        "preview",
+        "Show a mail as its template's files are now.",
+    ),
+    "send-test": (
+        "worker.cadence.trial_commands",
+        "send_test",
+        "Send one mail to yourself, marked as a test.",
+    ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
     "outbox": ("worker.outbox.commands", "outbox", "List mails with their state."),
     "db": ("worker.db.commands", "db", "Create and upgrade the tables."),
