@@ -211,4 +211,4 @@ def test_a_shell_completes_commands_without_loading_them() -> None:
             "COMP_CWORD": "1",
         },
     )
-    assert ended.stdout == "plain,rehearse\nplain,report\n"
+    assert ended.stdout == "plain,rehearse\nplain,release\nplain,report\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -15,9 +16,10 @@ from worker.cadence.ahead import Forecasting, forecast_of
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.horizon import SHIFT
-from worker.cadence.library import Library
+from worker.cadence.library import InForce, Library
 from worker.cadence.recorded import Reading
 from worker.cadence.records import steps, walks
+from worker.cadence.triggers import TRIGGERS
 from worker.catalogue.records import licences, terms
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError, did_you_mean
@@ -58,7 +60,7 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     if not spoken:
         records = _silence(row, known) or records
     records = [r for r in records if r.reason != "done" or r.cycle not in spoken]
-    return Explanation(row, held, known, in_order(records), _sums(told, row, held))
+    return Explanation(row, held, known, in_order(records), _sums(told, row, held, known))
 
 
 def _speaks(record: Record, row: Row[Any]) -> bool:
@@ -113,20 +115,27 @@ def _silence(row: Any, known: Sequence[Row[Any]]) -> list[Record]:
 
 
 def _sums(
-    told: Reading, row: Row[Any], held: Sequence[Row[Any]]
+    told: Reading, row: Row[Any], held: Sequence[Row[Any]], known: Sequence[Row[Any]]
 ) -> dict[tuple[str, int, str], str]:
+    """The arithmetic of every step of every term, on the day that each walk counts from."""
     sums = {}
     slot = account_slot(row.account_key)
+    walked = {(walk.schedule, walk.cycle): walk.anchor_on for walk in known}
     for stem, inforce in told.schedules.items():
         line = load.line_of(inforce, row, told.defaults)
         for term in held:
             if term.number is None:
                 continue
-            for item in line.of(term.expires_on):
-                sums[stem, term.number, item.step.id] = arithmetic(
-                    line, item, term.expires_on, slot
-                )
+            anchor = walked.get((stem, term.number)) or _anchor(inforce, row, term)
+            for item in line.of(anchor) if anchor else ():
+                sums[stem, term.number, item.step.id] = arithmetic(line, item, anchor, slot)
     return sums
+
+
+def _anchor(inforce: InForce, row: Row[Any], term: Row[Any]) -> date | None:
+    """The day that a walk on ``term`` would count from, if it began now."""
+    values = dict(row._mapping) | {"licence_expires_on": term.expires_on}
+    return TRIGGERS[inforce.schedule.trigger].anchor(SimpleNamespace(**values))
 
 
 def arithmetic(line: Timeline, item: Planned, anchor: date, slot: int) -> str:
