@@ -190,6 +190,14 @@ def test_the_schedule_has_twelve_lines_and_is_a_good_one(tmp_path: Path) -> None
     assert [step.id for step in loaded.schedules["renewal"].steps] == ["heads-up", "grace"]
 
 
+def test_the_cadence_of_the_guide_is_one_that_loads(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "first-cadence.md").read_text(encoding="utf-8")
+    (tmp_path / "support.toml").write_text("".join(blocks(guide, "toml")), encoding="utf-8")
+    loaded = load_folder(tmp_path, ROOT / "templates")
+    assert (loaded.problems, loaded.notes) == ([], [])
+    assert [step.id for step in loaded.schedules["support"].steps] == ["heads-up", "call", "grace"]
+
+
 @pytest.fixture
 def newcomer(root: Path) -> Path:
     """A checkout after the steps of the README: its file, its mapping, its schedule."""

@@ -126,8 +126,10 @@ def _sums(
         for term in held:
             if term.number is None:
                 continue
-            anchor = walked.get((stem, term.number)) or _anchor(inforce, row, term)
-            for item in line.of(anchor) if anchor else ():
+            anchor: date | None = walked.get((stem, term.number)) or _anchor(inforce, row, term)
+            if anchor is None:
+                continue
+            for item in line.of(anchor):
                 sums[stem, term.number, item.step.id] = arithmetic(line, item, anchor, slot)
     return sums
 
