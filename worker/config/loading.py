@@ -84,6 +84,7 @@ def _across(
     data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
 ) -> Iterator[Problem]:
     """What only several settings together can be wrong about."""
+    yield from _half_rotated(data, document, given)
     web = data.get("web", {})
     host = web.get("host", "127.0.0.1") if isinstance(web, dict) else None
     if not isinstance(host, str) or not host.strip() or host in LOOPBACK or "metrics_token" in web:
@@ -92,6 +93,18 @@ def _across(
     hint = "set PERENNIAL_WEB__METRICS_TOKEN or PERENNIAL_WEB__METRICS_TOKEN_FILE"
     cause = problem_at(document, ("web", "host"), Finding("missing", expected, hint), given=given)
     yield replace(cause, path="web.metrics_token")
+
+
+def _half_rotated(
+    data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
+) -> Iterator[Problem]:
+    """A secret that signs beside one that is not there."""
+    webhooks = data.get("webhooks", {})
+    if isinstance(webhooks, dict) and "previous_secret" in webhooks and "secret" not in webhooks:
+        hint = "set PERENNIAL_WEBHOOKS__SECRET or PERENNIAL_WEBHOOKS__SECRET_FILE"
+        finding = Finding("missing", "the secret that follows previous_secret", hint)
+        cause = problem_at(document, ("webhooks", "previous_secret"), finding, given=given)
+        yield replace(cause, path="webhooks.secret")
 
 
 def _put(data: dict[str, Any], path: Path_, value: object) -> None:

@@ -23,6 +23,7 @@ from worker.config.values import (
     broker_url,
     database_url,
     pages_url,
+    signing_key,
 )
 from worker.kernel.errors import did_you_mean
 
@@ -54,6 +55,11 @@ def _secret(value: SecretStr) -> SecretStr:
     if len(text.encode()) < SECRET_BYTES:
         said = f"the secret is {len(text.encode())} bytes long; at least {SECRET_BYTES} are needed"
         raise not_a("secret", said, make, got="")
+    return value
+
+
+def _signing_secret(value: SecretStr) -> SecretStr:
+    signing_key(value.get_secret_value())
     return value
 
 
@@ -112,6 +118,7 @@ def _filled(value: str) -> str:
 
 Filled = Annotated[str, AfterValidator(_filled)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
+SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 
 
 class DatabaseSettings(Section):
@@ -169,6 +176,17 @@ class MailSettings(Section):
     file: FileChannelSettings = FileChannelSettings()
 
 
+class WebhookSettings(Section):
+    """Calls to other systems: what they are signed with, and whether localhost may be called.
+
+    ``previous_secret`` signs as well while those who are called learn the new one.
+    """
+
+    secret: SigningSecret | None = None
+    previous_secret: SigningSecret | None = None
+    allow_local: bool = False
+
+
 class BookSettings(Section):
     """What counts for an account that does not say; no ``country`` means no public holidays."""
 
@@ -206,6 +224,7 @@ class Settings(Section):
     web: WebSettings = WebSettings()
     beat: BeatSettings = BeatSettings()
     mail: MailSettings = MailSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     book: BookSettings = BookSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
