@@ -29,6 +29,7 @@ from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import Period
 from worker.outbox import store as outbox
 from worker.schedules.flow import Draft
+from worker.webhooks import store as webhooks
 
 _BOOK = (accounts, contacts, licences, terms)
 _LEASE = timedelta(days=1)  # nobody else works on the copy
@@ -195,6 +196,7 @@ def live_through(
     while True:
         works.plan_batch()
         works.send_batch(works.sending.channel.burst)
+        works.call_batch(works.sending.channel.burst)
         coming = events[past][0] if past < len(events) else None
         moment = _next_moment(works.planning.engine, coming)
         if moment is None or moment >= end:
@@ -208,7 +210,7 @@ def live_through(
 
 def _next_moment(engine: Engine, event: datetime | None) -> datetime | None:
     with reading(engine) as conn:
-        moments = [store.next_due(conn), outbox.next_due(conn), event]
+        moments = [store.next_due(conn), outbox.next_due(conn), webhooks.next_due(conn), event]
     return min((moment for moment in moments if moment), default=None)
 
 
