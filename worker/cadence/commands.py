@@ -305,8 +305,9 @@ def perform(engine: Engine, asked: rehearsing.Asked, *, quiet: bool = False) -> 
 @click.pass_obj
 def tick(app: Any, as_json: bool) -> None:
     """Do what is due now, then exit: for cron."""
-    planned, sent = app.tick()
+    planned, sent, called = app.tick()
     if as_json:
-        click.echo(json.dumps({"planned": planned, "sent": sent}))
+        click.echo(json.dumps({"planned": planned, "sent": sent, "called": called}))
     else:
-        click.echo(f"{planned} walks and changes handled, {sent} mails claimed")
+        calls = f", {called} calls claimed" if called else ""
+        click.echo(f"{planned} walks and changes handled, {sent} mails claimed{calls}")
