@@ -124,6 +124,15 @@ def test_leave_for_localhost_opens_no_other_door_into_the_house(
     doors.close()
 
 
+def test_calls_are_held_without_a_secret_or_while_somebody_says_so(root: Path) -> None:
+    def held(environ: dict[str, str], brake: bool) -> bool:
+        return Doors(App.open(root, environ).settings.webhooks).outside(lambda: brake).held()
+
+    assert not held(SIGNED, brake=False)
+    assert held(SIGNED, brake=True)
+    assert held({}, brake=False)
+
+
 def test_a_call_that_fails_waits_and_the_tick_does_not(shop: Shop, server: Server) -> None:
     server.answering = Answers(Reply(status=500))
     assert shop.says("tick", **SIGNED, **LOCAL)[1][0]["called"] == 1

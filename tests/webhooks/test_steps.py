@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine, delete, select, update
@@ -20,7 +21,7 @@ from worker.cadence.machine import Letterhead
 from worker.cadence.records import steps
 from worker.cadence.rehearse import Asked
 from worker.cadence.report import records
-from worker.catalogue.records import contacts
+from worker.catalogue.records import contacts, licences
 from worker.db.engine import reading
 from worker.kernel.dates import Period
 from worker.schedules.flow import read_drafts
@@ -65,6 +66,20 @@ def test_a_step_tells_another_system_about_the_licence(book: CallingBook, server
     assert (body["type"], body["timestamp"]) == ("licence.step", "2026-11-20T12:00:00+00:00")
     assert book.decisions() == {"tell-crm": ("sent", None)}
     assert book.call() == 0
+
+
+@pytest.mark.parametrize(("amount", "shown"), [("1200", "1200.00"), ("0.1", "0.10")])
+def test_an_amount_is_text_with_every_digit_on_either_database(
+    book: CallingBook, server: Server, amount: str, shown: str
+) -> None:
+    book.licence()
+    with book.engine.begin() as conn:
+        conn.execute(update(licences).values(amount=Decimal(amount), currency="EUR", quantity=5))
+    book.step(server.url)
+    book.run()
+    book.call()
+    (data,) = told(server)
+    assert (data["amount"], data["currency"], data["quantity"]) == (shown, "EUR", 5)
 
 
 def test_the_documented_body_has_the_keys_that_are_sent(book: CallingBook, server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 
@@ -40,8 +41,9 @@ class Doors:
             if door is not None:
                 door.close()
 
-    def outside(self) -> Outside:
-        """How calls leave: signed with the secrets there are, and not at all without one."""
+    def outside(self, held: Callable[[], bool] = lambda: False) -> Outside:
+        """How calls leave: signed with the secrets there are, and not at all without one, or while
+        ``held`` says so."""
         secrets = (self._settings.secret, self._settings.previous_secret)
         keys = [signing_key(secret.get_secret_value()) for secret in secrets if secret]
-        return Outside(self, keys, held=lambda: not keys)
+        return Outside(self, keys, held=lambda: not keys or held())

@@ -49,7 +49,11 @@ def _call(action: Action, now: datetime) -> tuple[Any, ...]:
     """A row in the order of ``webhooks.NEW``."""
     row, step = action.row, action.decision.step
     key = call_key(action.line.schedule.stem, step.id, row.licence_key, row.licence_term)
-    body = {"type": TYPE, "timestamp": now.isoformat(), "data": _data(action, now)}
+    body = {
+        "type": TYPE,
+        "timestamp": now.isoformat(timespec="seconds"),
+        "data": _data(action, now),
+    }
     return key, step.keys.webhook, TYPE, body, DUE, now, now
 
 
@@ -71,7 +75,7 @@ def _data(action: Action, now: datetime) -> dict[str, Any]:
         "product": row.licence_product,
         "vendor": row.licence_vendor,
         "quantity": row.licence_quantity,
-        "amount": None if row.licence_amount is None else str(row.licence_amount),
+        "amount": None if row.licence_amount is None else f"{row.licence_amount:.2f}",
         "currency": row.licence_currency,
         "auto_renew": bool(row.licence_auto_renew),
     }
