@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.http.server import Reply, Server
-from tests.webhooks.world import KEYS, Answers, CallingBook
+from tests.webhooks.world import KEYS, Answers, Caller, CallingBook
 from worker.http.door import Door
 from worker.webhooks.flow import Outside
 
@@ -28,3 +28,11 @@ def book(engine: Engine, root: Path) -> Iterator[CallingBook]:
     door = Door(timedelta(seconds=0.5))
     yield CallingBook(engine, root, outside=Outside(lambda _: door, KEYS))
     door.close()
+
+
+@pytest.fixture
+def caller(engine: Engine) -> Iterator[Caller]:
+    made = Caller(engine)
+    yield made
+    for door in made.doors:
+        door.close()

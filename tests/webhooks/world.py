@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, select
 
 from tests.cadence.conftest import Book, schedule_text
-from tests.http.server import Reply
+from tests.http.server import Reply, Server
 from tests.outbox.world import LEASE
 from worker.cadence import machine
 from worker.cadence.kinds.webhook import TYPE
@@ -18,7 +19,8 @@ from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
 from worker.channels.contract import Channel
 from worker.db.engine import reading
-from worker.kernel.clock import Clock
+from worker.http.door import Door
+from worker.kernel.clock import Clock, VirtualClock
 from worker.webhooks import store
 from worker.webhooks.flow import Calling, Failure, Outside
 from worker.webhooks.records import calls
@@ -26,6 +28,8 @@ from worker.webhooks.rules import DUE
 from worker.worklist import store as worklist
 
 KEYS = (bytes(range(32)),)
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+QUICK = timedelta(seconds=0.3)
 NOTHING: Callable[[str], None] = lambda label: None  # noqa: E731 -- a default for pauses
 
 
@@ -73,6 +77,50 @@ class Desk:
 
     def calling(self, engine: Engine, clock: Clock, outside: Outside, **more: Any) -> Calling:
         return Calling(engine, clock, outside, self.settle, self.tell, **more)
+
+
+class Caller:
+    """A process that makes calls, on a clock of the test's."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.desk = engine, Desk()
+        self.clock: Clock = VirtualClock(NOON)
+        self.doors: list[Door] = []
+
+    def door(self, **options: object) -> Door:
+        self.doors.append(Door(QUICK, **options))  # type: ignore[arg-type]
+        return self.doors[-1]
+
+    def calling(self, door: Door | None = None, **more: object) -> Calling:
+        used = door or self.door()
+        return self.desk.calling(self.engine, self.clock, Outside(lambda _: used, KEYS), **more)
+
+    def add(self, url: str, *keys: str) -> None:
+        """Calls that are due now."""
+        add(self.engine, url, self.clock.now(), *(keys or ("call_1",)))
+
+    def later(self, span: timedelta) -> None:
+        assert isinstance(self.clock, VirtualClock)
+        self.clock.advance(span)
+
+    def states(self) -> list[tuple[str, str | None]]:
+        return [(row.state, row.reason) for row in rows(self.engine)]
+
+    def wait(self) -> timedelta:
+        """How long the only call waits."""
+        (row,) = rows(self.engine)
+        waits: timedelta = row.next_at - self.clock.now()
+        return waits
+
+
+@contextmanager
+def serving(*replies: Reply | None) -> Iterator[Server]:
+    with Server(Answers(*replies)).running() as server:
+        yield server
+
+
+def ids(server: Server) -> list[str]:
+    return [asked.headers["webhook-id"] for asked in server.asked]
 
 
 @dataclass

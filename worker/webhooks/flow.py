@@ -99,15 +99,14 @@ def call_batch(calling: Calling, limit: int = 50) -> int:
     """
     if calling.outside.held() or not _anything_due(calling):
         return 0
-    attempt, begun = new_attempt_id(), calling.clock.monotonic()
+    attempt, end = new_attempt_id(), calling.clock.monotonic() + BUDGET.total_seconds()
     now = calling.clock.now()
     with calling.engine.begin() as conn:
         taken = store.claim(conn, now, now + LEASE, attempt, limit)
     calling.pause("claimed")
     silence = _Silence()
     for place, call in enumerate(taken):
-        late = calling.clock.monotonic() - begun > BUDGET.total_seconds()
-        if late or calling.stop():
+        if calling.stop() or calling.clock.monotonic() > end:
             _hand_back(calling, attempt, taken[place:])
             break
         reply = silence.known(call.url) or silence.heard(call.url, _ask(calling, call))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, bindparam, select, update
 from sqlalchemy.engine import Connection
 
 from worker.cadence.kinds.contract import Acted, Action
@@ -104,21 +104,7 @@ def settle(conn: Connection, key: str, decision: str, reason: str | None) -> Non
 
 def _tell(conn: Connection, failure: Failure, now: datetime) -> None:
     """Opens one task about a call that failed for good."""
-    query = (
-        select(
-            walks.c.schedule,
-            steps.c.step,
-            licences.c.id,
-            licences.c.key,
-            licences.c.account_id,
-            accounts.c.name,
-        )
-        .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
-        .join(accounts, accounts.c.id == licences.c.account_id)
-        .where(steps.c.mail_key == failure.key)
-    )
-    row = conn.execute(query).one()
+    row = conn.execute(_WHOSE, {"key": failure.key}).one()
     attempts = "1 attempt" if failure.attempts == 1 else f"{failure.attempts} attempts"
     task = worklist.NewTask(
         key=f"{TASK}:{failure.key}",
@@ -130,3 +116,19 @@ def _tell(conn: Connection, failure: Failure, now: datetime) -> None:
         licence_id=row.id,
     )
     worklist.open_tasks(conn, [task], now)
+
+
+_WHOSE = (
+    select(
+        walks.c.schedule,
+        steps.c.step,
+        licences.c.id,
+        licences.c.key,
+        licences.c.account_id,
+        accounts.c.name,
+    )
+    .join(walks, walks.c.id == steps.c.walk_id)
+    .join(licences, licences.c.id == walks.c.subject_id)
+    .join(accounts, accounts.c.id == licences.c.account_id)
+    .where(steps.c.mail_key == bindparam("key"))
+)
