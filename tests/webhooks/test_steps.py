@@ -169,6 +169,20 @@ def test_until_the_call_is_over_the_story_says_waiting_then_how_it_ended(
     assert record.kind == "webhook"
 
 
+def test_the_end_of_one_call_says_nothing_about_another(book: CallingBook, server: Server) -> None:
+    server.answering = Answers(Reply(status=200), Reply(status=500), Reply(status=410))
+    for key in ("L-1", "L-2", "L-3"):
+        book.licence(key)
+    book.step(server.url)
+    book.run()
+    book.call()
+    ends = dict(zip([data["licence"] for data in told(server)], _ENDS, strict=True))
+    assert {key: book.decisions(key)["tell-crm"] for key in ends} == ends
+
+
+_ENDS = (("sent", None), ("waiting", None), ("failed", "refused"))
+
+
 def test_a_call_that_failed_is_one_task_that_says_where_and_why(
     book: CallingBook, server: Server
 ) -> None:

@@ -17,7 +17,7 @@ from worker.db.engine import make_engine
 from worker.http.door import Door
 from worker.webhooks.flow import BUDGET, LEASE, Outside, call_batch
 from worker.webhooks.rules import ATTEMPTS
-from worker.webhooks.store import hand_back
+from worker.webhooks.store import claim, hand_back
 
 
 def _dies_at(label: str, url: str, backend_url: str) -> None:
@@ -92,6 +92,23 @@ def test_a_worker_that_woke_up_too_late_records_nothing(caller: Caller) -> None:
         caller.add(server.url)
         call_batch(caller.calling(pause=dawdle))
     assert caller.states() == [("due", "http-500")]
+    assert caller.desk.settled == []
+
+
+def test_a_worker_that_woke_up_while_another_is_calling_leaves_the_last_word_to_it(
+    caller: Caller,
+) -> None:
+    def dawdle(label: str) -> None:
+        if label == "called":
+            caller.later(LEASE)
+            now = caller.clock.now()
+            with caller.engine.begin() as conn:
+                assert len(claim(conn, now, now + LEASE, "another", 1)) == 1
+
+    with serving(Reply(status=200)) as server:
+        caller.add(server.url)
+        call_batch(caller.calling(pause=dawdle))
+    assert caller.states() == [("calling", None)]
     assert caller.desk.settled == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -136,14 +137,15 @@ def _row(record: Record, as_json: bool) -> dict[str, Any]:
 
 def _summarise(records: list[Record], period: Period) -> None:
     planned = [record for record in records if record.decision == "planned"]
-    mails = sum(record.kind == "email" for record in planned)
+    kinds = Counter(record.kind for record in planned)
+    calls = f", {counted(kinds['webhook'], 'call')}" if kinds["webhook"] else ""
     quiet = [record for record in records if record.decision == "nothing"]
     silent = f"{len(quiet)} licence expires in this time and gets nothing."
     if len(quiet) != 1:
         silent = f"{len(quiet)} licences expire in this time and get nothing."
     click.echo(
-        f"\n{period.first} to {period.last}: {counted(mails, 'mail')}, "
-        f"{counted(len(planned) - mails, 'task')}; {silent}"
+        f"\n{period.first} to {period.last}: {counted(kinds['email'], 'mail')}, "
+        f"{counted(kinds['task'], 'task')}{calls}; {silent}"
     )
     reasons: dict[str, int] = {}
     for record in quiet:
