@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from worker.config.loading import Loaded
     from worker.config.settings import Settings
     from worker.kernel.errors import PerennialError
+    from worker.webhooks.doors import Doors
 
 MOST_DUE = 10_000
 """Due rows are counted up to here: enough to know how many bells to ring."""
@@ -32,10 +33,12 @@ MOST_DUE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """How many walks (changed licences included) and mails are due, each up to ``MOST_DUE``."""
+    """How many walks (changed licences included), mails and calls to other systems are due, each up
+    to ``MOST_DUE``."""
 
     walks: int
     messages: int
+    calls: int = 0
 
 
 class App:
@@ -53,6 +56,8 @@ class App:
         self._wiring = threading.Lock()
         self._engine: Engine | None = None
         self._machine: Machine | None = None
+        self._doors: Doors | None = None
+        self._calling = threading.Lock()
         self._files_seen: Fingerprint | None = None
         self._stale_seen: frozenset[str] | None = None
 
@@ -149,8 +154,11 @@ class App:
             engine.dispose()
 
     def close(self) -> None:
-        """Lets go of the database. The application may be used again: it opens anew."""
+        """Lets go of the database and of those who were called. The application may be used again:
+        it opens anew."""
         with self._wiring:
+            if self._doors is not None:
+                self._doors.close()
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
@@ -165,6 +173,7 @@ class App:
         from worker.catalogue.records import licences
         from worker.db.engine import reading
         from worker.outbox.records import messages
+        from worker.webhooks.records import calls
 
         now = self.clock.now()
         with reading(self.engine) as conn:
@@ -174,9 +183,10 @@ class App:
                     select(walks.c.id).where(walks.c.next_at <= now),
                     select(licences.c.id).where(licences.c.changed),
                     select(messages.c.id).where(messages.c.next_at <= now),
+                    select(calls.c.id).where(calls.c.next_at <= now),
                 )
             ]
-        return Due(min(counts[0] + counts[1], MOST_DUE), counts[2])
+        return Due(min(counts[0] + counts[1], MOST_DUE), counts[2], counts[3])
 
     @property
     def machine(self) -> Machine:
@@ -184,10 +194,12 @@ class App:
         from worker.cadence import machine
         from worker.cadence.library import Defaults
         from worker.cadence.machine import Letterhead
+        from worker.webhooks.doors import Doors
 
         engine, mail, book = self.engine, self.settings.mail, self.settings.book
         with self._wiring:
             if self._machine is None or self._machine.planning.engine is not engine:
+                self._doors = self._doors or Doors(self.settings.webhooks)
                 self._machine = machine.build(
                     engine,
                     self.clock,
@@ -197,9 +209,18 @@ class App:
                     lease=mail.lease,
                     allowance=self.settings.budget.per_contact,
                     guards=self._guards(),
+                    outside=self._doors.outside(held=self._stands_still),
                     stop=self.stopping.is_set,
                 )
             return self._machine
+
+    def _stands_still(self) -> bool:
+        """Whether a brake is on: then no other system is called either."""
+        from worker.db.engine import reading
+        from worker.outbox import holds
+
+        with reading(self.engine) as conn:
+            return holds.is_held(conn)
 
     def plan_batch(self) -> int:
         """Plans one batch of due walks and changed licences; how many were handled."""
@@ -208,6 +229,19 @@ class App:
     def send_batch(self) -> int:
         """Claims and sends one batch of due mails; how many were claimed."""
         return self.machine.send_batch()
+
+    def call_batch(self) -> int:
+        """Claims and makes one batch of due calls to other systems; how many were claimed.
+
+        One thread of a process at a time does so, however slow those are who are called: the
+        others are for mails.
+        """
+        if not self._calling.acquire(blocking=False):
+            return 0
+        try:
+            return self.machine.call_batch()
+        finally:
+            self._calling.release()
 
     def sweep(self) -> None:
         """Settles dead leases and unknowns, watches for invalid edits; once a day proves that
@@ -286,25 +320,27 @@ class App:
 
         brakes.pull(conn, kind, about, detail, now)
 
-    def tick(self) -> tuple[int, int]:
-        """One heartbeat in the foreground: read sources, sweep, then plan and send until nothing is
-        due.
+    def tick(self) -> tuple[int, int, int]:
+        """One heartbeat in the foreground: read sources, sweep, then plan, send and call until
+        nothing is due.
 
-        Returns how many walks and changes were handled, and how many mails were claimed.
+        Returns how many walks and changes were handled, and how many mails and calls were claimed.
         """
         from worker.db import heartbeats
 
         self.refresh()
         self.sweep()
-        planned = sent = 0
+        planned = sent = called = 0
         while not self.stopping.is_set():
             handled, claimed = self.plan_batch(), self.send_batch()
             if not handled and not claimed:
                 break
             planned, sent = planned + handled, sent + claimed
+        while not self.stopping.is_set() and (claimed := self.call_batch()):
+            called += claimed
         with self.engine.begin() as conn:
             heartbeats.beat(conn, "beat", self.clock.now())
-        return planned, sent
+        return planned, sent, called
 
     # --- what does not answer ---
 

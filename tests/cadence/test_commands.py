@@ -362,7 +362,7 @@ def test_tick_does_what_is_due_once_and_says_how_much(own: Instance, call: Call)
     assert (first.code, first.err) == (0, "")
     assert first.rows[0]["sent"] == 1
     assert first.rows[0]["planned"] >= len(ENDS)
-    assert call(own, "tick", "--json").rows == [{"planned": 0, "sent": 0}]
+    assert call(own, "tick", "--json").rows == [{"planned": 0, "sent": 0, "called": 0}]
     assert call(own, "tick").out == "0 walks and changes handled, 0 mails claimed\n"
     assert [mail.licence for mail in own.mails()] == ["HEADS"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,11 +38,8 @@ def test_the_sample_file_shows_the_defaults() -> None:
     loaded = load(Path(__file__).parents[2], {})
     assert loaded.settings == Settings()
     shown = {name for name, origin in loaded.origins.items() if origin != "default"}
-    assert set(loaded.origins) - shown == {
-        "web.metrics_token",
-        "mail.reply_to",
-        "mail.redirect_to",
-    }
+    secrets = {"web.metrics_token", "webhooks.secret", "webhooks.previous_secret"}
+    assert set(loaded.origins) - shown == secrets | {"mail.reply_to", "mail.redirect_to"}
 
 
 def test_a_flag_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path) -> None:
@@ -283,6 +281,57 @@ def test_a_sender_may_have_a_name_in_any_letters(tmp_path: Path, sender: str) ->
 def test_a_weak_secret_is_refused_and_not_repeated(tmp_path: Path, secret: str, said: str) -> None:
     assert complaints(tmp_path, "", PERENNIAL_WEB__METRICS_TOKEN=secret) == [
         f"PERENNIAL_WEB__METRICS_TOKEN: web.metrics_token: {said}; {MAKE}"
+    ]
+
+
+SIGN = "make one with: echo whsec_$(openssl rand -base64 32)"
+NO_SECRET = "a secret begins with whsec_ and goes on in base64"
+
+
+def _whsec(key: bytes) -> str:
+    return "whsec_" + b64encode(key).decode()
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ("", NO_SECRET),
+        ("whsec_", NO_SECRET),
+        (LONG, NO_SECRET),
+        ("whsec_not!base64", NO_SECRET),
+        ("WHSEC_" + LONG, NO_SECRET),
+        (_whsec(bytes(range(23))), "the secret holds 23 bytes; 24 to 64 are needed"),
+        (_whsec(bytes(range(65))), "the secret holds 65 bytes; 24 to 64 are needed"),
+        (_whsec(b"ab" * 16), "the secret is a placeholder that anyone could guess"),
+    ],
+)
+@pytest.mark.parametrize("name", ["secret", "previous_secret"])
+def test_a_secret_that_cannot_sign_is_refused_and_not_repeated(
+    tmp_path: Path, name: str, secret: str, said: str
+) -> None:
+    good = {"PERENNIAL_WEBHOOKS__SECRET": _whsec(bytes(range(24)))}
+    variable = f"PERENNIAL_WEBHOOKS__{name.upper()}"
+    assert complaints(tmp_path, "", **good | {variable: secret}) == [
+        f"{variable}: webhooks.{name}: {said}; {SIGN}"
+    ]
+
+
+def test_a_previous_secret_alone_signs_nothing(tmp_path: Path) -> None:
+    old = _whsec(bytes(range(32)))
+    assert complaints(tmp_path, "", PERENNIAL_WEBHOOKS__PREVIOUS_SECRET=old) == [
+        "PERENNIAL_WEBHOOKS__PREVIOUS_SECRET: webhooks.secret: missing; expected the secret that "
+        "follows previous_secret; set PERENNIAL_WEBHOOKS__SECRET or PERENNIAL_WEBHOOKS__SECRET_FILE"
+    ]
+
+
+def test_a_signing_secret_may_come_without_padding_and_is_never_shown(tmp_path: Path) -> None:
+    secret = _whsec(bytes(range(32)))
+    loaded = load_text(tmp_path, "", PERENNIAL_WEBHOOKS__SECRET=secret.rstrip("="))
+    assert "AAEC" not in repr(loaded.settings)
+    assert complaints(tmp_path, f'[webhooks]\nsecret = "{secret}"') == [
+        "config.toml:2:1: webhooks.secret: a secret does not belong in this file; remove this "
+        "line and set PERENNIAL_WEBHOOKS__SECRET, or PERENNIAL_WEBHOOKS__SECRET_FILE with the "
+        "name of a file that holds it"
     ]
 
 

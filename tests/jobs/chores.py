@@ -17,17 +17,21 @@ BATCH = 10
 class Chores:
     """Walks become mails, mails become sent. Any number of threads may work on them at once."""
 
-    def __init__(self, engine: Engine, walks: int = 0, *, seconds_a_batch: float = 0) -> None:
+    def __init__(
+        self, engine: Engine, walks: int = 0, *, calls: int = 0, seconds_a_batch: float = 0
+    ) -> None:
         self.clock: Clock = SystemClock()
         self.stopping = threading.Event()
         self.engine = engine
         self.planned: list[int] = []
         self.sent: list[int] = []
+        self.called: list[int] = []
         self.sweeps = 0
         self.refreshes = 0
         self.in_hand = 0
         self._walks = list(range(walks))
         self._mails: list[int] = []
+        self._calls = list(range(calls))
         self._seconds = seconds_a_batch
         self._lock = threading.Lock()
 
@@ -51,8 +55,14 @@ class Chores:
             self.sent.extend(rows)
         return len(rows)
 
+    def call_batch(self) -> int:
+        rows = self._take(self._calls)
+        with self._lock:
+            self.called.extend(rows)
+        return len(rows)
+
     def due(self) -> Due:
-        return Due(len(self._walks), len(self._mails))
+        return Due(len(self._walks), len(self._mails), len(self._calls))
 
     def sweep(self) -> None:
         self.sweeps += 1

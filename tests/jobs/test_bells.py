@@ -16,7 +16,7 @@ from tests.waiting import until
 from worker.db import heartbeats
 from worker.db.engine import make_engine, reading
 from worker.db.migrate import upgrade
-from worker.jobs.broker import MOST_WAITING, brokered, ring, waiting
+from worker.jobs.broker import BELLS, MOST_WAITING, brokered, ring, waiting
 from worker.jobs.scheduler import beat, beating
 from worker.jobs.worker import working
 
@@ -46,6 +46,15 @@ def test_what_is_due_is_planned_and_then_sent(broker_url: str, sqlite: Engine) -
     assert sorted(chores.sent) == list(range(95))
 
 
+def test_calls_have_a_bell_of_their_own(broker_url: str, sqlite: Engine) -> None:
+    chores = Chores(sqlite, calls=25)
+    with brokered(broker_url, chores) as broker, working(chores, broker):
+        beat(chores, broker)
+        until(lambda: len(chores.called) == 25)
+    assert sorted(chores.called) == list(range(25))
+    assert chores.sent == []
+
+
 def test_two_schedulers_and_two_workers_do_each_row_once(redis_url: str, engine: Engine) -> None:
     chores = Chores(engine, walks=500)
     with ExitStack() as running:
@@ -68,7 +77,7 @@ def test_nothing_due_rings_no_bell_and_is_still_a_beat(broker_url: str, engine: 
     chores = Chores(engine)
     with brokered(broker_url, chores) as broker:
         beat(chores, broker)
-        assert waiting(broker, "plan") == waiting(broker, "send") == 0
+        assert [waiting(broker, bell) for bell in BELLS] == [0, 0, 0]
     with reading(engine) as conn:
         assert heartbeats.last(conn, "beat") is not None
 

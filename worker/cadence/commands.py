@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -135,14 +136,15 @@ def _row(record: Record, as_json: bool) -> dict[str, Any]:
 
 def _summarise(records: list[Record], period: Period) -> None:
     planned = [record for record in records if record.decision == "planned"]
-    mails = sum(record.kind == "email" for record in planned)
+    kinds = Counter(record.kind for record in planned)
+    calls = f", {counted(kinds['webhook'], 'call')}" if kinds["webhook"] else ""
     quiet = [record for record in records if record.decision == "nothing"]
     silent = f"{len(quiet)} licence expires in this time and gets nothing."
     if len(quiet) != 1:
         silent = f"{len(quiet)} licences expire in this time and get nothing."
     click.echo(
-        f"\n{period.first} to {period.last}: {counted(mails, 'mail')}, "
-        f"{counted(len(planned) - mails, 'task')}; {silent}"
+        f"\n{period.first} to {period.last}: {counted(kinds['email'], 'mail')}, "
+        f"{counted(kinds['task'], 'task')}{calls}; {silent}"
     )
     reasons: dict[str, int] = {}
     for record in quiet:
@@ -306,8 +308,9 @@ def perform(engine: Engine, asked: rehearsing.Asked, *, quiet: bool = False) -> 
 @click.pass_obj
 def tick(app: Any, as_json: bool) -> None:
     """Do what is due now, then exit: for cron."""
-    planned, sent = app.tick()
+    planned, sent, called = app.tick()
     if as_json:
-        click.echo(json.dumps({"planned": planned, "sent": sent}))
+        click.echo(json.dumps({"planned": planned, "sent": sent, "called": called}))
     else:
-        click.echo(f"{planned} walks and changes handled, {sent} mails claimed")
+        calls = f", {called} calls claimed" if called else ""
+        click.echo(f"{planned} walks and changes handled, {sent} mails claimed{calls}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence.horizon import warm_up
@@ -16,6 +16,7 @@ from worker.cadence.library import InForce
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import licences
 from worker.outbox.records import messages
+from worker.webhooks.records import calls
 from worker.worklist import store as worklist
 
 OVERDUE = timedelta(hours=1)
@@ -31,7 +32,9 @@ class Gap:
 
     licence: str
     schedule: str
-    reason: str  # no-walk, asleep, overdue, undecided, no-message, stuck-message
+    reason: (
+        str  # no-walk, asleep, overdue, undecided, no-message, stuck-message, no-call, stuck-call
+    )
 
 
 def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterator[Gap]:
@@ -64,7 +67,9 @@ def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterato
             reason = _reason(row, now)
             if reason:
                 yield Gap(row.key, stem, reason)
-    yield from _mails(conn, now, warm_up(inforce.schedule for inforce in active.values()))
+    margin = warm_up(inforce.schedule for inforce in active.values())
+    yield from _mails(conn, now, margin)
+    yield from _calls(conn, now, margin)
 
 
 def _undone(inforce: InForce) -> Any:
@@ -100,7 +105,7 @@ def _mails(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
         .join(walks, walks.c.subject_id == licences.c.id)
         .join(steps, steps.c.walk_id == walks.c.id)
         .outerjoin(messages, messages.c.mail_key == steps.c.mail_key)
-        .where(steps.c.decision == "waiting", messages.c.id.is_(None))
+        .where(steps.c.decision == "waiting", messages.c.id.is_(None), steps.c.kind != "webhook")
         .where(licences.c.expires_on.between((now - margin).date(), (now + margin).date()))
     )
     for row in conn.execute(lost.order_by(licences.c.key)):
@@ -114,6 +119,21 @@ def _mails(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
     )
     for row in conn.execute(stuck.order_by(licences.c.key)):
         yield Gap(row.key, row.schedule, "stuck-message")
+
+
+def _calls(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
+    """Steps that wait for a call which is over or does not exist, and calls that nobody makes."""
+    waiting = (
+        select(licences.c.key, walks.c.schedule, calls.c.next_at)
+        .join(walks, walks.c.subject_id == licences.c.id)
+        .join(steps, steps.c.walk_id == walks.c.id)
+        .outerjoin(calls, calls.c.key == steps.c.mail_key)
+        .where(steps.c.decision == "waiting", steps.c.kind == "webhook")
+        .where(licences.c.expires_on.between((now - margin).date(), (now + margin).date()))
+        .where(or_(calls.c.next_at.is_(None), calls.c.next_at < now - OVERDUE))
+    )
+    for row in conn.execute(waiting.order_by(licences.c.key)):
+        yield Gap(row.key, row.schedule, "stuck-call" if row.next_at else "no-call")
 
 
 def check(conn: Connection, active: dict[str, InForce], now: datetime) -> list[Gap]:

@@ -28,6 +28,7 @@ from worker.db.types import metadata
 from worker.outbox.records import messages
 from worker.schedules.calendar import SLOTS
 from worker.schedules.records import template_texts, versions
+from worker.webhooks.records import calls
 from worker.worklist.records import tasks
 
 HALVES = 2
@@ -136,7 +137,7 @@ def _deal(whole: Engine, file: Path, number: int) -> None:
 
 def _gather(driver: Any) -> None:
     """Adds what one half decided and did, under new ids, and where its licences stand."""
-    after = {table: _highest(driver, table) for table in (walks, steps, messages, tasks)}
+    after = {table: _highest(driver, table) for table in (walks, steps, messages, calls, tasks)}
     for table, highest in after.items():
         columns = table.c.keys()
         moved = {"id": highest} | ({"walk_id": after[walks]} if table is steps else {})

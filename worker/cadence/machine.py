@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import flow
 from worker.cadence.flow import Planning
+from worker.cadence.kinds import webhook
 from worker.cadence.library import Defaults, Library
 from worker.cadence.recheck import Rechecker
 from worker.channels.contract import Channel, Mail
@@ -27,6 +28,9 @@ from worker.outbox.store import Message
 from worker.templating import hold, mime
 from worker.templating.context import MailContext, SenderView
 from worker.templating.render import Renderer
+from worker.webhooks import flow as webhooks
+from worker.webhooks.flow import Calling, Outside
+from worker.webhooks.rehearsal import NOBODY
 from worker.worklist import store as worklist
 
 
@@ -70,10 +74,11 @@ class Letterhead:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Plans and sends, a batch at a time."""
+    """Plans, sends and calls, a batch at a time."""
 
     planning: Planning
     sending: Sending
+    calling: Calling
 
     def plan_batch(self, limit: int = flow.BATCH) -> int:
         """Handles changed licences and due walks; how many."""
@@ -82,6 +87,10 @@ class Machine:
     def send_batch(self, limit: int = 200) -> int:
         """Claims and sends due mails; how many were claimed."""
         return outbox.send_batch(self.sending, limit)
+
+    def call_batch(self, limit: int = 50) -> int:
+        """Claims and makes due calls to other systems; how many were claimed."""
+        return webhooks.call_batch(self.calling, limit)
 
     def sweep(self) -> int:
         """Ends dead leases and settles unknowns; how many moved."""
@@ -113,10 +122,14 @@ def build(
     lease: timedelta,
     allowance: Allowance = USUAL_ALLOWANCE,
     guards: Guards = UNGUARDED,
+    outside: Outside = NOBODY,
     stop: Callable[[], bool] = lambda: False,
     pause: Callable[[str], None] = lambda label: None,
 ) -> Machine:
-    """Wires a machine on one database, one clock and one channel."""
+    """Wires a machine on one database, one clock and one channel.
+
+    Without an ``outside`` every call to another system counts as made, and nobody is called.
+    """
     library = Library()
 
     def compose(message: Message, go: Go, now: datetime) -> Mail:
@@ -143,6 +156,7 @@ def build(
             stop=stop,
             pause=pause,
         ),
+        webhook.calling(engine, clock, outside, stop=stop, pause=pause),
     )
 
 

@@ -31,6 +31,7 @@ from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import Period
 from worker.outbox import store as outbox
 from worker.schedules.flow import Draft
+from worker.webhooks import store as webhooks
 
 _BOOK = (accounts, contacts, licences, terms)
 LEASE = timedelta(days=1)
@@ -198,6 +199,7 @@ def live_through(
     while True:
         works.plan_batch()
         works.send_batch(works.sending.channel.burst)
+        works.call_batch(works.sending.channel.burst)
         coming = events[past][0] if past < len(events) else None
         moment = _next_moment(works.planning, coming)
         if moment is None or moment >= end:
@@ -213,7 +215,8 @@ def _next_moment(planning: Planning, event: datetime | None) -> datetime | None:
     now = planning.clock.now()
     with reading(planning.engine) as conn:
         renewal = renewing.next_renewal(conn, now, planning.defaults.timezone)
-        moments = [store.next_due(conn), outbox.next_due(conn), renewal, event]
+        moments = [store.next_due(conn), outbox.next_due(conn), webhooks.next_due(conn)]
+        moments += [renewal, event]
     return min((moment for moment in moments if moment), default=None)
 
 

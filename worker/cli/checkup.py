@@ -17,6 +17,8 @@ from worker.catalogue import freshness, store
 from worker.db import heartbeats
 from worker.db.engine import reading, wal_is_safe
 from worker.schedules.records import versions
+from worker.webhooks import store as calls
+from worker.webhooks.rules import CALLING, DUE, FAILED
 from worker.worklist.records import tasks
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def examine(app: App) -> list[Check]:
     if database is None:
         with reading(app.engine) as conn:
             found += [_beat(app, conn), *_sources(app, conn)]
-            found += [*_schedules(app, conn), *_waiting(conn)]
+            found += [*_schedules(app, conn), *_calls(app, conn), *_waiting(conn)]
     return found
 
 
@@ -135,6 +137,21 @@ def _schedules(app: App, conn: Connection) -> Iterator[Check]:
     for stem in sorted(applied.keys() - files.keys()):
         said = "runs, but its file is gone: put it back, or perennial apply to end it"
         yield Check(f"schedules/{stem}.toml", Level.FINDING, said)
+
+
+def _calls(app: App, conn: Connection) -> Iterator[Check]:
+    """Nothing where nobody was ever called."""
+    by_state = calls.counts(conn)
+    if not by_state:
+        return
+    failed = by_state.get(FAILED, 0)
+    waiting = by_state.get(DUE, 0) + by_state.get(CALLING, 0)
+    said = f"{waiting} waiting, {failed} failed"
+    if waiting and app.settings.webhooks.secret is None:
+        said += "; nobody is called before PERENNIAL_WEBHOOKS__SECRET is set"
+        yield Check("webhooks", Level.FINDING, said)
+    else:
+        yield Check("webhooks", Level.NOTE if waiting or failed else Level.OK, said)
 
 
 def _waiting(conn: Connection) -> Iterator[Check]:

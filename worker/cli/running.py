@@ -42,7 +42,7 @@ def run_everything(app: App) -> None:
 @click.command()
 @click.pass_obj
 def worker(app: App) -> None:
-    """Plan and send, when a scheduler rings. Run as many as you like."""
+    """Plan, send and call, when a scheduler rings. Run as many as you like."""
     from worker.jobs.worker import working
 
     _run_with_broker(app, lambda broker: working(app, broker))

@@ -95,6 +95,7 @@ def _across(
     """What only several settings together can be wrong about."""
     yield from _redirected(data, document, given)
     yield from _passwords(document, given)
+    yield from _half_rotated(data, document, given)
     web = data.get("web", {})
     host = web.get("host", "127.0.0.1") if isinstance(web, dict) else None
     if not isinstance(host, str) or not host.strip() or host in LOOPBACK or "metrics_token" in web:
@@ -127,6 +128,18 @@ def _redirected(
     hint = 'write e.g. redirect_to = "me@example.com"'
     cause = problem_at(document, ("mail", "mode"), Finding("missing", expected, hint), given=given)
     yield replace(cause, path="mail.redirect_to")
+
+
+def _half_rotated(
+    data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
+) -> Iterator[Problem]:
+    """A secret that signs beside one that is not there."""
+    webhooks = data.get("webhooks", {})
+    if isinstance(webhooks, dict) and "previous_secret" in webhooks and "secret" not in webhooks:
+        hint = "set PERENNIAL_WEBHOOKS__SECRET or PERENNIAL_WEBHOOKS__SECRET_FILE"
+        finding = Finding("missing", "the secret that follows previous_secret", hint)
+        cause = problem_at(document, ("webhooks", "previous_secret"), finding, given=given)
+        yield replace(cause, path="webhooks.secret")
 
 
 def _put(data: dict[str, Any], path: Path_, value: object) -> None:

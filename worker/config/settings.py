@@ -24,6 +24,7 @@ from worker.config.values import (
     broker_url,
     database_url,
     pages_url,
+    signing_key,
 )
 from worker.kernel.dates import USUAL_ALLOWANCE
 from worker.kernel.errors import did_you_mean
@@ -56,6 +57,11 @@ def _secret(value: SecretStr) -> SecretStr:
     if len(text.encode()) < SECRET_BYTES:
         said = f"the secret is {len(text.encode())} bytes long; at least {SECRET_BYTES} are needed"
         raise not_a("secret", said, make, got="")
+    return value
+
+
+def _signing_secret(value: SecretStr) -> SecretStr:
+    signing_key(value.get_secret_value())
     return value
 
 
@@ -132,6 +138,7 @@ Filled = Annotated[str, AfterValidator(_filled)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 GivenSecret = Annotated[SecretStr, AfterValidator(_given)]
 """A secret that another system gave us: how long it is, is not ours to say."""
+SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 
 
 class DatabaseSettings(Section):
@@ -197,6 +204,17 @@ class MailSettings(Section):
     file: FileChannelSettings = FileChannelSettings()
 
 
+class WebhookSettings(Section):
+    """Calls to other systems: what they are signed with, and whether localhost may be called.
+
+    ``previous_secret`` signs as well while those who are called learn the new one.
+    """
+
+    secret: SigningSecret | None = None
+    previous_secret: SigningSecret | None = None
+    allow_local: bool = False
+
+
 class BookSettings(Section):
     """What counts for an account that does not say; no ``country`` means no public holidays."""
 
@@ -250,6 +268,7 @@ class Settings(Section):
     beat: BeatSettings = BeatSettings()
     budget: BudgetSettings = BudgetSettings()
     mail: MailSettings = MailSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     book: BookSettings = BookSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import timedelta
 from email.utils import getaddresses
@@ -109,6 +110,27 @@ def pages_url(text: str) -> str:
         said = "safe to mail: away from localhost a base_url begins with https://"
         raise not_a("https", said, hint)
     return text.rstrip("/")
+
+
+def signing_key(text: str) -> bytes:
+    """The key in a secret of Standard Webhooks: ``whsec_`` and the base64 of 24 to 64 bytes.
+
+    Raises ``UnfitError``, which never repeats the secret.
+    """
+    make = "make one with: echo whsec_$(openssl rand -base64 32)"
+    prefix, _, coded = text.partition("_")
+    try:
+        key = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
+    except ValueError:
+        key = b""
+    if prefix != "whsec" or not key:
+        raise not_a("secret", "a secret begins with whsec_ and goes on in base64", make, got="")
+    if not 24 <= len(key) <= 64:
+        said = f"the secret holds {len(key)} bytes; 24 to 64 are needed"
+        raise not_a("secret", said, make, got="")
+    if len(set(key)) < 8:
+        raise not_a("secret", "the secret is a placeholder that anyone could guess", make, got="")
+    return key
 
 
 def database_url(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Brokers and the two bells, ``plan`` and ``send``.
+"""Brokers and the bells ``plan``, ``send`` and ``call``.
 
 No middleware at all. Retries and delays would keep business time in a broker's memory, where a
 flush loses it; a time limit cannot interrupt a socket; results have no reader. What must happen
@@ -21,7 +21,7 @@ from redis.retry import Retry
 
 from worker.jobs.duties import Duties
 
-BELLS = ("plan", "send")
+BELLS = ("plan", "send", "call")
 MOST_WAITING = 16
 """A queue that holds so many bells needs no more of them."""
 
@@ -79,7 +79,11 @@ def declare(broker: dramatiq.Broker, duties: Duties) -> None:
         if _answer(duties, "send", duties.send_batch):
             _ring_again(broker, "send")
 
-    for bell in (plan, send):
+    def call() -> None:
+        if _answer(duties, "call", duties.call_batch):
+            _ring_again(broker, "call")
+
+    for bell in (plan, send, call):
         name = bell.__name__
         dramatiq.actor(broker=broker, actor_name=name, queue_name=name)(bell)
 

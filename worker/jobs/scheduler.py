@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 def beat(duties: Duties, broker: dramatiq.Broker) -> None:
     """One beat: rings for what is due and notes that it did."""
     due = duties.due()
-    for name, rows in (("plan", due.walks), ("send", due.messages)):
+    for name, rows in (("plan", due.walks), ("send", due.messages), ("call", due.calls)):
         if rows:
             rung = ring(broker, name, min(_MOST_BELLS, 1 + rows // _ROWS_PER_BELL))
             log.info("bell.rung", bell=name, due=rows, times=rung)

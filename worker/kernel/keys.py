@@ -22,8 +22,14 @@ def new_mail_key() -> str:
     return _token()
 
 
+def call_key(schedule: str, step: str, licence: str, term: int) -> str:
+    """The id of the call that a step makes for one term of a licence: always the same, without a
+    full stop (which Standard Webhooks needs as a separator)."""
+    return "call_" + digest("\n".join((schedule, step, str(term), licence)))
+
+
 def new_attempt_id() -> str:
-    """The id of one attempt to send; it fences every later write of that attempt."""
+    """The id of one attempt to send or to call; it fences every later write of that attempt."""
     return _token()
 
 

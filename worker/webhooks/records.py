@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text, text
+from sqlalchemy import Column, Index, Integer, Table, Text, text
 
 from worker.db.types import Id, Json, Moment, metadata
 
@@ -11,13 +11,12 @@ calls = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("key", Text, nullable=False, unique=True),  # the webhook-id, the same at every attempt
-    Column("step_id", Id, ForeignKey("steps.id")),  # the step that it carries out
     Column("url", Text, nullable=False),
     Column("type", Text, nullable=False),  # what happened, e.g. licence.step
     Column("body", Json, nullable=False),
     Column("state", Text, nullable=False),  # due, calling, done, failed
-    Column("reason", Text),  # why it failed, or has to wait
-    Column("next_at", Moment),  # when to try; empty in a final state
+    Column("reason", Text),  # why it failed, or has to be made again
+    Column("next_at", Moment),  # when to make it, or when its lease ends; empty in a final state
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("attempt_id", Text),
     Column("lease_until", Moment),

@@ -12,7 +12,7 @@ tasks = Table(
     Column("id", Id, primary_key=True),
     # What this task is about, built from stable ids: at most one open task per key.
     Column("key", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # step, no-contact, blocked-mail, alarm
+    Column("kind", Text, nullable=False),  # step, no-contact, blocked-mail, failed-call, alarm
     Column("title", Text, nullable=False),
     Column("detail", Text),
     Column("account_id", Id, ForeignKey("accounts.id"), index=True),

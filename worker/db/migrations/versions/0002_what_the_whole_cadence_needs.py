@@ -74,7 +74,6 @@ def upgrade() -> None:
     op.create_table('calls',
     sa.Column('id', Id, nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
-    sa.Column('step_id', Id, nullable=True),
     sa.Column('url', sa.Text(), nullable=False),
     sa.Column('type', sa.Text(), nullable=False),
     sa.Column('body', Json(), nullable=False),
@@ -87,7 +86,6 @@ def upgrade() -> None:
     sa.Column('status', sa.Integer(), nullable=True),
     sa.Column('created_at', Moment(), nullable=False),
     sa.Column('done_at', Moment(), nullable=True),
-    sa.ForeignKeyConstraint(['step_id'], ['steps.id'], name=op.f('fk_calls_step_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_calls')),
     sa.UniqueConstraint('key', name=op.f('uq_calls_key'))
     )
