@@ -105,8 +105,8 @@ def _calendar(method: str, holds: Sequence[Hold], sender: str, domain: str, now:
     calendar.add("METHOD", method)
     for hold in holds:
         event = Event()
-        for name, value in _values(hold, domain, now):
-            event.add(name, value)
+        for name, content in _values(hold, domain, now):
+            event.add(name, content)
         event.add("ORGANIZER", organizer, encode=False)
         calendar.add_component(event)
     raw: bytes = calendar.to_ical()
