@@ -95,7 +95,9 @@ def _seconds(command: list[str]) -> float:
 
 
 def _timed(what: str, floor: float, ours: float, reach: float) -> Row:
-    return Row(what, f"{floor:.2f}", f"{ours:.2f}", f"{ours / floor:.2f}", f"{reach:g}")
+    digits = 2 if floor >= 0.1 else 4
+    taken = f"{floor:.{digits}f}", f"{ours:.{digits}f}"
+    return Row(what, *taken, f"{ours / floor:.2f}", f"{reach:g}")
 
 
 WORKS: dict[str, Callable[[bool], list[Row]]] = {

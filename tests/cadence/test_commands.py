@@ -65,8 +65,10 @@ def _typed(instance: Instance, answer: str, *words: str) -> Ended:
 def _imported(root: Path, database: Path) -> Instance:
     """A small book; nothing is applied."""
     instance = Instance(root)
-    for folder in ("heads-up/pl", "heads-up/ru", "grace/pl", "grace/ru"):
-        shutil.rmtree(root / "templates/renewal" / folder)  # every command checks all there are
+    needed = {root / "templates/renewal" / folder for folder in ("heads-up/en", "grace/en")}
+    for folder in root.glob("templates/*/*/*/"):  # every command checks all there are
+        if folder.is_dir() and folder not in needed:
+            shutil.rmtree(folder)
     (root / "var").mkdir()
     shutil.copy(database, root / "var/perennial.db")
     more = {"AUTO": {"auto": "yes"}, "CANCELLED": {"status": "cancelled"}}

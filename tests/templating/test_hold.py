@@ -236,3 +236,9 @@ def test_a_title_that_cannot_stand_in_a_calendar_blocks_the_mail(title: str, sai
     told = refusal(found)
     assert told.startswith("templates/renewal/test/en/hold.txt")
     assert said in told
+
+
+def test_a_rehearsal_of_a_year_long_past_makes_entries_that_can_be_read() -> None:
+    past = datetime(1999, 12, 1, tzinfo=UTC)
+    assert entries(sent("renewal/reminder", full(30), past))[0]["SEQUENCE"] == 0
+    assert 0 < entries(sent("renewal/reminder", full(30)))[0]["SEQUENCE"] < 2**31

@@ -25,7 +25,8 @@ from worker.templating.mime import Attachment, parse_address
 
 NOTICE, EXPIRY, CANCELLED = "hold-notice.txt", "hold.txt", "hold-cancelled.txt"
 
-_EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+_HEAD = (("PRODID", "-//Perennial//Licences//EN"), ("VERSION", "2.0"), ("CALSCALE", "GREGORIAN"))
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
@@ -99,26 +100,28 @@ def _calendar(method: str, holds: Sequence[Hold], sender: str, domain: str, now:
     organizer = vCalAddress(f"mailto:{address.addr_spec}")
     organizer.params["CN"] = address.display_name or address.addr_spec
     calendar = Calendar()
-    for name, value in (
-        ("PRODID", "-//Perennial//Licences//EN"),
-        ("VERSION", "2.0"),
-        ("CALSCALE", "GREGORIAN"),
-        ("METHOD", method),
-    ):
+    for name, value in _HEAD:
         calendar.add(name, value)
+    calendar.add("METHOD", method)
     for hold in holds:
         event = Event()
-        event.add("UID", hold.uid(domain))
-        event.add("SEQUENCE", int((now - _EPOCH).total_seconds()) // 60)
-        event.add("DTSTAMP", now.astimezone(UTC).replace(microsecond=0))
-        event.add("DTSTART", hold.place.day)
-        event.add("SUMMARY", hold.title)
-        if hold.notes:
-            event.add("DESCRIPTION", _CONTROL.sub(" ", hold.notes))
+        for name, content in _values(hold, domain, now):
+            event.add(name, content)
         event.add("ORGANIZER", organizer, encode=False)
-        event.add("STATUS", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
-        event.add("TRANSP", "TRANSPARENT")
-        event.add("X-MICROSOFT-CDO-BUSYSTATUS", "FREE")
         calendar.add_component(event)
     raw: bytes = calendar.to_ical()
     return raw
+
+
+def _values(hold: Hold, domain: str, now: datetime) -> Iterator[tuple[str, object]]:
+    """What stands in an entry. It takes no time of the day: nobody is busy because of it."""
+    yield "UID", hold.uid(domain)
+    yield "SEQUENCE", max(0, int((now - _EPOCH).total_seconds()) // 60)
+    yield "DTSTAMP", now.astimezone(UTC).replace(microsecond=0)
+    yield "DTSTART", hold.place.day
+    yield "SUMMARY", hold.title
+    if hold.notes:
+        yield "DESCRIPTION", _CONTROL.sub(" ", hold.notes)
+    yield "STATUS", "CANCELLED" if hold.place.file == CANCELLED else "CONFIRMED"
+    yield "TRANSP", "TRANSPARENT"
+    yield "X-MICROSOFT-CDO-BUSYSTATUS", "FREE"
