@@ -420,6 +420,13 @@ def test_a_secret_of_a_source_is_refused_in_the_file_and_not_repeated(tmp_path: 
     ]
 
 
+def test_a_secret_of_a_source_is_refused_on_the_command_line(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(HTTP, encoding="utf-8")
+    with pytest.raises(ConfigError, match="PERENNIAL_SOURCES__MY_ERP__TOKEN_FILE") as caught:
+        load(tmp_path, {}, {"sources.my-erp.token": "t0ken"})
+    assert "t0ken" not in str(caught.value)
+
+
 def test_a_url_with_its_password_may_be_a_variable(tmp_path: Path) -> None:
     text = '[sources.erp]\nkind = "sql"\n'
     url = "postgresql://reader:hunter2@host/erp"
