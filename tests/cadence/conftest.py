@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from tests.outbox.world import LEASE, NOTHING, World
-from worker.cadence import machine, rehearse
+from worker.cadence import flow, machine, rehearse
 from worker.cadence.ahead import Forecasting
 from worker.cadence.explain import Explanation, explain
 from worker.cadence.facts import Timeline, Walk
@@ -22,8 +22,10 @@ from worker.cadence.rules import Decision, advanced, decide
 from worker.catalogue.records import licences
 from worker.channels.contract import Channel
 from worker.db.engine import reading
+from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
 from worker.schedules.calendar import Calendar, calendar_for
+from worker.schedules.flow import read_drafts
 from worker.schedules.loader import load_text
 from worker.schedules.model import Schedule
 from worker.worklist import store as worklist
@@ -140,6 +142,18 @@ class Book(World):
             pause=pause,
         )
 
+    def start_at(self, moment: datetime) -> None:
+        """Begins at another moment than noon of 20 November 2026."""
+        self.clock = VirtualClock(moment)
+
+    def apply_all(self, schedules: Mapping[str, str]) -> None:
+        """Puts several schedules in force, by their stems."""
+        for stem, text in schedules.items():
+            (self.root / f"schedules/{stem}.toml").write_text(text, encoding="utf-8")
+        drafts, problems = read_drafts(self.root)
+        assert problems == []
+        flow.apply(self.engine, self.clock, drafts)
+
     def live_until(self, said: str) -> None:
         """Lives from one thing to do to the next until the first moment of a day (UTC)."""
         self.live_to(datetime.combine(day(said), datetime.min.time(), UTC))
@@ -203,9 +217,9 @@ class Book(World):
             told = Counter(conn.execute(query).scalars())
         return [told[key] for key in dict.fromkeys(keys)]
 
-    def person(self, account: str, email: str, **said: str) -> None:
-        """Imports a contact of an account."""
-        row = {"contact": email, "account": account, "email": email} | said
+    def person(self, account: str, email: str, *, key: str = "", **said: str) -> None:
+        """Imports a contact of an account; the key is the address unless it is given."""
+        row = {"contact": key or email, "account": account, "email": email} | said
         load = {name: f"{{{name}}}" for name in said}
         load |= {"entity": "contact", "key": "{contact}", "account": "{account}"}
         self._load("people", row, load | {"email": "{email}"})

@@ -88,10 +88,10 @@ def _start(
     state, reason, next_at = "active", None, None
     if anchor is None:
         state, reason = "parked", missing(inforce)
-    elif line.last_moment(anchor) <= now or (seen is not None and _stale(line, seen)):
-        state, reason = "ended", "history"
     elif trigger == DEADLINE and anchor < line.calendar.today(now):
         state, reason = "ended", PAST
+    elif line.last_moment(anchor) <= now or (seen is not None and _stale(line, seen)):
+        state, reason = "ended", "history"
     elif not load.in_audience(inforce, row):
         state, reason = "parked", "not-in-audience"
     else:
