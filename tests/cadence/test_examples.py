@@ -235,14 +235,15 @@ EXAMPLES = [
         ),
     ),
     Example(
-        "a group that is imported late hears once, the step that fits, for all that were due",
+        "a group that is imported late hears the step that fits each, in one mail a step",
         (*ends("2026-12-03", "2026-12-04", "2026-12-07"), ANN),
         cadence("30 days before", "14 days before"),
         (
             "Tue 2026-11-03 30-days-before: L-1 superseded later-step",
             "Wed 2026-11-04 30-days-before: L-2 superseded later-step",
-            "Fri 2026-11-06 30-days-before: L-3 superseded later-step",
-            "Fri 2026-11-20 12:00 14-days-before: L-1 L-2 L-3 to ann@maple.example",
+            "Fri 2026-11-20 12:00 14-days-before: L-1 L-2 to ann@maple.example",
+            "Fri 2026-11-20 12:00 30-days-before: L-3 to ann@maple.example",
+            "Mon 2026-11-23 09:00 14-days-before: L-3 to ann@maple.example",
         ),
     ),
     Example(
@@ -514,7 +515,7 @@ EXAMPLES = [
         },
         (
             "Mon 2027-03-01 09:00 first: L-1 to ann@maple.example",
-            "Mon 2027-03-08 second: L-1 skipped budget",
+            "Mon 2027-03-08 second: L-1 skipped no-open-moment",
         ),
         then=("Thu 2027-03-04 09:00 | licence L-1 of Maple starts=2026-03-20 ends=2027-03-05",),
         budget=ONE,
