@@ -267,7 +267,8 @@ class App:
         from worker.cadence import brakes
         from worker.cadence.ahead import Forecasting
 
-        asked = Forecasting(self.machine.planning.defaults, self.clock.now())
+        planning = self.machine.planning
+        asked = Forecasting(planning.defaults, self.clock.now(), allowance=planning.allowance)
         brakes.foresee(self.engine, asked)
 
     def _watch_edits(self) -> None:

@@ -3,39 +3,52 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 
-from tests.outbox.world import World
-from worker.cadence import rehearse
+from tests.outbox.world import LEASE, NOTHING, World
+from worker.cadence import flow, machine, rehearse
 from worker.cadence.ahead import Forecasting
 from worker.cadence.explain import Explanation, explain
 from worker.cadence.facts import Timeline, Walk
 from worker.cadence.library import Defaults
+from worker.cadence.machine import UNGUARDED, Guards, Letterhead, Machine
 from worker.cadence.records import steps, walks
 from worker.cadence.rules import Decision, advanced, decide
 from worker.catalogue.records import licences
+from worker.channels.contract import Channel
 from worker.db.engine import reading
+from worker.kernel.clock import VirtualClock
+from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
 from worker.schedules.calendar import Calendar, calendar_for
+from worker.schedules.flow import read_drafts
 from worker.schedules.loader import load_text
 from worker.schedules.model import Schedule
 from worker.worklist import store as worklist
 
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 WEEKDAYS = 'days = ["mon", "tue", "wed", "thu", "fri"]'
 EVERY_DAY = 'days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]'
 OPEN = f'timezone = "UTC"\nhours = "09:00-17:00"\n{EVERY_DAY}\nholidays = "none"'
 
 
 def schedule_text(
-    *steps: str, calendar: str = OPEN, limits: str = "", audience: str = "", name: str = "Renewal"
+    *steps: str,
+    calendar: str = OPEN,
+    limits: str = "",
+    audience: str = "",
+    name: str = "Renewal",
+    trigger: str = "licence-expiry",
+    mail_class: str = "contractual",
 ) -> str:
     """A schedule in TOML. A step is ``[id =] [task] N days before [| further lines]``; its id is
     its offset with dashes unless it is given."""
-    parts = [f'name = "{name}"\ntrigger = "licence-expiry"\nclass = "contractual"\n{audience}']
+    parts = [f'name = "{name}"\ntrigger = "{trigger}"\nclass = "{mail_class}"\n{audience}']
     parts += [f"[calendar]\n{calendar}", f"[limits]\n{limits}"]
     return "\n".join(parts + [_step(step) for step in steps])
 
@@ -106,21 +119,63 @@ def lived(walk: Walk, now: datetime) -> list[tuple[datetime, Decision]]:
 class Book(World):
     """A book on a real database whose clock the test moves, with questions about its walks."""
 
+    guards: Guards = UNGUARDED
+    allowance: Allowance = USUAL_ALLOWANCE
+
     @property
     def now(self) -> datetime:
         return self.clock.now()
 
+    def machine(
+        self, *, channel: Channel | None = None, pause: Callable[[str], None] = NOTHING
+    ) -> Machine:
+        """A process of its own, with this book's guards and allowance."""
+        return machine.build(
+            self.engine,
+            self.clock,
+            channel or self.folder,
+            defaults=Defaults(),
+            letterhead=Letterhead("Renewals <renewals@example.com>"),
+            lease=LEASE,
+            allowance=self.allowance,
+            guards=self.guards,
+            pause=pause,
+        )
+
+    def start_at(self, moment: datetime) -> None:
+        """Begins at another moment than noon of 20 November 2026."""
+        self.clock = VirtualClock(moment)
+
+    def apply_all(self, schedules: Mapping[str, str]) -> None:
+        """Puts several schedules in force, by their stems."""
+        for stem, text in schedules.items():
+            (self.root / f"schedules/{stem}.toml").write_text(text, encoding="utf-8")
+        drafts, problems = read_drafts(self.root)
+        assert problems == []
+        flow.apply(self.engine, self.clock, drafts)
+
     def live_until(self, said: str) -> None:
         """Lives from one thing to do to the next until the first moment of a day (UTC)."""
-        end = datetime.combine(day(said), datetime.min.time(), UTC)
-        machine = self.machine()
-        machine.sweep()
-        rehearse.live_through(machine, self.clock, [], end)
+        self.live_to(datetime.combine(day(said), datetime.min.time(), UTC))
+
+    def live_to(self, end: datetime) -> None:
+        """Lives from one thing to do to the next until ``end``."""
+        works = self.machine()
+        works.sweep()
+        rehearse.live_through(works, self.clock, [], end)
         self.clock.advance_to(end)
+
+    def look_hourly_until(self, end: datetime) -> None:
+        """Lives until ``end`` as the heartbeat does, here once an hour; for a book on which a
+        person has to look before anything goes on."""
+        while self.now < end:
+            self.run()
+            hour = self.now.replace(minute=0, second=0, microsecond=0) + HOUR
+            self.clock.advance_to(min(hour, end))
 
     def asked(self, **defaults: str) -> Forecasting:
         """What forecasts and explanations are made with, now."""
-        return Forecasting(Defaults(**defaults), self.now)
+        return Forecasting(Defaults(**defaults), self.now, allowance=self.allowance)
 
     def explained(self, key: str = "L-1") -> Explanation:
         """The story of a licence."""
@@ -162,9 +217,9 @@ class Book(World):
             told = Counter(conn.execute(query).scalars())
         return [told[key] for key in dict.fromkeys(keys)]
 
-    def person(self, account: str, email: str, **said: str) -> None:
-        """Imports a contact of an account."""
-        row = {"contact": email, "account": account, "email": email} | said
+    def person(self, account: str, email: str, *, key: str = "", **said: str) -> None:
+        """Imports a contact of an account; the key is the address unless it is given."""
+        row = {"contact": key or email, "account": account, "email": email} | said
         load = {name: f"{{{name}}}" for name in said}
         load |= {"entity": "contact", "key": "{contact}", "account": "{account}"}
         self._load("people", row, load | {"email": "{email}"})
@@ -184,9 +239,6 @@ class Book(World):
 
 def _said(at: datetime | None) -> str:
     return f"{at:%a %Y-%m-%d}" if at else ""
-
-
-DAY = timedelta(days=1)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.cadence.conftest import Book, schedule_text
 from worker.cadence import edits, flow
 from worker.cadence.edits import Outlook
-from worker.cadence.library import Defaults
 from worker.db.engine import make_engine, reading
 from worker.db.types import metadata
 from worker.kernel.dates import Period
@@ -50,7 +49,7 @@ def _outlook(book: Book) -> Outlook:
     assert problems == []
     period = Period(book.now.date(), book.now.date() + timedelta(days=90))
     with reading(book.engine) as conn:
-        return edits.outlook(conn, drafts, Defaults(), book.now, period)
+        return edits.outlook(conn, drafts, book.asked(), period)
 
 
 def _effects(view: Outlook) -> list[tuple[str, str, str, str | None, str | None]]:

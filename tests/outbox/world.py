@@ -73,6 +73,7 @@ LICENCE = {
     "status": "{status}",
     "auto_renew": "{auto}",
 }
+MORE = {"notice": "notice_days", "closed": "closed_on"}
 CONTACT = {
     "entity": "contact",
     "key": "{contact}",
@@ -114,7 +115,8 @@ class World:
             "status": "active",
             "auto": "no",
         } | said
-        self._load("licences", row, ACCOUNT, LICENCE)
+        more = {field: f"{{{name}}}" for name, field in MORE.items() if name in said}
+        self._load("licences", row, ACCOUNT, LICENCE | more)
 
     def contact(self, key: str = "C-1", *, licence: str = "L-1", email: str = "") -> None:
         """Imports a contact of the licence's account."""

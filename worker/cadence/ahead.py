@@ -26,7 +26,7 @@ from worker.channels.rehearsal import RehearsalChannel
 from worker.db.engine import make_engine, reading
 from worker.db.types import metadata
 from worker.kernel.clock import VirtualClock
-from worker.kernel.dates import Period
+from worker.kernel.dates import USUAL_ALLOWANCE, Allowance, Period
 from worker.kernel.keys import digest
 from worker.schedules.flow import Draft
 
@@ -44,6 +44,7 @@ class Forecasting:
     defaults: Defaults
     now: datetime
     drafts: Sequence[Draft] | None = None
+    allowance: Allowance = USUAL_ALLOWANCE
 
 
 def forecast(conn: Connection, asked: Forecasting, period: Period) -> list[Record]:
@@ -82,7 +83,14 @@ def forecast_of(
 def replayed(live: Engine, asked: Forecasting, period: Period) -> list[Record]:
     """The forecast that would have been made before a past period, with the book known then."""
     whole = rehearse.Asked(
-        period, asked.drafts or (), asked.defaults, NOBODY, asked.now, Path(), samples=0
+        period,
+        asked.drafts or (),
+        asked.defaults,
+        NOBODY,
+        asked.now,
+        Path(),
+        samples=0,
+        allowance=asked.allowance,
     )
     with rehearse.rehearsed(live, whole) as done:
         return _announced(done.engine, asked, period, 0)
@@ -115,6 +123,7 @@ def _live(engine: Engine, asked: Forecasting, period: Period) -> None:
         defaults=asked.defaults,
         letterhead=NOBODY,
         lease=rehearse.LEASE,
+        allowance=asked.allowance,
     )
     rehearse.live_through(works, clock, [], end_of(period))
 

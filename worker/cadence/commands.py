@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def defaults_of(app: Wiring) -> Defaults:
     """What counts for accounts that do not say."""
     book = app.settings.book
     return Defaults(book.timezone, book.language, book.country)
+
+
+def forecasting_of(app: Wiring) -> Forecasting:
+    """What a forecast of the schedules that run is made with, now."""
+    return Forecasting(defaults_of(app), app.clock.now(), allowance=app.settings.budget.per_contact)
 
 
 def letterhead_of(app: Wiring) -> Letterhead:
@@ -114,11 +120,11 @@ def plan(
     first = as_of or now.date()
     period = Period(first, rehearsing.last_day(first, days))
     if as_of is not None and as_of < now.date():
-        asked = Forecasting(defaults_of(app), now, drafts)
+        asked = replace(forecasting_of(app), drafts=drafts)
         view = edits.Outlook(ahead.replayed(app.engine, asked, period), NO_CHANGES, [], True)
     else:
         with reading(app.engine) as conn:
-            view = edits.outlook(conn, drafts, defaults_of(app), now, period)
+            view = edits.outlook(conn, drafts, forecasting_of(app), period)
     records = [r for r in view.records if licence in (None, r.licence)]
     show.emit([_row(record, as_json) for record in records], as_json=as_json, columns=_COLUMNS)
     if not as_json:
@@ -179,7 +185,7 @@ def apply(app: Wiring, yes: bool) -> None:
     now = app.clock.now()
     period = Period(now.date(), rehearsing.last_day(now.date(), 60))
     with reading(app.engine) as conn:
-        view = edits.outlook(conn, drafts, defaults_of(app), now, period)
+        view = edits.outlook(conn, drafts, forecasting_of(app), period)
     if not view.changes:
         click.echo("Nothing to apply: the files are what runs.")
         return
@@ -200,10 +206,8 @@ def apply(app: Wiring, yes: bool) -> None:
 @click.pass_obj
 def explain(app: Wiring, licence: str, as_json: bool) -> None:
     """Say what was sent for LICENCE, what was not and why, and what is to come."""
-    now = app.clock.now()
     with reading(app.engine) as conn:
-        asked = Forecasting(defaults_of(app), now)
-        story = explaining.explain(conn, asked, licence)
+        story = explaining.explain(conn, forecasting_of(app), licence)
     if as_json:
         show.emit([record.json() for record in story.records], as_json=True, columns=_COLUMNS)
         return
@@ -277,6 +281,7 @@ def rehearse(
         app.clock.now(),
         folder,
         None if mails else 6,
+        app.settings.budget.per_contact,
     )
     page = perform(app.engine, asked, quiet=as_json)
     if as_json:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -12,7 +11,6 @@ from sqlalchemy.engine import Connection
 from worker.cadence import ahead
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
-from worker.cadence.library import Defaults
 from worker.kernel.dates import Period
 from worker.schedules import flow as schedules
 from worker.schedules import store as versions
@@ -94,11 +92,13 @@ class Outlook:
 
 
 def outlook(
-    conn: Connection, drafts: Sequence[Draft], defaults: Defaults, now: datetime, period: Period
+    conn: Connection, drafts: Sequence[Draft], running: Forecasting, period: Period
 ) -> Outlook:
-    """What will happen in ``period`` if the files are applied as they are, live state included."""
+    """What will happen in ``period`` if the files are applied as they are, live state included.
+
+    ``running`` asks for the forecast of what runs.
+    """
     changes = schedules.changes(conn, drafts)
-    running = Forecasting(defaults, now)
     if not changes:
         return Outlook(ahead.forecast(conn, running, period), changes, [], True)
     records = ahead.forecast(conn, replace(running, drafts=drafts), period)

@@ -66,10 +66,12 @@ def missing(inforce: InForce) -> str:
 
 
 def is_over(reason: str, line: Timeline, anchor: date, now: datetime) -> bool:
-    """Whether a walk that was over at first sight still is, now that its day may have moved."""
-    if reason == PAST:
-        return anchor < line.calendar.today(now)
-    return line.last_moment(anchor) <= now
+    """Whether a walk is over at first sight, or still is, now that its day may have moved.
+
+    A term that has not expired yet is never history: it gets the late step that fits.
+    """
+    past = anchor < line.calendar.today(now)
+    return past and (reason == PAST or line.last_moment(anchor) <= now)
 
 
 def _start(
@@ -88,10 +90,10 @@ def _start(
     state, reason, next_at = "active", None, None
     if anchor is None:
         state, reason = "parked", missing(inforce)
-    elif line.last_moment(anchor) <= now or (seen is not None and _stale(line, seen)):
-        state, reason = "ended", "history"
-    elif trigger == DEADLINE and anchor < line.calendar.today(now):
+    elif trigger == DEADLINE and is_over(PAST, line, anchor, now):
         state, reason = "ended", PAST
+    elif is_over("history", line, anchor, now) or (seen is not None and _stale(line, seen)):
+        state, reason = "ended", "history"
     elif not load.in_audience(inforce, row):
         state, reason = "parked", "not-in-audience"
     else:

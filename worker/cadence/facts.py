@@ -76,7 +76,7 @@ class Timeline:
         return self.calendar.valid_until(start, self.schedule.limits.valid_days)
 
     def last_moment(self, anchor: date) -> datetime:
-        """The close of the last step's day: a term first seen after it is history."""
+        """The close of the last step's day: an expired term first seen after it is history."""
         return self.calendar.closes_at(max(item.day or item.due_on for item in self.of(anchor)))
 
 

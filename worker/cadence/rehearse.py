@@ -28,7 +28,7 @@ from worker.db import bulk
 from worker.db.engine import make_engine, reading
 from worker.db.types import metadata
 from worker.kernel.clock import VirtualClock
-from worker.kernel.dates import Period
+from worker.kernel.dates import USUAL_ALLOWANCE, Allowance, Period
 from worker.outbox import store as outbox
 from worker.schedules.flow import Draft
 from worker.webhooks import store as webhooks
@@ -55,6 +55,7 @@ class Asked:
     now: datetime
     folder: Path
     samples: int | None = 6
+    allowance: Allowance = USUAL_ALLOWANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,7 @@ def lived(engine: Engine, asked: Asked, progress: Progress) -> RehearsalChannel:
         defaults=asked.defaults,
         letterhead=asked.letterhead,
         lease=LEASE,
+        allowance=asked.allowance,
     )
     live_through(works, clock, agenda(engine, reveals), end_of(asked.period), progress)
     return channel

@@ -76,8 +76,8 @@ def decide(walk: Walk, now: datetime) -> Verdict:
 def _as_put_off(walk: Walk, item: Planned) -> Planned:
     """A step that has to wait falls on the day until which it was put off."""
     until = walk.put_off.get(item.step.id)
-    if until is None:
-        return item
+    if until is None or until <= item.opens_at + walk.slot * SLOT:
+        return item  # a correction has moved its own day beyond the wait
     day = walk.line.calendar.today(until)
     opens_at = until - walk.slot * SLOT
     return replace(item, day=day, opens_at=opens_at, first_at=item.first_at or item.opens_at)

@@ -16,8 +16,7 @@ from worker.bootstrap import App
 from worker.cadence import ahead, explain
 from worker.cadence import rehearse as rehearsing
 from worker.cadence import report as rehearsal_report
-from worker.cadence.ahead import Forecasting
-from worker.cadence.commands import defaults_of, letterhead_of, tell_story
+from worker.cadence.commands import defaults_of, forecasting_of, letterhead_of, tell_story
 from worker.cadence.decisions import Record
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import licences
@@ -54,7 +53,7 @@ def look(app: App, imported: Sequence[Report], drafts: Sequence[Draft]) -> Findi
     now = app.clock.now()
     period = Period(now.date(), rehearsing.last_day(now.date(), _AHEAD_DAYS))
     with reading(app.engine) as conn:
-        asked = Forecasting(defaults_of(app), now)
+        asked = forecasting_of(app)
         coming = ahead.forecast(conn, asked, period)
         planned = [record for record in coming if record.decision == "planned"]
         story = explain.explain(conn, asked, _worth_explaining(conn))
