@@ -44,8 +44,10 @@ def test_all_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
         f"{EN}/body.txt:1: contact.nmae: expected a field of contact, got 'nmae'; "
         "did you mean 'name'?",
         f"{EN}/body.txt:2: expected a known filter, got 'mony'; did you mean 'money'?",
-        f"{EN}/body.txt:3: foo: expected a known variable, got 'foo'; there are account, contact, "
-        "language, licence, licences, sender, step, today",
+        f"{EN}/body.txt:3: foo: expected a known variable, got 'foo'; there are account, "
+        "auto_renewing, contact, expired, first_notice_on, first_on, language, last_on, licence, "
+        "licence_count, licences, mail_class, more, renew_url, sender, step, sums, today, "
+        "unsubscribe",
         f"{EN}/body.txt:4: expected a file to include, got 'x'; paths count from templates/",
         f"{EN}/subject.txt: expected one line of at most 200 characters, got a line break; "
         "join the lines",
@@ -155,3 +157,79 @@ def test_a_shared_file_is_checked_even_when_no_mail_uses_it(tmp_path: Path) -> N
 
 def test_pages_of_the_web_are_not_mails(tmp_path: Path) -> None:
     assert told(tmp_path, texts() | {"pages/a/b/c.html": "{{ nosuch }}"}) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "html", "said"),
+    [
+        ("{% include 'shared/en/a.html' %}", "<p>x</p>", "body.txt:1: expected a .txt file"),
+        ("x", "<p>{% include 'shared/en/a.txt' %}</p>", "body.html:1: expected a .html file"),
+        ("x", "{% extends 'shared/en/a.txt' %}", "body.html:1: expected a .html file to extend"),
+    ],
+)
+def test_text_and_html_cannot_be_mixed_because_only_html_escapes(
+    tmp_path: Path, body: str, html: str, said: str
+) -> None:
+    shared = {"shared/en/a.txt": "{{ account.name }}", "shared/en/a.html": "<b>x</b>"}
+    (told_,) = told(tmp_path, texts(body=body, html=html) | shared)
+    assert told_.startswith(f"{EN}/{said}")
+
+
+def test_a_fault_of_a_shared_file_is_told_there_and_once(tmp_path: Path) -> None:
+    found = texts(body="{% include 'shared/en/a.txt' %}", subject="{% include 'shared/en/a.txt' %}")
+    said = told(tmp_path, found | {"shared/en/a.txt": "Dear {{ contact.name }}"})
+    assert len(said) == 1
+    assert said[0].startswith("templates/shared/en/a.txt:1: contact.name: expected a value that is")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("{{ licence.notice_on }}", "licence.notice_on"),
+        ("{{ licence.days_to_notice }}", "licence.days_to_notice"),
+        ("{{ licence.previous_term }}", "licence.previous_term"),
+        ("{{ unsubscribe }}", "unsubscribe"),
+        ("{{ renew_url }}", "renew_url"),
+        ("{{ first_notice_on }}", "first_notice_on"),
+        ("{% for sum in sums %}{{ sum.next_amount }}{% endfor %}x", "sum.next_amount"),
+    ],
+)
+def test_what_only_some_mails_have_must_be_asked_for_first(
+    tmp_path: Path, body: str, name: str
+) -> None:
+    said = told(tmp_path, texts(body=body))
+    assert len(said) == 1
+    assert f"{EN}/body.txt:1: {name}: expected a value that is always there" in said[0]
+
+
+def test_a_mail_that_fails_only_with_many_licences_or_more_than_are_listed_is_told(
+    tmp_path: Path,
+) -> None:
+    many = "x{% if licence_count > 1 %}{{ 1 / 0 }}{% endif %}"
+    more = "x{% if more %}{{ 1 / 0 }}{% endif %}"
+    for body in (many, more):
+        (said,) = told(tmp_path, texts(body=body))
+        assert said == f"{EN}/body.txt:1: expected a number, got a division by zero"
+
+
+def test_a_word_with_a_plural_too_few_is_told(tmp_path: Path) -> None:
+    (said,) = told(tmp_path, texts(body="{{ more | plural('licence') }}"))
+    assert said.startswith(f"{EN}/body.txt:1: expected values that can be printed, got 1 plural")
+
+
+def test_a_bad_title_for_calendars_and_a_misspelt_file_for_them_are_told(tmp_path: Path) -> None:
+    found = texts() | {f"{MAIL}/en/hold.txt": "{{ contact.name }}", f"{MAIL}/en/holds.txt": "x"}
+    said = told(tmp_path, found)
+    assert said[0].startswith(f"{EN}/hold.txt:1: contact.name: expected a value that is always")
+    assert said[1] == (
+        f"{EN}/holds.txt: expected hold.txt, hold-notice.txt or hold-cancelled.txt, got holds.txt; "
+        "rename or remove it"
+    )
+
+
+def test_a_file_that_nobody_can_share_is_told(tmp_path: Path) -> None:
+    (said,) = told(tmp_path, texts() | {"shared/en/footer.htm": "x"})
+    assert said == (
+        "templates/shared/en/footer.htm: expected shared/LANGUAGE/ with .html and .txt files, "
+        "got footer.htm; rename or remove it"
+    )

@@ -89,3 +89,38 @@ def test_the_quick_formats_write_what_babel_writes(
 def test_a_name_that_is_no_language_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is not a language"):
         Formats(name)
+
+
+@pytest.mark.parametrize(
+    ("language", "forms", "words"),
+    [
+        (
+            "en",
+            ("licence", "licences"),
+            {1: "licence", 0: "licences", 2: "licences", 21: "licences"},
+        ),
+        (
+            "pl",
+            ("licencja", "licencje", "licencji"),
+            {1: "licencja", 2: "licencje", 5: "licencji", 12: "licencji", 21: "licencji"}
+            | {22: "licencje", 104: "licencje", 112: "licencji", 0: "licencji"},
+        ),
+        (
+            "ru",
+            ("лицензия", "лицензии", "лицензий"),
+            {1: "лицензия", 2: "лицензии", 5: "лицензий", 11: "лицензий", 21: "лицензия"}
+            | {22: "лицензии", 111: "лицензий", 4950: "лицензий", -1: "лицензия"},
+        ),
+        ("fr", ("jour", "jours"), {0: "jour", 1: "jour", 2: "jours", 1_000_000: "jours"}),
+    ],
+)
+def test_a_word_takes_the_form_that_its_count_asks_for(
+    language: str, forms: tuple[str, ...], words: dict[int, str]
+) -> None:
+    formats = Formats(language)
+    assert {count: formats.plural(count, forms) for count in words} == words
+
+
+def test_a_wrong_number_of_forms_is_told_with_the_counts_that_need_one() -> None:
+    with pytest.raises(ValueError, match="2 plural forms, where one each for 1, 2, 5 is needed"):
+        Formats("pl").plural(1, ("licencja", "licencje"))

@@ -1,4 +1,4 @@
-"""The two shipped mails: what they say on which day, and in which words."""
+"""The shipped mails: what they say on which day, and in which words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from tests.templating.small import SHIPPED
 from worker.templating import markup
 from worker.templating.context import MailContext
 from worker.templating.render import Rendered, Renderer
-from worker.templating.samples import bare, contexts, full, without
-from worker.templating.texts import read_folder
+from worker.templating.samples import bare, commercial, contexts, full, mixed, without
+from worker.templating.texts import mails, read_folder
 
-_RENDERER = Renderer(read_folder(SHIPPED))
-MAILS = ("renewal/heads-up", "renewal/grace")
+_TEXTS = read_folder(SHIPPED)
+_RENDERER = Renderer(_TEXTS)
+ALL = sorted(mails(_TEXTS))
+MAILS = ("renewal/heads-up", "renewal/reminder", "renewal/last-call", "renewal/grace")
+BEFORE = ("renewal/heads-up", "renewal/quote", "renewal/reminder", "renewal/last-call")
+RENEWING = sorted({*ALL} - {"renewal/renewed"})
 LANGUAGES = ("en", "pl", "ru")
 
 
@@ -27,19 +31,26 @@ def plain(text: str) -> str:
     return text.replace("\u00a0", " ")
 
 
-@pytest.mark.parametrize("mail", MAILS)
+def prose(text: str) -> str:
+    """The text without the aligned lines about one licence."""
+    return re.sub(r"^  \S.*?:  +", "  ", text, flags=re.M)
+
+
+@pytest.mark.parametrize("mail", ALL)
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_case_reads_without_gaps_and_names_the_sender(mail: str, language: str) -> None:
     for context in contexts():
         made = written(mail, language, context)
         assert made.language == language
         assert "None" not in made.text + made.html
-        assert not re.search(r" ,|\( *\)|  +\n|\n\n\n|: *\n  [^ ]|\.\.", made.text)
+        assert not re.search(
+            r" ,|\( *\)|  +\n|\n\n\n|: *\n  [^ ]|\.\.|[^ \n]  [^ ]", prose(made.text)
+        )
         assert markup.faults(made.html) == []
         for text in (made.text, made.html):
             assert context.sender.name in text
             assert context.account.name in text
-            assert all(licence.key in text for licence in context.licences)
+            assert all(licence.key in text for licence in context.listed)
 
 
 @pytest.mark.parametrize(
@@ -73,15 +84,15 @@ def test_the_days_are_counted_and_said_in_the_languages_own_way(
 @pytest.mark.parametrize(
     ("language", "greeting", "without_name"),
     [
-        ("en", "Dear Anna Nowak,\n", "Hello,\n"),
-        ("pl", "Sz. P. Anna Nowak\n\nDzień dobry,\n", "Dzień dobry,\n"),
-        ("ru", "Здравствуйте, Anna Nowak!\n", "Здравствуйте!\n"),
+        ("en", "Dear Anna Nowak,\n\n", "Hello,\n\n"),
+        ("pl", "Sz. P. Anna Nowak\n\nDzień dobry,\n\n", "Dzień dobry,\n\n"),
+        ("ru", "Здравствуйте, Anna Nowak!\n\n", "Здравствуйте!\n\n"),
     ],
 )
 def test_the_greeting_is_right_with_and_without_a_name(
     language: str, greeting: str, without_name: str
 ) -> None:
-    for mail in MAILS:
+    for mail in ALL:
         assert written(mail, language, full()).text.startswith(greeting)
         nameless = without("contact.name", full())
         assert written(mail, language, nameless).text.startswith(without_name)
@@ -89,7 +100,7 @@ def test_the_greeting_is_right_with_and_without_a_name(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_one_button_where_a_renewal_link_is_known_and_a_reply_otherwise(language: str) -> None:
-    for mail in MAILS:
+    for mail in RENEWING:
         with_link = written(mail, language, full())
         assert with_link.html.count("https://renew.example.com") == 1
         assert with_link.text.count("https://renew.example.com") == 1
@@ -102,7 +113,7 @@ def test_one_button_where_a_renewal_link_is_known_and_a_reply_otherwise(language
 def test_prices_and_quantity_stand_where_they_are_known(language: str) -> None:
     price = {"en": "€1,240.00", "pl": "1 240,00 €", "ru": "1 240,00 €"}[language]
     after = price.replace("240", "302").replace("00 €", "50 €").replace(".00", ".50")
-    for mail in MAILS:
+    for mail in RENEWING:
         known = plain(written(mail, language, full()).text)
         assert price in known
         assert after in known
@@ -112,14 +123,16 @@ def test_prices_and_quantity_stand_where_they_are_known(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_licence_that_renews_by_itself_is_not_announced_as_lost(language: str) -> None:
-    made = written("renewal/heads-up", language, full(auto_renew=True))
-    assert re.search("renews automatically|automatyczne|автоматическое", made.subject)
-    assert not re.search("nothing is done|nie zostanie|не будет продлена", made.text)
-    assert "http" not in made.text
+    for mail in BEFORE:
+        for context in (full(auto_renew=True), full(licences=3, auto_renew=True)):
+            made = written(mail, language, context)
+            assert re.search("renews? auto|automatyczn|[Аа]втоматическое", made.subject)
+            assert not re.search("nothing is done|nie zostanie|не будет продлена", made.text)
+            assert "http" not in made.text
 
 
 def test_the_wrong_person_is_asked_to_say_so() -> None:
-    for mail in MAILS:
+    for mail in ALL:
         assert "Not the right person? Reply" in written(mail, "en", full()).text
         assert "wskazać właściwą osobę" in written(mail, "pl", full()).html
         assert "к кому нам обратиться" in written(mail, "ru", full()).html
@@ -129,11 +142,96 @@ def test_the_wrong_person_is_asked_to_say_so() -> None:
 def test_a_product_with_a_very_long_name_still_gets_its_mail(language: str) -> None:
     context = full()
     context = replace(context, licences=(replace(context.licence, product="Långt " * 60),))
-    for mail in MAILS:
+    for mail in ALL:
         assert len(written(mail, language, context).subject) <= 200
 
 
 def test_mails_load_nothing_from_outside() -> None:
-    for mail in MAILS:
+    for mail in ALL:
         html = written(mail, "en", full()).html
         assert not re.search(r"<(img|link|script|style)|url\(|@import", html)
+
+
+# --- what each mail of the cadence is there for ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mail", "context", "said"),
+    [
+        ("renewal/heads-up", full(90), "check that the quantity still fits and that you are the"),
+        ("renewal/quote", full(60), "We offer you the next term for €1,302.50; the price now is"),
+        ("renewal/quote", full(60, 3), "the next term of all 3 licences for €7,815.00 in total"),
+        ("renewal/quote", bare(), "We will gladly send you the price for the next term"),
+        ("renewal/reminder", full(14), "If you have already renewed, or do not wish to, a short"),
+        ("renewal/last-call", full(1), "If you renew by then, the licence stays in force without"),
+        ("renewal/lapsed", full(-7), "expired on January 23, 2027, 7 days ago, and has not been"),
+        ("renewal/lapsed", full(-30, 3), "The following 3 licences of Northwind Traders expired"),
+        ("renewal/renewed", full(395), "has been renewed and is valid until February 29, 2028:"),
+        ("renewal/renewed", full(395), "takes the old date out of your calendar"),
+        ("auto-renewal/notice", full(39, auto_renew=True), "February 13, 2027, in 14 days:"),
+        ("auto-renewal/notice", full(39, auto_renew=True), "If you do nothing, the licence renews"),
+        ("auto-renewal/last-days", full(28, auto_renew=True), "Only 3 days are left to stop the"),
+        ("auto-renewal/last-days", full(25, auto_renew=True), "is the last day to give notice for"),
+        ("commercial/early-renewal", full(120), "You can renew it now:"),
+    ],
+)
+def test_each_mail_of_the_cadence_says_what_it_is_for(
+    mail: str, context: MailContext, said: str
+) -> None:
+    assert said in written(mail, "en", context).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("mail", ["auto-renewal/notice", "auto-renewal/last-days"])
+def test_the_deadline_of_a_notice_stands_in_subject_table_and_text(
+    mail: str, language: str
+) -> None:
+    deadline = {"en": "February 2, 2027", "pl": "2 lutego 2027", "ru": "2 февраля 2027 г."}
+    for context in (full(28, auto_renew=True), full(28, 3, auto_renew=True)):
+        made = written(mail, language, context)
+        assert deadline[language] in plain(made.subject)
+        assert plain(made.text).count(deadline[language]) >= 2
+        assert plain(made.html).count(deadline[language]) >= 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nobody_is_told_of_days_left_for_a_notice_whose_deadline_is_past(language: str) -> None:
+    made = written("auto-renewal/last-days", language, full(20, auto_renew=True))
+    assert not re.search("left to|pozosta|[Оо]сталось|mija termin|истекает срок для", made.text)
+    assert "2027" in made.subject
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_commercial_mail_offers_a_way_out_and_a_contractual_one_does_not(language: str) -> None:
+    for mail in ALL:
+        made = written(mail, language, commercial(full()))
+        assert made.text.count("mailto:renewals@example.com?subject=unsubscribe") == 1
+        assert made.html.count("mailto:renewals@example.com?subject=unsubscribe") == 1
+        assert "unsubscribe%" not in written(mail, language, full()).html
+    offer = written("commercial/early-renewal", language, full()).text
+    assert re.search("“unsubscribe”|„rezygnacja”|«отписаться»", offer)
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "said"),
+    [
+        ("en", 2, "The following 2 licences of Northwind Traders expire between March 1, 2027"),
+        ("pl", 2, "informujemy, że 2 licencje firmy Northwind Traders wygasają w okresie od"),
+        ("pl", 5, "informujemy, że 5 licencji firmy Northwind Traders wygasa w okresie od"),
+        ("pl", 22, "informujemy, że 22 licencje firmy Northwind Traders wygasają"),
+        ("ru", 3, "истекает срок действия 3 лицензий компании Northwind Traders:"),
+        ("ru", 21, "истекает срок действия 21 лицензии компании Northwind Traders:"),
+    ],
+)
+def test_many_licences_are_counted_in_the_languages_own_way(
+    language: str, count: int, said: str
+) -> None:
+    assert said in plain(written("renewal/reminder", language, full(30, count)).text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_of_licences_that_renew_by_themselves_among_others_each_is_marked(language: str) -> None:
+    made = written("renewal/reminder", language, mixed(30, 4))
+    mark = {"en": "renews automatically", "pl": "odnowienie auto", "ru": "продление автоматическое"}
+    assert made.text.count(mark[language]) == 2
+    assert re.search("renew by themselves|odnawiają się same|продлеваются сами", made.text)

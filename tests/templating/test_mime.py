@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.templating.mime import address, compose
+from worker.templating.mime import Attachment, address, compose
 from worker.templating.render import Rendered
 
 NOW = datetime(2027, 1, 30, 9, 15, tzinfo=UTC)
@@ -75,6 +76,16 @@ def test_the_bytes_are_plain_ascii_in_short_lines_with_crlf() -> None:
     assert raw.isascii()
     assert raw.count(b"\n") == raw.count(b"\r\n") == raw.count(b"\r")
     assert max(map(len, raw.split(b"\r\n"))) <= 78
+
+
+@pytest.mark.parametrize("length", range(60, 95))
+@pytest.mark.parametrize("word", ["expires ", "истекает "])
+def test_a_subject_begins_on_its_own_line_and_comes_back_as_it_was(length: int, word: str) -> None:
+    subject = (word * 20)[:length].strip()
+    raw = made(Rendered(subject, "t\n", "<p>h</p>\n", "en"))
+    assert b"\r\nSubject: " in raw
+    assert max(map(len, raw.split(b"\r\n"))) <= 78
+    assert read(raw)["Subject"] == subject
 
 
 def test_the_same_mail_is_the_same_bytes_at_every_attempt() -> None:
@@ -157,3 +168,90 @@ def test_a_date_without_an_offset_is_refused() -> None:
             domain="example.com",
             date=NOW.replace(tzinfo=None),
         )
+
+
+# --- what goes along ------------------------------------------------------------------------------
+
+ICS = Attachment("licence.ics", "text", "calendar", b"BEGIN:VCALENDAR\r\n", {"method": "PUBLISH"})
+WAY_OUT = "mailto:renewals@example.com?subject=unsubscribe%20anna.a.very.long.name%40example.org"
+
+
+def packed(**given: Any) -> bytes:
+    """A mail with more than the usual."""
+    return compose(
+        "0123456789abcdef",
+        sender="a@example.com",
+        recipient="b@example.com",
+        reply_to=None,
+        rendered=MAIL,
+        domain="example.com",
+        date=NOW,
+        **given,
+    )
+
+
+def more(**given: Any) -> EmailMessage:
+    """The same, read back."""
+    message = message_from_bytes(packed(**given), policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert [defect for part in message.walk() for defect in part.defects] == []
+    return message
+
+
+def test_an_attachment_stands_beside_text_and_html() -> None:
+    message = more(attachments=[ICS])
+    assert message.get_content_type() == "multipart/mixed"
+    assert message["Content-Language"] == "ru"
+    both, file = message.iter_parts()
+    assert [part.get_content_type() for part in both.iter_parts()] == ["text/plain", "text/html"]
+    assert file.get_filename() == "licence.ics"
+    assert file["Content-Type"].params == {"method": "PUBLISH"}
+    assert file.get_payload(decode=True) == ICS.content
+
+
+def test_no_boundary_begins_with_another_one() -> None:
+    parts = [part for part in more(attachments=[ICS]).walk() if part.is_multipart()]
+    first, second = (part.get_boundary() or "" for part in parts)
+    assert not first.startswith(second)
+    assert not second.startswith(first)
+
+
+def test_a_mail_with_attachments_is_the_same_bytes_at_every_attempt() -> None:
+    assert packed(attachments=[ICS]) == packed(attachments=[ICS])
+
+
+def test_a_way_to_unsubscribe_is_one_unbroken_line() -> None:
+    raw = packed(unsubscribe=WAY_OUT)
+    assert f"\r\nList-Unsubscribe: <{WAY_OUT}>\r\n".encode() in raw
+    assert b"List-Unsubscribe-Post" not in raw
+
+
+def test_one_click_is_promised_only_where_an_https_address_keeps_the_promise() -> None:
+    message = more(unsubscribe=WAY_OUT, one_click="https://example.com/u/abc")
+    assert message["List-Unsubscribe"] == f"<https://example.com/u/abc>, <{WAY_OUT}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"unsubscribe": "https://example.com/u"},
+        {"unsubscribe": "javascript:x"},
+        {"unsubscribe": "mailto:a@example.com>, <mailto:b@example.com"},
+        {"unsubscribe": "mailto:a@example.com\r\nBcc: x@example.com"},
+        {"one_click": "http://example.com/u"},
+        {"one_click": "mailto:a@example.com"},
+        {"one_click": "https://example.com/ü"},
+        {"intended_for": "anna@example.org\r\nBcc: x@example.com"},
+        {"intended_for": "Anna <anna@example.org>"},
+    ],
+)
+def test_a_header_that_cannot_be_kept_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        more(**given)
+
+
+def test_a_redirected_mail_says_whom_it_was_meant_for() -> None:
+    message = more(intended_for="anna@example.org")
+    assert message["Subject"] == f"[for anna@example.org] {MAIL.subject}"
+    assert message["X-Perennial-Intended-For"] == "anna@example.org"

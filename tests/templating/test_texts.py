@@ -18,7 +18,11 @@ def test_only_mails_and_shared_files_are_read(tmp_path: Path) -> None:
 
 def test_the_shipped_mails_are_there_in_three_languages() -> None:
     found = read_folder(SHIPPED)
-    assert mails(found) == {"renewal/heads-up", "renewal/grace"}
+    assert mails(found) == {
+        *("renewal/heads-up", "renewal/quote", "renewal/reminder", "renewal/last-call"),
+        *("renewal/grace", "renewal/lapsed", "renewal/renewed"),
+        *("auto-renewal/notice", "auto-renewal/last-days", "commercial/early-renewal"),
+    }
     assert {languages(found, mail) for mail in mails(found)} == {("en", "pl", "ru")}
 
 
@@ -32,6 +36,21 @@ def test_a_mail_needs_its_own_files_in_all_languages_and_what_they_refer_to() ->
     }
     unneeded = {"unused.html", "renewal/tested/en/body.txt"}
     assert needed(found, MAIL).keys() == found.keys() - unneeded
+
+
+def test_a_mail_takes_along_the_files_that_it_shares_with_others() -> None:
+    found = read_folder(SHIPPED)
+    pinned = needed(found, "renewal/grace")
+    assert {"layout.html", "shared/pl/licences.html", "shared/ru/outcome.txt"} <= pinned.keys()
+    assert "shared/en/renewed-licences.txt" not in pinned
+    thanks = needed(found, "renewal/renewed")
+    assert {"shared/en/renewed-licences.txt", "renewal/renewed/en/hold-cancelled.txt"} <= {*thanks}
+
+
+def test_only_html_and_text_in_the_folder_of_a_language_is_shared(tmp_path: Path) -> None:
+    found = texts() | {"shared/en/a.html": "x", "shared/en/a.txt": "x"}
+    other = {"shared/a.txt": "x", "shared/en/a.md": "x", "shared/en/deeper/body.txt": "x"}
+    assert read_folder(lay(tmp_path, found | other)) == found
 
 
 def test_line_ends_and_a_byte_order_mark_make_no_difference(tmp_path: Path) -> None:

@@ -3,10 +3,11 @@ the clock, the channel and the database differ."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from email.utils import parseaddr
+from urllib.parse import quote
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
@@ -23,17 +24,22 @@ from worker.outbox import flow as outbox
 from worker.outbox.flow import Sending
 from worker.outbox.rules import Go, Trouble
 from worker.outbox.store import Message
-from worker.templating import mime
-from worker.templating.context import SenderView
+from worker.templating import hold, mime
+from worker.templating.context import MailContext, SenderView
+from worker.templating.render import Renderer
 from worker.worklist import store as worklist
 
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
-    """In whose name mails go out: full address fields."""
+    """In whose name mails go out: full address fields.
+
+    ``redirect_to``: the address that gets every mail instead of the client, if there is one.
+    """
 
     sender: str
     reply_to: str | None = None
+    redirect_to: str | None = None
 
     @property
     def view(self) -> SenderView:
@@ -45,6 +51,21 @@ class Letterhead:
     def domain(self) -> str:
         """The right side of our Message-IDs."""
         return parseaddr(self.sender)[1].rpartition("@")[2]
+
+    def sender_of(self, person: SenderView) -> str:
+        """The field From of a mail by ``person``: the human's name, the house's address."""
+        return mime.address(person.name, parseaddr(self.sender)[1])
+
+    def reply_to_of(self, person: SenderView) -> str | None:
+        """Where answers go: to the human, whose address is known unless it is the house's."""
+        if person.email and person.email != parseaddr(self.sender)[1]:
+            return mime.address(person.name, person.email)
+        return self.reply_to
+
+    def unsubscribe_for(self, address: str) -> str:
+        """The mailto address that takes ``address`` off the mails which are not contractual."""
+        inbox = mime.parse_address(self.reply_to or self.sender).addr_spec
+        return f"mailto:{inbox}?subject={quote(f'unsubscribe {address}')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +123,9 @@ def build(
         with reading(engine) as conn:
             renderer = library.renderer(conn, go.version_id)
         context = go.context()
-        rendered = renderer.render(go.template, go.languages, context)
-        raw = mime.compose(
-            message.mail_key,
-            sender=letterhead.sender,
-            recipient=mime.address(context.contact.name, message.address),
-            reply_to=letterhead.reply_to,
-            rendered=rendered,
-            domain=letterhead.domain,
-            date=now,
-        )
-        return Mail(rendered.subject, rendered.language, raw)
+        to = mime.address(context.contact.name, message.address)
+        letter = Letter(message.mail_key, to, go.template, go.languages)
+        return write(renderer, letterhead, letter, context, now)
 
     return Machine(
         Planning(engine, clock, library, defaults, allowance, guards.planning, guards.noted),
@@ -131,6 +144,49 @@ def build(
             pause=pause,
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """Which mail goes to whom, an address field; ``mark`` stands before the subject of a trial."""
+
+    mail_key: str
+    to: str
+    template: str
+    languages: Sequence[str]
+    mark: str = ""
+
+
+def write(
+    renderer: Renderer, letterhead: Letterhead, letter: Letter, context: MailContext, now: datetime
+) -> Mail:
+    """The whole mail: its text, its calendar entries, its headers.
+
+    From and Reply-To are those of ``context.sender``. A mail that is not contractual says how to
+    unsubscribe, in a header and to its template. Raises ``RenderError`` or ``ValueError`` when it
+    must not leave as it is.
+    """
+    address = mime.parse_address(letter.to).addr_spec
+    if context.mail_class == "contractual":
+        context = replace(context, unsubscribe=None)
+    elif context.unsubscribe is None:
+        context = replace(context, unsubscribe=letterhead.unsubscribe_for(address))
+    rendered = renderer.render(letter.template, letter.languages, context)
+    rendered = replace(rendered, subject=letter.mark + rendered.subject)
+    sender, domain = letterhead.sender_of(context.sender), letterhead.domain
+    raw = mime.compose(
+        letter.mail_key,
+        sender=sender,
+        recipient=letterhead.redirect_to or letter.to,
+        reply_to=letterhead.reply_to_of(context.sender),
+        rendered=rendered,
+        domain=domain,
+        date=now,
+        attachments=hold.attachments(rendered.holds, sender=sender, domain=domain, now=now),
+        unsubscribe=context.unsubscribe,
+        intended_for=address if letterhead.redirect_to else None,
+    )
+    return Mail(rendered.subject, rendered.language, raw)
 
 
 def _tell(conn: Connection, trouble: Trouble, now: datetime) -> None:

@@ -67,6 +67,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "rehearse",
         "Play a period on a copy of the book, under a virtual clock.",
     ),
+    "preview": (
+        "worker.cadence.trial_commands",
+        "preview",
+        "Show a mail as its template's files are now.",
+    ),
+    "send-test": (
+        "worker.cadence.trial_commands",
+        "send_test",
+        "Send one mail to yourself, marked as a test.",
+    ),
     "approve": (
         "worker.cadence.answer_commands",
         "approve",

@@ -6,7 +6,9 @@ that the book may lack missing in turn, for licences before, on and after their 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from worker.templating import grammar, links, markup, samples, texts
 from worker.templating.context import MailContext
 from worker.templating.render import LAST_LANGUAGE, Renderer, RenderError, told
 from worker.templating.sandbox import MailEnvironment
+from worker.templating.values import variables
+
+_WORD = re.compile(r"[a-z_]+")
 
 
 def check_folder(folder: Path) -> list[Problem]:
@@ -47,11 +52,12 @@ def check_texts(found: Mapping[str, str]) -> list[Problem]:
         if static:
             del readable[name]
     renderer = Renderer(found)
+    cases = list(_cases())
     for mail in sorted(texts.mails(found)):
         uses = texts.needed(found, mail)
         for language in renderer.languages(mail):
             if _language_problem(mail, language) is None:
-                problems += _trial(renderer, mail, language, uses, readable)
+                problems += _trial(renderer, mail, language, uses, readable, cases)
     return _once_each(problems)
 
 
@@ -87,12 +93,16 @@ def _language_problem(mail: str, language: str) -> Problem | None:
 def _strangers(folder: Path) -> Iterator[Problem]:
     """Files in a mail's folder that no mail uses: mostly misspelt names."""
     used = set(texts.paths(folder))
-    for path in sorted(folder.glob("*/*/*/*")):
+    for path in sorted([*folder.glob("*/*/*/*"), *folder.glob(f"{texts.SHARED}/*/*")]):
         place = path.relative_to(folder)
         hidden = path.name.startswith(".") or path.name.endswith("~")
         if place.parts[0] != "pages" and path.is_file() and path not in used and not hidden:
             shown = f"{folder.name}/{place.as_posix()}"
             expected = "subject.txt, body.txt or body.html"
+            if place.parts[0] == texts.SHARED:
+                expected = f"{texts.SHARED}/LANGUAGE/ with .html and .txt files"
+            elif path.name.startswith("hold"):
+                expected = ", ".join(texts.HOLDS[:-1]) + f" or {texts.HOLDS[-1]}"
             yield Problem(shown, 0, 0, "", "stranger", expected, path.name, "rename or remove it")
 
 
@@ -126,36 +136,51 @@ def _trial(
     language: str,
     uses: Mapping[str, str],
     readable: Mapping[str, str],
+    cases: Sequence[_Case],
 ) -> Iterator[Problem]:
     """What happens when the mail is written. Parts that rest on a broken file are left out."""
-    for part in texts.PARTS:
+    for part in texts.PARTS + texts.HOLDS:
         name = f"{mail}/{language}/{part}"
         if name not in uses or not set(texts.referred(uses, name)) <= readable.keys():
             continue
+        words = set(_WORD.findall("".join(uses[file] for file in texts.referred(uses, name))))
         failed = set()
-        for context, lacking in _cases():
+        for case in cases:
+            if case.lacking and case.lacking.rpartition(".")[2] not in words:
+                continue
             try:
-                text = renderer.part(mail, language, part, context)
+                text = renderer.part(mail, language, part, case.context, case.values)
             except RenderError as error:
-                problem = _lacking(error.problem, lacking)
+                problem = _lacking(error.problem)
                 if problem.code not in failed or problem.code == "may-be-missing":
                     yield problem
                 failed.add(problem.code)
             else:
-                if part == "body.html" and not lacking:
+                if part == "body.html" and not case.lacking:
                     yield from _unclosed(name, text, uses)
 
 
-def _cases() -> Iterator[tuple[MailContext, str]]:
-    """Contexts, each with the name of the field that is missing in it, if one is."""
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A context with its values, and the name of the field that is missing in it, if one is."""
+
+    context: MailContext
+    values: Mapping[str, Any]
+    lacking: str = ""
+
+
+def _cases() -> Iterator[_Case]:
     for context in samples.contexts():
-        yield context, ""
-    for days_left in (30, 0, -3):
-        for field in samples.OPTIONAL:
-            yield samples.without(field, samples.full(days_left)), field
+        yield _Case(context, variables(context))
+    for field in samples.OPTIONAL:
+        auto_renew = field == "licence.notice_on"
+        tried = [samples.full(days_left, auto_renew=auto_renew) for days_left in (30, 0, -3)]
+        for context in (*tried, samples.mixed(30, 3)):
+            lacking = samples.without(field, context)
+            yield _Case(lacking, variables(lacking), field)
 
 
-def _lacking(problem: Problem, field: str) -> Problem:
+def _lacking(problem: Problem) -> Problem:
     """A value that is missing in a sample may be missing for a client: say it so."""
     if problem.code != "missing-value" or not problem.path:
         return problem
@@ -163,9 +188,7 @@ def _lacking(problem: Problem, field: str) -> Problem:
     hint = f"test it with {{% if {name} %}}, or write {{{{ {name} | default('…') }}}}"
     got = f"{name}, which the book may lack"
     expected = "a value that is always there"
-    return Problem(
-        problem.file, problem.line, 0, field or name, "may-be-missing", expected, got, hint
-    )
+    return Problem(problem.file, problem.line, 0, name, "may-be-missing", expected, got, hint)
 
 
 def _unclosed(name: str, html: str, uses: Mapping[str, str]) -> Iterator[Problem]:

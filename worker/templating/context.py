@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
+
+MailClass = Literal["contractual", "commercial", "survey"]
+
+MOST_LISTED = 50
+"""Licences that one mail lists; it says how many more there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,9 @@ class LicenceView:
     """One licence of the mail's table.
 
     ``days_left`` is ``expires_on`` minus the day of sending in whole civil days: 0 on the day
-    itself, negative afterwards.
+    itself, negative afterwards. ``notice_on`` is the last day to give notice, known for licences
+    that renew by themselves only; ``days_to_notice`` is counted as ``days_left`` is. ``term`` is
+    the number of the term that is spoken of, ``previous_term`` that of the one before it.
     """
 
     key: str
@@ -54,11 +61,18 @@ class LicenceView:
     days_left: int
     renew_url: str | None = None
     auto_renew: bool = False
+    notice_on: date | None = None
+    days_to_notice: int | None = None
+    term: int = 1
+    previous_term: int | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], today: date) -> LicenceView:
         """The view of a row with the columns of the table ``licences``."""
         expires_on: date = row["expires_on"]
+        auto_renew = bool(row["auto_renew"])
+        notice_on = _notice_on(expires_on, row.get("notice_days")) if auto_renew else None
+        term = row.get("term") or 1
         return cls(
             row["key"],
             row["product"],
@@ -71,14 +85,31 @@ class LicenceView:
             expires_on,
             (expires_on - today).days,
             row["renew_url"],
-            bool(row["auto_renew"]),
+            auto_renew,
+            notice_on,
+            (notice_on - today).days if notice_on else None,
+            term,
+            term - 1 if term > 1 else None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TotalView:
+    """What all licences of a mail in one currency come to; ``None`` where one lacks its price."""
+
+    currency: str
+    amount: Decimal | None
+    next_amount: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class MailContext:
     """All that one mail is written from. ``today`` is the civil day on which it leaves.
 
+    ``licences`` are all that the mail speaks of, whatever their number; they come to stand in the
+    order of the day that matters: that of the notice deadline where each of them has one, else
+    that of the expiry date; then by product and key. Templates list the first ``MOST_LISTED``.
+    ``unsubscribe`` is a mailto address, with ``mailto:``, for mails that are not contractual.
     Raises ``ValueError`` without a licence: a mail that speaks of nothing must not exist.
     """
 
@@ -88,12 +119,67 @@ class MailContext:
     licences: tuple[LicenceView, ...]
     sender: SenderView
     step: str
+    mail_class: MailClass = "contractual"
+    unsubscribe: str | None = None
 
     def __post_init__(self) -> None:
         if not self.licences:
             raise ValueError("expected at least one licence in a mail, got none")
+        if len(self.licences) > 1:
+            in_order = tuple(sorted(self.licences, key=_order(self.licences)))
+            object.__setattr__(self, "licences", in_order)
 
     @property
     def licence(self) -> LicenceView:
         """The first licence: the one to speak of where there is room for one."""
         return self.licences[0]
+
+    @property
+    def listed(self) -> tuple[LicenceView, ...]:
+        """The licences that the mail lists."""
+        return self.licences[:MOST_LISTED]
+
+    @property
+    def renew_url(self) -> str | None:
+        """The one address at which all licences of the mail are renewed, if there is such."""
+        links = {licence.renew_url for licence in self.licences}
+        return links.pop() if len(links) == 1 else None
+
+    def totals(self) -> tuple[TotalView, ...]:
+        """Sums by currency, none when a licence lacks its currency or nothing is to be added."""
+        by_currency: dict[str, list[LicenceView]] = {}
+        for licence in self.licences:
+            if not licence.currency:
+                return ()
+            by_currency.setdefault(licence.currency, []).append(licence)
+        found = (
+            TotalView(
+                currency,
+                _sum([licence.amount for licence in licences]),
+                _sum([licence.next_amount for licence in licences]),
+            )
+            for currency, licences in sorted(by_currency.items())
+        )
+        known = tuple(one for one in found if one.amount is not None or one.next_amount is not None)
+        return known if len(self.licences) > 1 and len(known) == len(by_currency) else ()
+
+
+def _notice_on(expires_on: date, notice_days: int | None) -> date | None:
+    """The last day to give notice; ``None`` without a notice period, or one beyond the calendar."""
+    if notice_days is None:
+        return None
+    try:
+        return expires_on - timedelta(days=notice_days)
+    except OverflowError:
+        return None
+
+
+def _order(licences: tuple[LicenceView, ...]) -> Callable[[LicenceView], tuple[Any, ...]]:
+    if all(licence.notice_on for licence in licences):
+        return lambda one: (one.notice_on, one.expires_on, one.product or "", one.key)
+    return lambda one: (one.expires_on, one.product or "", one.key)
+
+
+def _sum(amounts: list[Decimal | None]) -> Decimal | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if len(known) == len(amounts) else None

@@ -19,6 +19,7 @@ Number = int | Decimal | float
 
 _SAMPLE = Decimal("1234567.25")
 _FOR_EVER = 10**9
+_PLURALS = ("zero", "one", "two", "few", "many", "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,27 @@ class Formats:
         if isinstance(value, int) and self._whole is not None and 0 <= value < 10**15:
             return self._whole.write(value)
         return _plain_spaces(format_decimal(value, locale=self._locale))
+
+    def plural(self, count: int, forms: tuple[str, ...]) -> str:
+        """The form that goes with ``count``, of the forms in the order of CLDR: one and other in
+        English, one, few and many in Polish and Russian.
+
+        Raises ``ValueError`` when the language has another number of forms.
+        """
+        if len(forms) != len(self._plurals):
+            wanted = ", ".join(str(count) for count in self._plurals.values())
+            raise ValueError(f"{len(forms)} plural forms, where one each for {wanted} is needed")
+        kind = self._locale.plural_form(abs(count))
+        place = list(self._plurals).index(kind) if kind in self._plurals else -1
+        return forms[place]
+
+    @cached_property
+    def _plurals(self) -> dict[str, int]:
+        """The plurals of whole numbers, each with the first number that takes it."""
+        found: dict[str, int] = {}
+        for count in (*range(1, 200), 0):
+            found.setdefault(self._locale.plural_form(count), count)
+        return dict(sorted(found.items(), key=lambda item: _PLURALS.index(item[0])))
 
     def _babel_money(self, amount: Number, currency: str) -> str:
         return _plain_spaces(format_currency(amount, currency.upper(), locale=self._locale))

@@ -16,7 +16,13 @@ from jinja2.exceptions import TemplateAssertionError
 from jinja2.visitor import NodeTransformer
 
 from worker.kernel.errors import Problem, did_you_mean
-from worker.templating.context import AccountView, ContactView, LicenceView, SenderView
+from worker.templating.context import (
+    AccountView,
+    ContactView,
+    LicenceView,
+    SenderView,
+    TotalView,
+)
 
 VIEWS: dict[str, type] = {
     "account": AccountView,
@@ -24,11 +30,21 @@ VIEWS: dict[str, type] = {
     "licence": LicenceView,
     "sender": SenderView,
 }
-VARIABLES = frozenset({*VIEWS, "licences", "today", "step", "language"})
+LISTS: dict[str, type] = {"licences": LicenceView, "sums": TotalView}
+VARIABLES = frozenset(
+    {
+        *VIEWS,
+        *LISTS,
+        *("licence_count", "more", "auto_renewing", "expired", "renew_url"),
+        *("first_on", "last_on", "first_notice_on"),
+        *("today", "step", "language", "mail_class", "unsubscribe"),
+    }
+)
 FIELDS: dict[type, frozenset[str]] = {
-    view: frozenset(field.name for field in fields(view)) for view in VIEWS.values()
+    view: frozenset(field.name for field in fields(view))
+    for view in {*VIEWS.values(), *LISTS.values()}
 }
-OWN_FILTERS = frozenset({"date", "money", "days", "number"})
+OWN_FILTERS = frozenset({"date", "money", "days", "number", "plural"})
 FILTERS = OWN_FILTERS | {
     *("abs", "capitalize", "count", "d", "default", "e", "escape", "first", "groupby", "int"),
     *("join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr"),
@@ -57,7 +73,7 @@ _SPOKEN = {
     "ScopedEvalContextModifier": "a switch of escaping",
     "Dict": "a dictionary",
 }
-_SAME_LICENCES = frozenset({"sort", "selectattr", "rejectattr", "list", "unique", "reverse"})
+_SAME_THINGS = frozenset({"sort", "selectattr", "rejectattr", "list", "unique", "reverse"})
 
 
 def problems(
@@ -70,7 +86,7 @@ def problems(
     """
     own = {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
     known = VARIABLES | own | {"loop"}
-    views = VIEWS | dict.fromkeys(_licence_names(tree), LicenceView)
+    views = VIEWS | dict(_loop_names(tree))
     found: list[Problem] = []
     for node in _walk(tree):
         told = (
@@ -78,7 +94,7 @@ def problems(
             or _name(node, known)
             or _attribute(node, views)
             or _word(node, tests)
-            or _reference(node, templates)
+            or _reference(node, shown, templates)
         )
         if told:
             code, path, expected, got, hint = told
@@ -154,7 +170,7 @@ def _word(node: nodes.Node, tests: Collection[str]) -> _Told:
     return f"unknown-{kind}", "", f"a known {kind}", f"'{name}'", hint
 
 
-def _reference(node: nodes.Node, templates: Collection[str]) -> _Told:
+def _reference(node: nodes.Node, shown: str, templates: Collection[str]) -> _Told:
     if not isinstance(node, nodes.Extends | nodes.Include):
         return None
     verb = type(node).__name__.lower().removesuffix("s")
@@ -162,20 +178,29 @@ def _reference(node: nodes.Node, templates: Collection[str]) -> _Told:
         return f"unknown-{verb}", "", f"one quoted file name to {verb}", "an expression", ""
     name = node.template.value
     if name in templates:
-        return None
+        return _other_kind(verb, shown, name)
     hint = did_you_mean(name, sorted(templates), otherwise="paths count from templates/")
     return f"unknown-{verb}", "", f"a file to {verb}", f"'{name}'", hint
 
 
-def _licence_names(tree: nodes.Template) -> Iterator[str]:
-    """Names of loop variables that stand for a licence."""
+def _other_kind(verb: str, shown: str, name: str) -> _Told:
+    """Only the data of .html files is escaped: the kinds must not be mixed."""
+    kind = shown.rpartition(".")[2]
+    if name.endswith(f".{kind}"):
+        return None
+    hint = "names from the book are escaped in .html files only"
+    return f"other-{verb}", "", f"a .{kind} file to {verb}", f"'{name}'", hint
+
+
+def _loop_names(tree: nodes.Template) -> Iterator[tuple[str, type]]:
+    """Names of loop variables that stand for a licence or a sum, with what they stand for."""
     for loop in tree.find_all(nodes.For):
         items = loop.iter
-        while isinstance(items, nodes.Filter) and items.node and items.name in _SAME_LICENCES:
+        while isinstance(items, nodes.Filter) and items.node and items.name in _SAME_THINGS:
             items = items.node
-        licences = isinstance(items, nodes.Name) and items.name == "licences"
-        if licences and isinstance(loop.target, nodes.Name) and loop.target.name not in VARIABLES:
-            yield loop.target.name
+        view = LISTS.get(items.name) if isinstance(items, nodes.Name) else None
+        if view and isinstance(loop.target, nodes.Name) and loop.target.name not in VARIABLES:
+            yield loop.target.name, view
 
 
 def _list(words: Collection[str]) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from email.headerregistry import Address, BaseHeader, HeaderRegistry
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import getaddresses
 from functools import lru_cache
 from typing import Any, Protocol
@@ -14,11 +16,39 @@ from typing import Any, Protocol
 from worker.kernel.clock import require_aware
 
 
+class _Whole(UniqueUnstructuredHeader):
+    """A header of one word, such as a link: never folded and never encoded."""
+
+    name: str  # of the class that the registry makes of this one
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+class _Subject(UniqueUnstructuredHeader):
+    """Begins on its own line: the standard library moves a subject of 70 to 77 signs below it,
+    and some programs then show none."""
+
+    name: str
+
+    def fold(self, *, policy: Policy) -> str:
+        folded: str = super().fold(policy=policy)  # type: ignore[misc]  # of the registry's class
+        head = f"{self.name}:{policy.linesep} "
+        moved, end, rest = folded.removeprefix(head).partition(policy.linesep)
+        cut = moved.rfind(" ", 0, 76 - len(self.name))
+        if not folded.startswith(head) or cut < 0:
+            return folded
+        return f"{self.name}: {moved[:cut]}{policy.linesep}{moved[cut:]}{end}{rest}"
+
+
 class _Registry(HeaderRegistry):
     """Python's own headers. Most of a mail's are the same in the next one: parsed once."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.map_to_type("Subject", _Subject)  # type: ignore[arg-type]  # mixed in, too
+        for name in ("List-Unsubscribe", INTENDED_FOR):
+            self.map_to_type(name, _Whole)  # type: ignore[arg-type]  # mixed in by the registry
         self._kept = lru_cache(maxsize=512)(super().__call__)
         self._kinds = lru_cache(maxsize=64)(super().__getitem__)
 
@@ -29,10 +59,14 @@ class _Registry(HeaderRegistry):
         return self._kept(name, value)
 
 
+INTENDED_FOR = "X-Perennial-Intended-For"
+"""Names the address that a mail would have gone to, had mails not been redirected."""
+
 # Seven-bit bodies pass every relay unchanged.
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_Registry())
 _CONTROL = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _KEY = re.compile(r"[A-Za-z0-9-]{1,64}")
+_LINK = re.compile(r"(?:mailto:|https://)[!-;=?-~]{1,900}")  # no blanks, no angle brackets
 _ADDR_SPEC = re.compile(r"[^@\s<>(),;:\"\\\[\]]+@[^@\s<>(),;:\"\\\[\]]+")
 
 
@@ -47,6 +81,17 @@ class Text(Protocol):
     def html(self) -> str: ...
     @property
     def language(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes along; ``parameters`` stand in its Content-Type."""
+
+    name: str
+    maintype: str
+    subtype: str
+    content: bytes
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def address(name: str | None, email: str) -> str:
@@ -67,11 +112,18 @@ def compose(
     rendered: Text,
     domain: str,
     date: datetime,
+    attachments: Sequence[Attachment] = (),
+    unsubscribe: str | None = None,
+    one_click: str | None = None,
+    intended_for: str | None = None,
 ) -> bytes:
     """The message as bytes with CRLF line ends; the same arguments give the same bytes.
 
     ``sender``, ``recipient`` and ``reply_to`` are address fields, ``date`` is aware and
-    ``domain`` is the right side of the Message-ID ``<mail_key@domain>``. Raises ``ValueError``
+    ``domain`` is the right side of the Message-ID ``<mail_key@domain>``. ``unsubscribe`` is a
+    mailto address with ``mailto:``, ``one_click`` an https address that unsubscribes at a POST
+    (RFC 8058); give them for mails that are not contractual. ``intended_for`` is the plain
+    address of the client when ``recipient`` is somebody who only looks. Raises ``ValueError``
     when one of them cannot be used, so that nothing can smuggle in a header.
     """
     if not _KEY.fullmatch(mail_key) or not _KEY.fullmatch(domain.replace(".", "-")):
@@ -81,17 +133,54 @@ def compose(
     message["To"] = str(parse_address(recipient))
     if reply_to:
         message["Reply-To"] = str(parse_address(reply_to))
-    message["Subject"] = _one_line(rendered.subject)
+    _subject(message, rendered.subject, intended_for)
     message["Date"] = require_aware(date)
     message["Message-ID"] = f"<{mail_key}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
+    _ways_out(message, unsubscribe, one_click)
     message.set_content(rendered.text)
     message.add_alternative(rendered.html, subtype="html")
-    # Only now: content headers that stand before would move into the first part.
-    message["Content-Language"] = rendered.language
+    if attachments:
+        # Neither boundary may begin with the other one: RFC 2046 compares the beginnings of lines.
+        message.set_boundary(f"=_text_{mail_key}")
+        _attach(message, attachments)
     # "=_" stands in no quoted-printable and no base64 body.
     message.set_boundary(f"=_{mail_key}")
+    # Only now: content headers that stand before would move into the first part.
+    message["Content-Language"] = rendered.language
     return message.as_bytes()
+
+
+def _subject(message: EmailMessage, subject: str, intended_for: str | None) -> None:
+    if intended_for is None:
+        message["Subject"] = _one_line(subject)
+        return
+    plain = str(_address("", intended_for))
+    message["Subject"] = f"[for {plain}] {_one_line(subject)}"
+    message[INTENDED_FOR] = plain
+
+
+def _ways_out(message: EmailMessage, unsubscribe: str | None, one_click: str | None) -> None:
+    """How to unsubscribe by a program's button: RFC 2369, and RFC 8058 for the POST."""
+    links = [link for link in (one_click, unsubscribe) if link]
+    for link in links:
+        if not _LINK.fullmatch(link) or link.startswith("https:") != (link == one_click):
+            raise ValueError(f"expected a mailto address or an https link, got {link!r:.200}")
+    if links:
+        message["List-Unsubscribe"] = ", ".join(f"<{link}>" for link in links)
+    if one_click:
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+
+
+def _attach(message: EmailMessage, attachments: Sequence[Attachment]) -> None:
+    for one in attachments:
+        message.add_attachment(
+            one.content,
+            maintype=one.maintype,
+            subtype=one.subtype,
+            filename=one.name,
+            params=dict(one.parameters),
+        )
 
 
 def parse_address(field: str) -> Address:

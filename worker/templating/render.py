@@ -16,8 +16,9 @@ from worker.kernel.errors import PerennialError, Problem, did_you_mean
 from worker.templating import links
 from worker.templating.context import MailContext
 from worker.templating.grammar import RefusedError
+from worker.templating.hold import Hold, Place, parted, places
 from worker.templating.sandbox import MailEnvironment, write
-from worker.templating.texts import PARTS, languages
+from worker.templating.texts import HOLDS, PARTS, languages
 from worker.templating.values import BlankError, TooMuchError, UnknownError, variables
 
 LONGEST_SUBJECT = 200
@@ -30,12 +31,13 @@ _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A mail's text. ``language`` is the one it is really in."""
+    """A mail's text. ``language`` is the one it is really in, ``holds`` what goes to calendars."""
 
     subject: str
     text: str
     html: str
     language: str
+    holds: tuple[Hold, ...] = ()
 
 
 class RenderError(PerennialError):
@@ -91,11 +93,26 @@ class Renderer:
         chosen = self.choose(mail, language)
         values = variables(context)
         subject, text, html = (self._part(mail, chosen, part, values) for part in PARTS)
-        return Rendered(subject, text, html, chosen)
+        return Rendered(subject, text, html, chosen, self._holds(mail, chosen, context, values))
 
-    def part(self, mail: str, language: str, part: str, context: MailContext) -> str:
-        """One of the three parts alone, in exactly this language; raises ``RenderError``."""
-        return self._part(mail, language, part, variables(context))
+    def part(
+        self,
+        mail: str,
+        language: str,
+        part: str,
+        context: MailContext,
+        values: Mapping[str, Any] | None = None,
+    ) -> str:
+        """One part alone, in exactly this language; raises ``RenderError``.
+
+        Of the files for calendars all that the mail's licences make of them, perhaps nothing.
+        ``values`` are the variables of ``context`` for those who have them already.
+        """
+        values = values or variables(context)
+        if part in HOLDS:
+            found = self._holds(mail, language, context, values, only=(part,))
+            return "\n\n".join(f"{hold.title}\n{hold.notes}" for hold in found)
+        return self._part(mail, language, part, values)
 
     def choose(self, mail: str, wanted: str | Sequence[str | None] | None) -> str:
         """The language for ``wanted`` (``"pl-PL"`` or a list, best first), by the rule above."""
@@ -134,6 +151,30 @@ class Renderer:
             raise RenderError(mail, language, problem)
         return text
 
+    def _holds(
+        self,
+        mail: str,
+        language: str,
+        context: MailContext,
+        values: Mapping[str, Any],
+        only: Sequence[str] = HOLDS,
+    ) -> tuple[Hold, ...]:
+        """The calendar entries of the listed licences, as far as the mail has such files."""
+        files = [file for file in only if f"{mail}/{language}/{file}" in self._texts]
+        if not files:
+            return ()
+        return tuple(
+            self._hold(mail, language, row, place, values)
+            for licence, row in zip(context.listed, values["licences"], strict=True)
+            for place in places(licence, files, context.today)
+        )
+
+    def _hold(
+        self, mail: str, language: str, row: Any, place: Place, values: Mapping[str, Any]
+    ) -> Hold:
+        text = self._part(mail, language, place.file, {**values, "licence": row})
+        return Hold(row["key"], place, *parted(text))
+
 
 def _finish(shown: str, part: str, text: str) -> tuple[str, Problem | None]:
     """The part as it may leave, and what forbids that."""
@@ -142,6 +183,8 @@ def _finish(shown: str, part: str, text: str) -> tuple[str, Problem | None]:
     if part == "subject.txt":
         return text.strip(), _bad_subject(shown, text.strip())
     text = _tidy(text)
+    if part in HOLDS and text:
+        return text, _bad_subject(shown, parted(text)[0])
     return text + "\n", _empty(shown, text)
 
 

@@ -1,4 +1,5 @@
-"""Contexts to try templates with: a full one, and the same with values missing.
+"""Contexts to try templates with: one licence, many, more than a mail lists; with all values, and
+with values missing.
 
 What may be missing is what may be empty in the book.
 """
@@ -12,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from worker.templating.context import (
+    MOST_LISTED,
     AccountView,
     ContactView,
     LicenceView,
@@ -24,15 +26,20 @@ OPTIONAL = (
     "contact.role",
     *("licence.product", "licence.vendor", "licence.quantity", "licence.amount"),
     *("licence.next_amount", "licence.currency", "licence.starts_on", "licence.renew_url"),
+    *("licence.notice_on", "licence.previous_term"),
 )
 """The fields that a template must not take for granted."""
 
+NOTICE_DAYS = 25
 DAYS_LEFT = (60, 5, 2, 1, 0, -1, -3)
 _TODAY = date(2027, 1, 30)
 
 
 def full(days_left: int = 30, licences: int = 1, *, auto_renew: bool = False) -> MailContext:
-    """A mail about so many licences, the first of which has ``days_left``; nothing is missing."""
+    """A mail about so many licences, the first of which has ``days_left``; nothing is missing.
+
+    Those that renew by themselves have a notice period of ``NOTICE_DAYS``.
+    """
     return MailContext(
         _TODAY,
         AccountView("Northwind Traders", "A-1041"),
@@ -43,10 +50,25 @@ def full(days_left: int = 30, licences: int = 1, *, auto_renew: bool = False) ->
     )
 
 
+def commercial(context: MailContext) -> MailContext:
+    """The same as commercial mail, which says how to unsubscribe."""
+    way_out = "mailto:renewals@example.com?subject=unsubscribe%20anna.nowak%40example.com"
+    return replace(context, mail_class="commercial", unsubscribe=way_out)
+
+
+def mixed(days_left: int = 30, licences: int = 4) -> MailContext:
+    """As ``full``, where every other licence renews by itself."""
+    plain, auto = full(days_left, licences), full(days_left, licences, auto_renew=True)
+    pairs = zip(plain.licences, auto.licences, strict=True)
+    return replace(plain, licences=tuple(pair[n % 2] for n, pair in enumerate(pairs)))
+
+
 def without(field: str, context: MailContext) -> MailContext:
     """``context`` with one of the ``OPTIONAL`` fields missing everywhere."""
     view, _, name = field.partition(".")
     missing: Any = {name: None}
+    if name == "notice_on":
+        missing["days_to_notice"] = None
     if view == "contact":
         return replace(context, contact=replace(context.contact, **missing))
     licences = tuple(replace(licence, **missing) for licence in context.licences)
@@ -62,16 +84,25 @@ def bare() -> MailContext:
 
 
 def contexts() -> Iterator[MailContext]:
-    """Full and bare contexts for every case of ``days_left``, one licence and several."""
+    """Full and bare contexts for every case of ``days_left``, one licence and several, and for
+    every case of the days until the last day to give notice."""
     for days_left in DAYS_LEFT:
         yield full(days_left)
         yield full(days_left, licences=3)
-    yield full(auto_renew=True)
+        yield full(days_left + NOTICE_DAYS, auto_renew=True)
+    for days_left in (60, 26, 25, 5, 0, -3):
+        yield full(days_left, 2, auto_renew=True)
+        yield mixed(days_left)
+    for more in (1, 3):
+        yield mixed(2, MOST_LISTED + more)
+    yield commercial(full())
+    yield commercial(full(-3, licences=3))
     yield bare()
 
 
 def _licence(place: int, days_left: int, *, auto_renew: bool) -> LicenceView:
-    days = days_left + 2 * place
+    days = days_left + 2 * (place % 4)
+    days_to_notice = days - NOTICE_DAYS
     expires_on = _TODAY + timedelta(days=days)
     return LicenceView(
         key=f"L-20{place}418",
@@ -86,4 +117,8 @@ def _licence(place: int, days_left: int, *, auto_renew: bool) -> LicenceView:
         days_left=days,
         renew_url=f"https://renew.example.com/l/{place}?c=a&t=9",
         auto_renew=auto_renew,
+        notice_on=_TODAY + timedelta(days=days_to_notice) if auto_renew else None,
+        days_to_notice=days_to_notice if auto_renew else None,
+        term=2,
+        previous_term=1,
     )

@@ -187,7 +187,20 @@ def _own_filters(formats: Formats) -> dict[str, Callable[..., Any]]:
             raise SecurityError(f"'date' formats dates only, not a {type(day).__name__}")
         return formats.date(day)
 
-    return {"money": money, "number": number, "days": days, "date": long_date}
+    def plural(count: Any, *forms: Any) -> str:
+        known = _number(count, "plural")
+        if not isinstance(known, int):
+            raise SecurityError("'plural' counts in whole numbers only")
+        return formats.plural(known, tuple(_text(form) for form in forms))
+
+    return {"money": money, "number": number, "days": days, "date": long_date, "plural": plural}
+
+
+def _text(value: Any) -> str:
+    known = present(value)
+    if isinstance(known, str):
+        return known
+    raise SecurityError(f"a text is needed here, not a {type(value).__name__}")
 
 
 def _number(value: Any, name: str) -> Number:

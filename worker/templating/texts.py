@@ -1,7 +1,8 @@
 """Template texts as plain dictionaries: read from a folder, or pinned by a schedule version.
 
-A path counts from ``templates/``. A mail is ``<folder>/<mail>/<language>/`` with three files;
-``.html`` and ``.txt`` files right under ``templates/`` are shared, as ``layout.html`` is.
+A path counts from ``templates/``. A mail is ``<folder>/<mail>/<language>/`` with three files, and
+perhaps the titles of calendar entries. ``.html`` and ``.txt`` files right under ``templates/`` and
+in ``shared/<language>/`` are there for all mails to extend and include, as ``layout.html`` is.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from pathlib import Path
 from worker.kernel.errors import ConfigError, Problem
 
 PARTS = ("subject.txt", "body.txt", "body.html")
+HOLDS = ("hold.txt", "hold-notice.txt", "hold-cancelled.txt")
+"""What a mail may have besides: entries for the client's calendar, see ``hold.py``."""
+SHARED = "shared"
 LARGEST = 200_000
 """Characters that one template file may have."""
 
-_NOT_MAILS = "pages"
+_NOT_MAILS = ("pages", SHARED)
 _REFERENCE = re.compile(r"""\{%[-+]?\s*(?:extends|include)\s+["']([^"']+)["']""")
 
 
@@ -26,10 +30,11 @@ class TemplatesError(ConfigError):
 
 def paths(folder: Path) -> Iterator[Path]:
     """The files of mails and the shared files below ``folder``, in a stable order."""
-    for path in sorted([*folder.glob("*.*"), *folder.glob("*/*/*/*")]):
+    found = [*folder.glob("*.*"), *folder.glob(f"{SHARED}/*/*.*"), *folder.glob("*/*/*/*")]
+    for path in sorted(found):
         place = path.relative_to(folder).parts
-        shared = len(place) == 1 and path.suffix in {".html", ".txt"}
-        part = place[0] != _NOT_MAILS and place[-1] in PARTS and len(place) == 4
+        shared = len(place) in {1, 3} and path.suffix in {".html", ".txt"}
+        part = place[0] not in _NOT_MAILS and place[-1] in PARTS + HOLDS and len(place) == 4
         if path.is_file() and (shared or part):
             yield path
 

@@ -83,15 +83,38 @@ class Row(dict[str, Any]):
 
 def variables(context: MailContext) -> dict[str, Any]:
     """What a mail's templates read, by name; made once for the three parts."""
-    licences = tuple(Row("licence", licence) for licence in context.licences)
+    listed = tuple(Row("licence", licence) for licence in context.listed)
     return {
         "today": context.today,
         "account": Row("account", context.account),
         "contact": Row("contact", context.contact),
-        "licences": licences,
-        "licence": licences[0],
+        "licences": listed,
+        "licence": listed[0],
         "sender": Row("sender", context.sender),
         "step": context.step,
+        "mail_class": context.mail_class,
+        "unsubscribe": context.unsubscribe or Missing("unsubscribe"),
+        **_of_all(context),
+    }
+
+
+def _of_all(context: MailContext) -> dict[str, Any]:
+    """What is true of all licences of the mail, listed or not."""
+    licences = context.licences
+    ends = [licence.expires_on for licence in licences]
+    notices = [
+        one.notice_on for one in licences if one.notice_on and one.notice_on >= context.today
+    ]
+    return {
+        "licence_count": len(licences),
+        "more": len(licences) - len(context.listed),
+        "auto_renewing": sum(licence.auto_renew for licence in licences),
+        "expired": sum(licence.days_left < 0 for licence in licences),
+        "first_on": min(ends),
+        "last_on": max(ends),
+        "first_notice_on": min(notices) if notices else Missing("first_notice_on"),
+        "renew_url": context.renew_url or Missing("renew_url"),
+        "sums": tuple(Row("sum", one) for one in context.totals()),
     }
 
 

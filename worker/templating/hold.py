@@ -1,0 +1,124 @@
+"""Entries for the client's calendar: the day that matters, which moves when the date moves. Pure.
+
+A mail may have three more files, each the title of an all-day entry in its first line and notes
+in the lines below it:
+
+``hold-notice.txt``     on the last day to give notice, for licences that have one still to come
+``hold.txt``            on the expiry date, for all other licences
+``hold-cancelled.txt``  takes the entry of the term before this one away again
+
+There is one entry for each listed licence. Its name is made of licence, term and domain alone, so
+that a later mail with another day moves it, in whichever of the first two files it was written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from worker.kernel.clock import require_aware
+from worker.kernel.keys import digest
+from worker.templating.context import LicenceView
+from worker.templating.mime import Attachment, parse_address
+
+NOTICE, EXPIRY, CANCELLED = "hold-notice.txt", "hold.txt", "hold-cancelled.txt"
+
+_EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Which file writes an entry, of which term, on which day."""
+
+    file: str
+    term: int
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One entry: of a licence's term, in the words of its file."""
+
+    licence: str
+    place: Place
+    title: str
+    notes: str
+
+    def uid(self, domain: str) -> str:
+        """The name of the entry, the same in every mail about this term."""
+        return f"{digest(f'{self.licence}/{self.place.term}')}@{domain}"
+
+
+def places(licence: LicenceView, files: Collection[str], today: date) -> Iterator[Place]:
+    """The entries that a mail with these ``files`` makes for ``licence`` on the day ``today``."""
+    notice_on = licence.notice_on
+    if NOTICE in files and notice_on and notice_on >= today:
+        yield Place(NOTICE, licence.term, notice_on)
+    elif EXPIRY in files:
+        yield Place(EXPIRY, licence.term, licence.expires_on)
+    if CANCELLED in files and licence.previous_term is not None:
+        # The entry is found by its name; the day is for programs that want one.
+        yield Place(CANCELLED, licence.previous_term, licence.starts_on or today)
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Title and notes of a written file."""
+    title, _, notes = text.strip().partition("\n")
+    return title.strip(), notes.strip()
+
+
+def attachments(
+    holds: Sequence[Hold], *, sender: str, domain: str, now: datetime
+) -> tuple[Attachment, ...]:
+    """The entries as .ics files, one for those that stand and one for those that are taken back.
+
+    ``sender`` is an address field, ``now`` the aware moment of sending: of two mails about one
+    term, the later one counts. RFC 5546: PUBLISH and CANCEL name an organizer and no attendee.
+    """
+    standing = [hold for hold in holds if hold.place.file != CANCELLED]
+    cancelled = [hold for hold in holds if hold.place.file == CANCELLED]
+    made = []
+    for method, name, some in (
+        ("PUBLISH", "licence.ics", standing),
+        ("CANCEL", "licence-cancelled.ics", cancelled),
+    ):
+        if some:
+            content = _calendar(method, some, sender, domain, require_aware(now))
+            about = {"method": method, "charset": "utf-8"}
+            made.append(Attachment(name, "text", "calendar", content, about))
+    return tuple(made)
+
+
+def _calendar(method: str, holds: Sequence[Hold], sender: str, domain: str, now: datetime) -> bytes:
+    from icalendar import Calendar, Event, vCalAddress  # a fifth of a second, for mails only
+
+    address = parse_address(sender)
+    organizer = vCalAddress(f"mailto:{address.addr_spec}")
+    organizer.params["CN"] = address.display_name or address.addr_spec
+    calendar = Calendar()
+    for name, value in (
+        ("PRODID", "-//Perennial//Licences//EN"),
+        ("VERSION", "2.0"),
+        ("CALSCALE", "GREGORIAN"),
+        ("METHOD", method),
+    ):
+        calendar.add(name, value)
+    for hold in holds:
+        event = Event()
+        event.add("UID", hold.uid(domain))
+        event.add("SEQUENCE", int((now - _EPOCH).total_seconds()) // 60)
+        event.add("DTSTAMP", now.astimezone(UTC).replace(microsecond=0))
+        event.add("DTSTART", hold.place.day)
+        event.add("SUMMARY", hold.title)
+        if hold.notes:
+            event.add("DESCRIPTION", _CONTROL.sub(" ", hold.notes))
+        event.add("ORGANIZER", organizer, encode=False)
+        event.add("STATUS", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
+        event.add("TRANSP", "TRANSPARENT")
+        event.add("X-MICROSOFT-CDO-BUSYSTATUS", "FREE")
+        calendar.add_component(event)
+    raw: bytes = calendar.to_ical()
+    return raw
