@@ -79,6 +79,11 @@ ANSWERS: Mapping[str, str] = {
 """What a person does about each kind."""
 
 
+def answer(kind: str, id_: int) -> str:
+    """What a person does about this brake, as it is typed."""
+    return ANSWERS[kind] if kind == holds.COPY else f"{ANSWERS[kind]} {id_}"
+
+
 def release(conn: Connection, brakes: Sequence[Any], note: str, now: datetime) -> None:
     """Takes brakes off, as ``holds.pulled`` lists them, and closes their tasks."""
     holds.release(conn, [brake.id for brake in brakes], note, now)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from worker.cadence import ahead, brakes, edits, flow, report
+from worker.cadence import ahead, brakes, edits, flow, report, waits
 from worker.cadence import explain as explaining
 from worker.cadence import rehearse as rehearsing
 from worker.cadence.ahead import Forecasting
@@ -123,6 +123,14 @@ def plan(
     if not as_json:
         _summarise(records, period)
     _tell_changes(view, as_json=as_json, partial=schedule is not None)
+    _tell_waits(app)
+
+
+def _tell_waits(app: Wiring) -> None:
+    """What keeps mails from leaving, on stderr, so that data stays alone on stdout."""
+    with reading(app.engine) as conn:
+        for line in waits.lines(conn, app.settings.mail):
+            click.echo(line, err=True)
 
 
 def _row(record: Record, as_json: bool) -> dict[str, Any]:
@@ -180,6 +188,7 @@ def apply(app: Wiring, yes: bool) -> None:
         view = edits.outlook(conn, drafts, defaults_of(app), now, period)
     if not view.changes:
         click.echo("Nothing to apply: the files are what runs.")
+        _tell_waits(app)
         return
     _tell_changes(view, as_json=False, partial=False)
     if not yes and not click.confirm("Apply?", err=True):
@@ -190,6 +199,7 @@ def apply(app: Wiring, yes: bool) -> None:
     for label in ("added", "edited", "removed"):
         for stem in getattr(applied, label):
             click.echo(f"{stem}: {'retired' if label == 'removed' else 'runs from now on'}")
+    _tell_waits(app)
 
 
 @click.command()
@@ -311,3 +321,4 @@ def tick(app: Any, as_json: bool) -> None:
         click.echo(json.dumps({"planned": planned, "sent": sent}))
     else:
         click.echo(f"{planned} walks and changes handled, {sent} mails claimed")
+    _tell_waits(app)

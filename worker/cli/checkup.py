@@ -13,8 +13,11 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from worker.bootstrap import App
+from worker.cadence import brakes, waits
+from worker.catalogue import stops
 from worker.db import heartbeats
 from worker.db.engine import reading, wal_is_safe
+from worker.outbox import holds
 from worker.schedules.records import versions
 from worker.worklist.records import tasks
 
@@ -57,7 +60,8 @@ def examine(app: App) -> list[Check]:
     found.append(_channel(app))
     if database is None:
         with reading(app.engine) as conn:
-            found += [_beat(app, conn), *_schedules(app, conn), *_waiting(conn)]
+            found += [_beat(app, conn), *_schedules(app, conn)]
+            found += [*_held(app, conn), *_waiting(conn)]
     return found
 
 
@@ -116,6 +120,23 @@ def _schedules(app: App, conn: Connection) -> Iterator[Check]:
     for stem in sorted(applied.keys() - files.keys()):
         said = "runs, but its file is gone: put it back, or perennial apply to end it"
         yield Check(f"schedules/{stem}.toml", Level.FINDING, said)
+
+
+def _held(app: App, conn: Connection) -> Iterator[Check]:
+    """What keeps mails back, or sends them elsewhere."""
+    for brake in holds.pulled(conn):
+        said = f"{brake.detail} {brakes.answer(brake.kind, brake.id)}"
+        yield Check(f"brake {brake.kind}", Level.FINDING, said)
+    mail = app.settings.mail
+    for line in waits.mode_lines(mail):
+        yield Check(f"mail.mode {mail.mode}", Level.NOTE, line)
+    for group in holds.held(conn):
+        level = Level.FINDING if group.reason == holds.APPROVAL else Level.NOTE
+        yield Check(f"held {group.reason} {group.schedule}", level, waits.held_line(group))
+    standing = len(stops.listed(conn, app.clock.now().date()))
+    if standing:
+        stand = "stands" if standing == 1 else "stand"
+        yield Check("stops", Level.NOTE, f"{standing} {stand}; see perennial stop")
 
 
 def _waiting(conn: Connection) -> Iterator[Check]:
