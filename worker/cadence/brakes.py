@@ -59,7 +59,12 @@ def _span(length: timedelta) -> str:
 
 
 def pull(conn: Connection, kind: str, about: str, detail: str, now: datetime) -> None:
-    """Stops everything and opens a task that says why, and how to go on."""
+    """Stops everything and opens a task that says why, and how to go on.
+
+    ``detail`` is a sentence for people; whoever pulls may leave its first capital and its full
+    stop to us.
+    """
+    detail = f"{detail[:1].upper()}{detail[1:].removesuffix('.')}."
     holds.pull(conn, kind, about, detail, now)
     task = worklist.NewTask(
         key=f"brake:{kind}:{about}",
@@ -126,7 +131,7 @@ def check_place(engine: Engine, now: datetime) -> None:
     here = place.place_of(engine)
     with reading(engine) as conn:
         known = place.known_place(conn)
-    if known == here:
+    if known is not None and place.is_same(known, here):
         return
     with engine.begin() as conn:
         if known is None:
