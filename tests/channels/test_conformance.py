@@ -154,7 +154,9 @@ def test_workers_that_send_the_same_mail_at_once_leave_one(tmp_path: Path) -> No
 def test_a_second_attempt_never_changes_the_mail_that_left(tmp_path: Path) -> None:
     channel = FolderChannel(tmp_path)
     channel.send(an_envelope(), MAIL, NOW)
-    again = channel.send(an_envelope(), Mail("Other", "en", RAW + b"Other.", "anna@example.com"), NOW)
+    again = channel.send(
+        an_envelope(), Mail("Other", "en", RAW + b"Other.", "anna@example.com"), NOW
+    )
     assert (again.outcome, again.detail) == (Outcome.ACCEPTED, "was already there")
     assert channel.path(an_envelope()).read_bytes() == RAW
 
