@@ -205,7 +205,11 @@ class App:
                     self.clock,
                     self.channel,
                     defaults=Defaults(book.timezone, book.language, book.country),
-                    letterhead=Letterhead(mail.sender, mail.reply_to),
+                    letterhead=Letterhead(
+                        mail.sender,
+                        mail.reply_to,
+                        mail.redirect_to if mail.mode == "redirect" else None,
+                    ),
                     lease=mail.lease,
                     allowance=self.settings.budget.per_contact,
                     guards=self._guards(),

@@ -24,7 +24,7 @@ from worker.config.settings import Settings
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 RAW = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: Hello\r\n\r\nHello.\r\n"
-MAIL = Mail("Hello", "en", RAW)
+MAIL = Mail("Hello", "en", RAW, "anna@example.com")
 LONG = "l" * 64 + "@" + ".".join(["d" * 60] * 3) + ".com"
 
 Make = Callable[[Path], Channel]
@@ -154,7 +154,9 @@ def test_workers_that_send_the_same_mail_at_once_leave_one(tmp_path: Path) -> No
 def test_a_second_attempt_never_changes_the_mail_that_left(tmp_path: Path) -> None:
     channel = FolderChannel(tmp_path)
     channel.send(an_envelope(), MAIL, NOW)
-    again = channel.send(an_envelope(), Mail("Other", "en", RAW + b"Other."), NOW)
+    again = channel.send(
+        an_envelope(), Mail("Other", "en", RAW + b"Other.", "anna@example.com"), NOW
+    )
     assert (again.outcome, again.detail) == (Outcome.ACCEPTED, "was already there")
     assert channel.path(an_envelope()).read_bytes() == RAW
 
@@ -220,7 +222,7 @@ from worker.channels.folder import FolderChannel
 from worker.channels.contract import Mail
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-print(FolderChannel(Path(sys.argv[1])).send(an_envelope(), Mail("", "en", b"x" * 9000), NOW))
+print(FolderChannel(Path(sys.argv[1])).send(an_envelope(), Mail("", "en", b"x" * 9000, ""), NOW))
 """
 
 

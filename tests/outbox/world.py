@@ -16,7 +16,7 @@ from sqlalchemy import Engine, select
 
 from worker.cadence import flow, machine
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead, Machine
+from worker.cadence.machine import UNGUARDED, Guards, Letterhead, Machine
 from worker.cadence.records import steps, walks
 from worker.catalogue.flow import import_source
 from worker.catalogue.records import licences
@@ -158,7 +158,11 @@ class World:
     # --- what we do ---
 
     def machine(
-        self, *, channel: Channel | None = None, pause: Callable[[str], None] = NOTHING
+        self,
+        *,
+        channel: Channel | None = None,
+        pause: Callable[[str], None] = NOTHING,
+        guards: Guards = UNGUARDED,
     ) -> Machine:
         """A process of its own: nothing is remembered from another one."""
         return machine.build(
@@ -168,6 +172,7 @@ class World:
             defaults=Defaults(),
             letterhead=Letterhead("Renewals <renewals@example.com>"),
             lease=LEASE,
+            guards=guards,
             pause=pause,
         )
 

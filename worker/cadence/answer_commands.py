@@ -6,7 +6,7 @@ from datetime import date
 
 import click
 
-from worker.cadence import answers, brakes
+from worker.cadence import answers, brakes, waits
 from worker.cadence.commands import Day
 from worker.cadence.picture import counted
 from worker.catalogue import stops
@@ -57,11 +57,10 @@ def _list_held(app: Wiring, *, as_json: bool) -> None:
     on = [row for row in rows if "kind" in row]
     for brake in on:
         click.echo(f"{brake['id']}  {brake['kind']}  {brake['detail']}")
-        click.echo(f"    {brakes.ANSWERS[brake['kind']]} {brake['id']}".rstrip())
-    for group in (row for row in rows if "kind" not in row):
-        days = f"{group['first']} to {group['last']}"
-        mails = counted(group["mails"], "mail")
-        click.echo(f"{mails} of {group['schedule']} wait: {group['reason']} ({days})")
+        click.echo(f"    {brakes.answer(brake['kind'], brake['id'])}")
+    for group in held:
+        if "kind" not in group._mapping:
+            click.echo(waits.held_line(group))
     if not rows:
         click.echo("Nothing is held.")
 
@@ -109,7 +108,7 @@ def stop(
 
 def _list_stops(app: Wiring, *, as_json: bool) -> None:
     with reading(app.engine) as conn:
-        rows = [dict(row._mapping) for row in stops.listed(conn)]
+        rows = [dict(row._mapping) for row in stops.listed(conn, app.clock.now().date())]
     columns = ("scope", "subject", "until", "reason", "made_at")
     if not show.emit(rows, as_json=as_json, columns=columns) and not as_json:
         click.echo("Nothing is stopped.")

@@ -59,7 +59,12 @@ def _span(length: timedelta) -> str:
 
 
 def pull(conn: Connection, kind: str, about: str, detail: str, now: datetime) -> None:
-    """Stops everything and opens a task that says why, and how to go on."""
+    """Stops everything and opens a task that says why, and how to go on.
+
+    ``detail`` is a sentence for people; whoever pulls may leave its first capital and its full
+    stop to us.
+    """
+    detail = f"{detail[:1].upper()}{detail[1:].removesuffix('.')}."
     holds.pull(conn, kind, about, detail, now)
     task = worklist.NewTask(
         key=f"brake:{kind}:{about}",
@@ -77,6 +82,11 @@ ANSWERS: Mapping[str, str] = {
     holds.COPY: "If this is the one that shall mail: perennial confirm-instance",
 }
 """What a person does about each kind."""
+
+
+def answer(kind: str, id_: int) -> str:
+    """What a person does about this brake, as it is typed."""
+    return ANSWERS[kind] if kind == holds.COPY else f"{ANSWERS[kind]} {id_}"
 
 
 def release(conn: Connection, brakes: Sequence[Any], note: str, now: datetime) -> None:
@@ -121,7 +131,7 @@ def check_place(engine: Engine, now: datetime) -> None:
     here = place.place_of(engine)
     with reading(engine) as conn:
         known = place.known_place(conn)
-    if known == here:
+    if known is not None and place.is_same(known, here):
         return
     with engine.begin() as conn:
         if known is None:

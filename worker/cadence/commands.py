@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date
 from pathlib import Path
@@ -14,11 +15,12 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from worker.cadence import ahead, brakes, edits, flow, report
+from worker.cadence import ahead, brakes, edits, flow, report, waits
 from worker.cadence import explain as explaining
 from worker.cadence import rehearse as rehearsing
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
+from worker.cadence.findings import findings
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead
 from worker.cadence.picture import counted
@@ -27,7 +29,7 @@ from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
 from worker.kernel.dates import Period
-from worker.kernel.errors import FindingsError, UsageError
+from worker.kernel.errors import FindingsError, Problem, UsageError
 from worker.schedules.flow import NO_CHANGES, Draft, changes, read_drafts
 from worker.schedules.loader import SchedulesError
 from worker.templating.check import check_folder
@@ -118,6 +120,7 @@ def plan(
     drafts = _only(checked_drafts(app.root, app.engine), schedule)
     now = app.clock.now()
     first = as_of or now.date()
+    found: list[Problem] = []
     period = Period(first, rehearsing.last_day(first, days))
     if as_of is not None and as_of < now.date():
         asked = replace(forecasting_of(app), drafts=drafts)
@@ -125,11 +128,28 @@ def plan(
     else:
         with reading(app.engine) as conn:
             view = edits.outlook(conn, drafts, forecasting_of(app), period)
+            if schedule is None:
+                found = findings(conn, drafts, view, defaults_of(app), now.date())
     records = [r for r in view.records if licence in (None, r.licence)]
     show.emit([_row(record, as_json) for record in records], as_json=as_json, columns=_COLUMNS)
     if not as_json:
         _summarise(records, period)
     _tell_changes(view, as_json=as_json, partial=schedule is not None)
+    _tell_findings(found)
+    _tell_waits(app)
+
+
+def _tell_findings(found: Sequence[Problem]) -> None:
+    """What is odd about the files and what they would do, on stderr; nothing is refused."""
+    for problem in found:
+        click.echo(str(problem), err=True)
+
+
+def _tell_waits(app: Wiring) -> None:
+    """What keeps mails from leaving, on stderr, so that data stays alone on stdout."""
+    with reading(app.engine) as conn:
+        for line in waits.lines(conn, app.settings.mail):
+            click.echo(line, err=True)
 
 
 def _row(record: Record, as_json: bool) -> dict[str, Any]:
@@ -186,10 +206,13 @@ def apply(app: Wiring, yes: bool) -> None:
     period = Period(now.date(), rehearsing.last_day(now.date(), 60))
     with reading(app.engine) as conn:
         view = edits.outlook(conn, drafts, forecasting_of(app), period)
+        found = findings(conn, drafts, view, defaults_of(app), now.date())
     if not view.changes:
         click.echo("Nothing to apply: the files are what runs.")
+        _tell_waits(app)
         return
     _tell_changes(view, as_json=False, partial=False)
+    _tell_findings(found)
     if not yes and not click.confirm("Apply?", err=True):
         raise FindingsError("Nothing was applied.")
     applied = flow.apply(app.engine, app.clock, drafts)
@@ -198,6 +221,7 @@ def apply(app: Wiring, yes: bool) -> None:
     for label in ("added", "edited", "removed"):
         for stem in getattr(applied, label):
             click.echo(f"{stem}: {'retired' if label == 'removed' else 'runs from now on'}")
+    _tell_waits(app)
 
 
 @click.command()
@@ -319,3 +343,4 @@ def tick(app: Any, as_json: bool) -> None:
     else:
         calls = f", {called} calls claimed" if called else ""
         click.echo(f"{planned} walks and changes handled, {sent} mails claimed{calls}")
+    _tell_waits(app)

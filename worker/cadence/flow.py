@@ -24,8 +24,10 @@ from worker.catalogue import store as catalogue
 from worker.catalogue.stops import Stops
 from worker.kernel.clock import Clock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
+from worker.outbox import holds
 from worker.schedules import flow as schedules
 from worker.schedules import store as versions
+from worker.worklist import store as worklist
 
 BATCH = 2000
 
@@ -239,6 +241,10 @@ def apply(engine: Engine, clock: Clock, drafts: Sequence[schedules.Draft]) -> sc
         schedules.put_in_force(conn, [d for d in drafts if d.schedule.stem in fresh], now)
         if changes.removed:
             versions.retire(conn, changes.removed)
+        for stem in (*changes.edited, *changes.removed):
+            # The question was about a version that is gone; the one that runs may ask its own.
+            holds.wake(conn, holds.APPROVAL, now, schedule=stem)
+            worklist.close_all(conn, f"approve:{stem}:", "a new version runs", now)
         if changes:
             catalogue.mark_changed(conn, None)
     return changes

@@ -188,10 +188,11 @@ def write(
     rendered = renderer.render(letter.template, letter.languages, context)
     rendered = replace(rendered, subject=letter.mark + rendered.subject)
     sender, domain = letterhead.sender_of(context.sender), letterhead.domain
+    recipient = letterhead.redirect_to or letter.to
     raw = mime.compose(
         letter.mail_key,
         sender=sender,
-        recipient=letterhead.redirect_to or letter.to,
+        recipient=recipient,
         reply_to=letterhead.reply_to_of(context.sender),
         rendered=rendered,
         domain=domain,
@@ -200,7 +201,8 @@ def write(
         unsubscribe=context.unsubscribe,
         intended_for=address if letterhead.redirect_to else None,
     )
-    return Mail(rendered.subject, rendered.language, raw)
+    reached = mime.parse_address(recipient).addr_spec
+    return Mail(rendered.subject, rendered.language, raw, reached)
 
 
 def _tell(conn: Connection, trouble: Trouble, now: datetime) -> None:

@@ -167,7 +167,7 @@ class Rechecker:
         today = view.lines[row.walk_id].calendar.today(view.now)
         languages = (contact.language, row.account_language, self.defaults.language)
         return Go(
-            _context(view.sender(row, self.sender), contact, rows, today, inforce),
+            _context(view.sender(row, self.sender), contact, rows, inforce, today),
             tuple(language for language in languages if language),
             inforce.version_id,
             verdict.step.template or "",
@@ -323,11 +323,7 @@ def _sent_to_others(conn: Connection, message: Message, going: Mapping[int, bool
 
 
 def _context(
-    sender: SenderView,
-    contact: Row[Any],
-    rows: Sequence[Row[Any]],
-    today: date,
-    inforce: InForce,
+    sender: SenderView, contact: Row[Any], rows: Sequence[Row[Any]], inforce: InForce, today: date
 ) -> Callable[[], MailContext]:
     """Puts the mail's data together when it is really written."""
 

@@ -224,7 +224,8 @@ def _contact(conn: Connection, account_id: int) -> Any:
         .order_by(contacts.c.id)
         .limit(1)
     )
-    return conn.execute(query).one_or_none()
+    rows: list[Any] = list(conn.execute(query))
+    return rows[0] if rows else None
 
 
 def _person(contact: Any) -> ContactView:

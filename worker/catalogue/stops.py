@@ -72,15 +72,17 @@ def lift(conn: Connection, scope: str, ids: list[int], now: datetime) -> int:
     return conn.execute(update(stops).where(mine).values(lifted_at=now)).rowcount
 
 
-def listed(conn: Connection) -> list[Any]:
-    """The stops that stand: scope, subject (as people call it), reason, until, made_at."""
+def listed(conn: Connection, today: date) -> list[Any]:
+    """The stops that stand on ``today``: scope, subject (as people call it), reason, until,
+    made_at."""
+    stands = stops.c.lifted_at.is_(None) & (stops.c.until.is_(None) | (stops.c.until >= today))
     found: list[Any] = []
     for scope, (table, named) in SCOPES.items():
         query = (
             select(stops.c.scope, named.label("subject"), stops.c.reason, stops.c.until)
             .add_columns(stops.c.made_at)
             .join(table, table.c.id == stops.c.subject_id)
-            .where(stops.c.scope == scope, stops.c.lifted_at.is_(None))
+            .where(stops.c.scope == scope, stands)
         )
         found += conn.execute(query.order_by(stops.c.id)).all()
     return found

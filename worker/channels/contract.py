@@ -45,11 +45,16 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A rendered mail: ``raw`` is the whole of it as bytes, RFC 5322 with CRLF line ends."""
+    """A rendered mail: ``raw`` is the whole of it as bytes, RFC 5322 with CRLF line ends.
+
+    ``recipient`` is the plain address that really receives it. It is not the envelope's when
+    mails are redirected; the envelope names the mail, whoever reads it.
+    """
 
     subject: str
     language: str
     raw: bytes
+    recipient: str
 
 
 class Channel(Protocol):

@@ -13,9 +13,11 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from worker.bootstrap import App
-from worker.catalogue import freshness, store
+from worker.cadence import brakes, waits
+from worker.catalogue import freshness, stops, store
 from worker.db import heartbeats
 from worker.db.engine import reading, wal_is_safe
+from worker.outbox import holds
 from worker.schedules.records import versions
 from worker.webhooks import store as calls
 from worker.webhooks.rules import CALLING, DUE, FAILED
@@ -60,8 +62,8 @@ def examine(app: App) -> list[Check]:
     found.append(_channel(app))
     if database is None:
         with reading(app.engine) as conn:
-            found += [_beat(app, conn), *_sources(app, conn)]
-            found += [*_schedules(app, conn), *_calls(app, conn), *_waiting(conn)]
+            found += [_beat(app, conn), *_sources(app, conn), *_schedules(app, conn)]
+            found += [*_calls(app, conn), *_held(app, conn), *_waiting(conn)]
     return found
 
 
@@ -152,6 +154,23 @@ def _calls(app: App, conn: Connection) -> Iterator[Check]:
         yield Check("webhooks", Level.FINDING, said)
     else:
         yield Check("webhooks", Level.NOTE if waiting or failed else Level.OK, said)
+
+
+def _held(app: App, conn: Connection) -> Iterator[Check]:
+    """What keeps mails back, or sends them elsewhere."""
+    for brake in holds.pulled(conn):
+        said = f"{brake.detail} {brakes.answer(brake.kind, brake.id)}"
+        yield Check(f"brake {brake.kind}", Level.FINDING, said)
+    mail = app.settings.mail
+    for line in waits.mode_lines(mail):
+        yield Check(f"mail.mode {mail.mode}", Level.NOTE, line)
+    for group in holds.held(conn):
+        level = Level.FINDING if group.reason == holds.APPROVAL else Level.NOTE
+        yield Check(f"held {group.reason} {group.schedule}", level, waits.held_line(group))
+    standing = len(stops.listed(conn, app.clock.now().date()))
+    if standing:
+        stand = "stands" if standing == 1 else "stand"
+        yield Check("stops", Level.NOTE, f"{standing} {stand}; see perennial stop")
 
 
 def _waiting(conn: Connection) -> Iterator[Check]:

@@ -17,14 +17,23 @@ _MACHINE = Path("/etc/machine-id")
 def place_of(engine: Engine) -> str:
     """A fingerprint of the place of a database.
 
-    For SQLite the machine, the path and the file itself; for PostgreSQL the cluster's own number
-    and timeline, and the database in it. A dump that is restored, a file that is copied, a standby
-    that was promoted: each has another.
+    For SQLite the machine, the path and the file itself; for PostgreSQL the database and its
+    tables, then, after a dot, the cluster's own number and timeline where we may ask for them. A
+    dump that is restored, a file that is copied, a standby that was promoted: each has another.
     """
     if engine.dialect.name == "sqlite":
         return digest("\0".join(_file(Path(engine.url.database or "").resolve())))
     with engine.connect() as conn:
-        return digest("\0".join(_cluster(conn)))
+        cluster = _cluster(conn)
+        return f"{digest(_database(conn))}.{digest(cluster) if cluster else ''}"
+
+
+def is_same(known: str, here: str) -> bool:
+    """Whether two fingerprints mean one place; a cluster that did not tell its number to one of
+    two users is the same to both."""
+    database, _, cluster = known.partition(".")
+    database_here, _, cluster_here = here.partition(".")
+    return database == database_here and (cluster == cluster_here or not (cluster and cluster_here))
 
 
 def _file(path: Path) -> list[str]:
@@ -33,20 +42,27 @@ def _file(path: Path) -> list[str]:
     return ["sqlite", machine, str(path), number]
 
 
-def _cluster(conn: Connection) -> list[str]:
-    mine = "SELECT oid::text || ':' || datname FROM pg_database WHERE datname = current_database()"
-    database = conn.execute(text(mine)).scalar_one()
+def _database(conn: Connection) -> str:
+    """A dump that is put back makes the tables anew, so that they have other numbers."""
+    mine = (
+        "SELECT oid::text || ':' || datname || ':' || ('instance'::regclass)::oid::text "
+        "FROM pg_database WHERE datname = current_database()"
+    )
+    found: str = conn.execute(text(mine)).scalar_one()
+    return found
+
+
+def _cluster(conn: Connection) -> str:
+    asked = (
+        "SELECT system_identifier::text || ':' || timeline_id::text "
+        "FROM pg_control_system(), pg_control_checkpoint()"
+    )
     try:
         with conn.begin_nested():
-            cluster = conn.execute(
-                text(
-                    "SELECT system_identifier::text || ':' || timeline_id::text "
-                    "FROM pg_control_system(), pg_control_checkpoint()"
-                )
-            ).scalar_one()
+            found: str = conn.execute(text(asked)).scalar_one()
     except DBAPIError:  # not every hosted PostgreSQL lets its users ask
-        cluster = ""
-    return ["postgresql", cluster, database]
+        return ""
+    return found
 
 
 def known_place(conn: Connection) -> str | None:

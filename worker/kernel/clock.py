@@ -71,15 +71,13 @@ class Watch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._now, self._elapsed = clock.now(), clock.elapsed()
+        self._seen = clock.now(), clock.elapsed()
 
     def jump(self) -> timedelta:
         """How far the clock was set since the last look: ahead, or (negative) back."""
-        now, elapsed = self._clock.now(), self._clock.elapsed()
-        went_by = timedelta(seconds=elapsed - self._elapsed)
-        jumped = now - self._now - went_by
-        self._now, self._elapsed = now, elapsed
-        return jumped
+        last_now, last_elapsed = self._seen  # one value: several threads look at one watch
+        now, elapsed = self._seen = self._clock.now(), self._clock.elapsed()
+        return now - last_now - timedelta(seconds=elapsed - last_elapsed)
 
 
 def require_aware(moment: datetime) -> datetime:
