@@ -128,7 +128,6 @@ def _judged(stem: str, licences: int, seed: int, folder: Path) -> str:
     period = Period(date(2024, 1, 1), date(2024, 12, 31))
     rows = _rehearsed(engine, defaults, stem, text, period, folder)
     engine.dispose()
-    book |= {"self_renewing": False}
     found = judge(book, read_script(text, stem), rows, period.first, period.last)
     return "\n".join(str(one) for one in found[:60])
 

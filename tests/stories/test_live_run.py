@@ -83,7 +83,7 @@ def test_nightly_imports_never_lead_the_engine_astray(stem: str, tmp_path: Path)
     rows = [record.json() for record in report.records(done)]
     engine.dispose()
     found = judge(
-        base | {"self_renewing": False},
+        base,
         read_script(text, stem),
         rows,
         BEGINS.date(),

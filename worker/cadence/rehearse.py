@@ -176,7 +176,11 @@ def agenda(engine: Engine, reveals: Sequence[Reveal]) -> list[Event]:
         def reveal() -> None:
             with engine.begin() as conn:
                 newest = {row[0]: row for row in rows}
-                bulk.update(conn, licences, _SHOWN, list(newest.values()))
+                where = bulk.among(licences.c.id, list(newest))
+                shown = conn.execute(select(licences.c.id, licences.c.term).where(where))
+                # A licence that renewed by itself meanwhile never goes back.
+                ahead = [newest[row.id] for row in shown if newest[row.id][1] >= row.term]
+                bulk.update(conn, licences, _SHOWN, ahead)
 
         return reveal
 

@@ -7,11 +7,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from worker.catalogue import store
 from worker.catalogue.records import accounts, licences, terms
-from worker.catalogue.store import TERM_COLUMNS
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.kernel.dates import zone
@@ -86,28 +85,35 @@ def renew_automatically(conn: Connection, now: datetime, timezone: str, limit: i
         for row in _PASSED.rows(conn, day=(now + _EAST).date(), most=limit)
         if row.expires_on < now.astimezone(zone(row.timezone or timezone)).date()
     ]
+    known = _known(conn, [row.id for row in rows])
     opened: list[tuple[Any, ...]] = []
     shown: list[tuple[Any, ...]] = []
     for row in rows:
         today = now.astimezone(zone(row.timezone or timezone)).date()
-        number, dates = row.term, Next(row.starts_on, row.expires_on)
+        number, dates, closed = row.term, Next(row.starts_on, row.expires_on), None
         while dates.expires_on < today:
-            number, dates = number + 1, next_term(*dates)
-            opened.append((row.id, number, "renewal", *dates, None, now))
-        shown.append((row.id, number, *dates, None, now, True))
-    _open(conn, opened)
+            number += 1
+            there = known.get((row.id, number))
+            dates = Next(there.starts_on, there.expires_on) if there else next_term(*dates)
+            closed = there.closed_on if there else None
+            if not there:
+                opened.append((row.id, number, "renewal", *dates, None, now))
+        shown.append((row.id, number, *dates, closed, now, True))
+    store.insert_terms(conn, opened)
     columns = ("term", "starts_on", "expires_on", "closed_on", "updated_at", "changed")
     bulk.update(conn, licences, columns, shown)
     return len(rows)
 
 
-def _open(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Adds terms. In a replay of the past the term is there already, with its real dates."""
-    if not rows:
-        return
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    values = [dict(zip(TERM_COLUMNS, row, strict=True)) for row in rows]
-    conn.execute(dialect.insert(terms).on_conflict_do_nothing(), values)
+def _known(conn: Connection, ids: Sequence[int]) -> dict[tuple[int, int], Any]:
+    """Terms by licence and number. In a replay of the past those to come are there already, with
+    the dates that they really had; else none is beyond the current one."""
+    if not ids:
+        return {}
+    columns = [terms.c[name] for name in ("licence_id", "number", "starts_on", "expires_on")]
+    query = select(*columns, terms.c.closed_on).where(bulk.among(terms.c.licence_id, ids))
+    numbered = conn.execute(query.where(terms.c.number.is_not(None)))
+    return {(row.licence_id, row.number): row for row in numbered}
 
 
 def next_renewal(conn: Connection, now: datetime, timezone: str) -> datetime | None:
