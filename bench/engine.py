@@ -154,7 +154,7 @@ class Heartbeat:
         """Every walk has done its first steps, and mailed for one of them."""
         begun, decided = TICK - timedelta(days=200), TICK - timedelta(days=35)
         for ids in bulk.chunks(range(1, len(ends) + 1), 20_000):
-            keys = {id_: new_mail_key() for id_ in ids}
+            keys = {id_: new_mail_key(decided) for id_ in ids}
             with self.engine.begin() as conn:
                 bulk.insert(conn, walks, *_walks(ids, ends, begun))
                 bulk.insert(conn, steps, *_steps(ids, keys, decided, version))

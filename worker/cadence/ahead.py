@@ -23,7 +23,7 @@ from worker.cadence.library import Defaults, InForce, Library
 from worker.cadence.machine import Letterhead
 from worker.cadence.records import steps
 from worker.channels.rehearsal import RehearsalChannel
-from worker.db.engine import make_engine, reading
+from worker.db.engine import make_scratch, reading
 from worker.db.types import metadata
 from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance, Period
@@ -105,7 +105,7 @@ def _schedules(conn: Connection, asked: Forecasting) -> Mapping[str, InForce]:
 @contextmanager
 def _scratch() -> Iterator[Engine]:
     with tempfile.TemporaryDirectory(prefix="perennial-ahead-") as place:
-        engine = make_engine(f"sqlite:///{place}/ahead.db", durable=False)
+        engine = make_scratch(Path(place) / "ahead.db")
         try:
             metadata.create_all(engine)
             yield engine

@@ -23,7 +23,7 @@ from worker.cadence.facts import account_slot
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, contacts, licences, terms
 from worker.channels.rehearsal import Kept, RehearsalChannel
-from worker.db.engine import make_engine
+from worker.db.engine import make_scratch
 from worker.db.types import metadata
 from worker.outbox.records import messages
 from worker.schedules.calendar import SLOTS
@@ -85,7 +85,7 @@ def _in_silence(_: float) -> None:
 def _half(
     file: Path, asked: Asked_contra, live: Live[Asked_contra], progress: Progress
 ) -> RehearsalChannel:
-    engine = make_engine(f"sqlite:///{file}", durable=False)
+    engine = make_scratch(file)
     try:
         return live(engine, asked, progress)
     finally:
@@ -114,7 +114,7 @@ def _beside(whole: Engine, file: Path) -> Iterator[Any]:
 
 def _deal(whole: Engine, file: Path, number: int) -> None:
     """Gives one half its accounts with all that is theirs, and every schedule in force."""
-    half = make_engine(f"sqlite:///{file}", durable=False)
+    half = make_scratch(file)
     metadata.create_all(half)
     half.dispose()
     wanted = {

@@ -17,7 +17,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 
 from worker.cadence import book, flow, halves, machine, store
-from worker.cadence.flow import Planning
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
@@ -25,7 +24,7 @@ from worker.catalogue import renewing
 from worker.catalogue.records import accounts, contacts, licences, terms
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db import bulk
-from worker.db.engine import make_engine, reading
+from worker.db.engine import make_scratch, reading
 from worker.db.types import metadata
 from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance, Period
@@ -81,7 +80,7 @@ def rehearsed(
 ) -> Iterator[Rehearsal]:
     """Runs a rehearsal; its database is there inside the ``with`` and gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="perennial-rehearsal-") as place:
-        engine = make_engine(f"sqlite:///{place}/rehearsal.db", durable=False)
+        engine = make_scratch(Path(place) / "rehearsal.db")
         try:
             prepare(live, engine, asked)
             if halves.worth_it(engine):
@@ -205,9 +204,8 @@ def live_through(
     while True:
         works.plan_batch()
         works.send_batch(works.sending.channel.burst)
-        works.call_batch(works.sending.channel.burst)
         coming = events[past][0] if past < len(events) else None
-        moment = _next_moment(works.planning, coming)
+        moment = _next_moment(works, coming)
         if moment is None or moment >= end:
             return
         clock.advance_to(moment)
@@ -217,12 +215,16 @@ def live_through(
         progress((moment - begun) / (end - begun))
 
 
-def _next_moment(planning: Planning, event: datetime | None) -> datetime | None:
+def _next_moment(works: Machine, event: datetime | None) -> datetime | None:
+    planning = works.planning
     now = planning.clock.now()
     with reading(planning.engine) as conn:
+        call = webhooks.next_due(conn)
         renewal = renewing.next_renewal(conn, now, planning.defaults.timezone)
-        moments = [store.next_due(conn), outbox.next_due(conn), webhooks.next_due(conn)]
-        moments += [renewal, event]
+        moments = [store.next_due(conn), outbox.next_due(conn), call, renewal, event]
+    if call is not None and call <= now:
+        works.call_batch(works.sending.channel.burst)
+        return now
     return min((moment for moment in moments if moment), default=None)
 
 

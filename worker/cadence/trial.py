@@ -164,7 +164,7 @@ def send(
         to = mime.address(None, address)
     except ValueError as error:
         raise UsageError(f"{address!r} is not one mail address") from error
-    mail_key = new_mail_key()
+    mail_key = new_mail_key(now)
     mail = _write(script, subject, letterhead, to, language, now, mail_key, MARK)
     step = script.template.rpartition("/")[2]
     envelope = Envelope(mail_key, to, subject.context.today, "send-test", f"test-{step}")

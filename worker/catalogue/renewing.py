@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import store
@@ -35,8 +35,11 @@ _PASSED = Prepared(
     .limit(bindparam("most"))
     .with_for_update(of=licences, skip_locked=True)
 )
-_FIRST = select(func.min(licences.c.expires_on)).where(
-    _AUTO, licences.c.expires_on > bindparam("day")
+_FIRST = Prepared(
+    select(licences.c.expires_on)
+    .where(_AUTO, licences.c.expires_on > bindparam("day"))
+    .order_by(licences.c.expires_on)
+    .limit(1)
 )
 _ZONES = (
     select(licences.c.expires_on, accounts.c.timezone)
@@ -119,7 +122,7 @@ def _known(conn: Connection, ids: Sequence[int]) -> dict[tuple[int, int], Any]:
 def next_renewal(conn: Connection, now: datetime, timezone: str) -> datetime | None:
     """The next moment after ``now`` at which a licence renews by itself."""
     earliest = (now - _DAY - _EAST).date()
-    first = conn.execute(_FIRST, {"day": earliest}).scalar()
+    first = next(iter(_FIRST.scalars(conn, day=earliest)), None)
     while first is not None:
         days = {"first": first, "last": first + _DAY}
         moments = [
@@ -129,5 +132,5 @@ def next_renewal(conn: Connection, now: datetime, timezone: str) -> datetime | N
         coming = [moment.astimezone(UTC) for moment in moments if moment > now]
         if coming:
             return min(coming)
-        first = conn.execute(_FIRST, {"day": first + _DAY}).scalar()
+        first = next(iter(_FIRST.scalars(conn, day=first + _DAY)), None)
     return None

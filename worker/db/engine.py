@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
+from sqlalchemy.pool import StaticPool
 
 from worker.db.prepared import driving
 
@@ -27,13 +28,20 @@ def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
 def make_engine(url: str, *, durable: bool = True, pool_size: int = 8) -> Engine:
     """An engine for ``sqlite:///path`` or ``postgresql+psycopg://…``.
 
-    ``durable=False`` is for throw-away copies only: it trades safety on power loss for speed.
-    Nothing connects until the first use.
+    ``durable=False`` trades safety on power loss for speed. Nothing connects until the first use.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed, durable=durable)
+        return _sqlite(parsed, _SAFE if durable else _QUICK)
     return _postgresql(parsed, pool_size)
+
+
+def make_scratch(path: Path) -> Engine:
+    """An engine on a throw-away SQLite file that one thread alone uses, through one connection.
+
+    Nothing is rolled back: whoever fails throws the file away.
+    """
+    return _sqlite(make_url(f"sqlite:///{path}"), _SCRATCH, poolclass=StaticPool)
 
 
 @contextmanager
@@ -48,13 +56,20 @@ def reading(engine: Engine) -> Iterator[Connection]:
             yield reader
 
 
-def _sqlite(url: URL, *, durable: bool) -> Engine:
+_SAFE = ("journal_mode = " + ("WAL" if wal_is_safe() else "DELETE"), "synchronous = FULL")
+_QUICK = ("journal_mode = MEMORY", "synchronous = OFF")
+_SCRATCH = ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF")
+
+
+def _sqlite(url: URL, settings: Sequence[str], **options: Any) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False}
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": 30, "check_same_thread": False},
+        **options,
     )
-    journal = "WAL" if wal_is_safe() else "DELETE"
 
     @event.listens_for(engine, "connect")
     def _settings(connection: Any, _record: Any) -> None:
@@ -62,8 +77,8 @@ def _sqlite(url: URL, *, durable: bool) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA busy_timeout = 30000")
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute(f"PRAGMA journal_mode = {journal if durable else 'MEMORY'}")
-        cursor.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        for setting in settings:
+            cursor.execute(f"PRAGMA {setting}")
         cursor.execute("PRAGMA cache_size = -65536")
         cursor.execute("PRAGMA temp_store = MEMORY")
         cursor.close()

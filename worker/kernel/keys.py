@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 from base64 import b32hexencode
+from datetime import datetime
+from functools import lru_cache
 
 # Crockford's base 32: nothing to confuse by eye.
 _CROCKFORD = bytes.maketrans(
@@ -14,12 +16,22 @@ _CROCKFORD = bytes.maketrans(
 
 def _token() -> str:
     """16 signs, 80 random bits."""
-    return b32hexencode(secrets.token_bytes(10)).translate(_CROCKFORD).decode()
+    return _spelt(secrets.token_bytes(10))
 
 
-def new_mail_key() -> str:
-    """The id of one mail: opaque, 80 random bits, safe in a header, a file name and a URL."""
-    return _token()
+def _spelt(raw: bytes) -> str:
+    """Ten bytes as 16 signs that sort as the bytes do."""
+    return b32hexencode(raw).translate(_CROCKFORD).decode()
+
+
+def new_mail_key(now: datetime) -> str:
+    """The id of one mail: safe in a header, a file name and a URL.
+
+    It begins with the second at which it was made and ends with 48 random bits, so that the rows
+    of a day lie together in every index.
+    """
+    seconds = int(now.timestamp()) & 0xFFFFFFFF
+    return _spelt(seconds.to_bytes(4) + secrets.token_bytes(6))
 
 
 def call_key(schedule: str, step: str, licence: str, term: int) -> str:
@@ -33,6 +45,7 @@ def new_attempt_id() -> str:
     return _token()
 
 
+@lru_cache(maxsize=65536)
 def slot(key: str, slots: int) -> int:
     """A number from 0 to ``slots - 1`` that is always the same for ``key``, evenly spread."""
     return int.from_bytes(hashlib.blake2s(key.encode(), digest_size=4).digest()) % slots

@@ -57,7 +57,7 @@ class EmailKind:
             if put_off:
                 acted |= dict(zip(mail.places, put_off, strict=True))
                 continue
-            key = new_mail_key()
+            key = new_mail_key(on.now)
             messages += [_message(mail, contact, key, on.now) for contact in rung.contacts]
             acted |= dict.fromkeys(mail.places, Acted("waiting", None, key))
         outbox.add(conn, messages)
