@@ -111,6 +111,18 @@ class App:
             asks=True,
         )
 
+    @property
+    def _seen(self) -> Path:
+        """Where this machine notes until when it saw the database written."""
+        return self.root / "var" / "last-seen"
+
+    def _note_seen(self) -> None:
+        from worker.db import place
+        from worker.db.engine import reading
+
+        with reading(self.engine) as conn:
+            place.note_seen(self._seen, conn)
+
     def _checked_engine(self) -> Engine:
         from worker.cadence import brakes
         from worker.db.guard import require_environment
@@ -120,7 +132,7 @@ class App:
         try:
             require_current(engine)
             require_environment(engine, self.settings.database.environment, self.clock.now())
-            brakes.check_place(engine, self.clock.now())
+            brakes.check_place(engine, self.clock.now(), self._seen)
         except BaseException:
             engine.dispose()
             raise
@@ -216,6 +228,7 @@ class App:
         self._watch_edits()
         self._daily("coverage", self._prove_coverage)
         self._daily("forecast", self._foresee_days)
+        self._note_seen()
 
     def _daily(self, name: str, duty: Callable[[], None]) -> None:
         from worker.db import heartbeats
@@ -267,6 +280,7 @@ class App:
             planned, sent = planned + handled, sent + claimed
         with self.engine.begin() as conn:
             heartbeats.beat(conn, "beat", self.clock.now())
+        self._note_seen()
         return planned, sent
 
     # --- what does not answer ---
