@@ -120,6 +120,18 @@ class App:
             asks=True,
         )
 
+    @property
+    def _seen(self) -> Path:
+        """Where this machine notes until when it saw the database written."""
+        return self.root / "var" / "last-seen"
+
+    def _note_seen(self) -> None:
+        from worker.db import place
+        from worker.db.engine import reading
+
+        with reading(self.engine) as conn:
+            place.note_seen(self._seen, conn)
+
     def _checked_engine(self) -> Engine:
         from worker.cadence import brakes
         from worker.db.guard import require_environment
@@ -129,7 +141,7 @@ class App:
         try:
             require_current(engine)
             require_environment(engine, self.settings.database.environment, self.clock.now())
-            brakes.check_place(engine, self.clock.now())
+            brakes.check_place(engine, self.clock.now(), self._seen)
         except BaseException:
             engine.dispose()
             raise
@@ -254,6 +266,7 @@ class App:
         self._watch_edits()
         self._daily("coverage", self._prove_coverage)
         self._daily("forecast", self._foresee_days)
+        self._note_seen()
 
     def _daily(self, name: str, duty: Callable[[], None]) -> None:
         from worker.db import heartbeats
@@ -345,6 +358,7 @@ class App:
             called += claimed
         with self.engine.begin() as conn:
             heartbeats.beat(conn, "beat", self.clock.now())
+        self._note_seen()
         return planned, sent, called
 
     # --- what does not answer ---

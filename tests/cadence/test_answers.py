@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
@@ -13,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.stories.instance import Instance, licence_row, person_row
+from tests.servers import Postgres
+from tests.stories.instance import Instance, licence_row, person_row, write_csv
 from worker.cadence import brakes
 from worker.cli.main import run
 from worker.db.engine import make_engine
@@ -208,8 +210,6 @@ def test_once_approved_a_version_goes_on_and_the_next_one_asks_again(
 
 def _more(live: Instance, key: str) -> None:
     """One more client in both files, imported."""
-    from tests.stories.instance import write_csv
-
     write_csv(live.root / "licences.csv", [licence_row(live, key, account=f"A-{key}", ends_in=30)])
     write_csv(live.root / "people.csv", [person_row(f"A-{key}", f"{key.lower()}@example.com")])
     live.command("import", "licences")
@@ -376,6 +376,50 @@ def test_mode_redirect_writes_to_one_address_and_names_the_client(
 
 
 # --- a copied database ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clone(live: Instance, backend: str, tmp_path: Path, request: Any) -> Iterator[dict[str, str]]:
+    """What points the instance at a copy of its database, made while it lives."""
+    live.command("tick", "--json")  # it has run here
+    _more(live, "L-3")
+    url = live.root.joinpath("config.toml").read_text(encoding="utf-8").split('url = "')[1]
+    url = url.split('"')[0]
+    if backend == "sqlite":
+        shutil.copy(url.removeprefix("sqlite:///"), tmp_path / "clone.db")
+        yield {"PERENNIAL_DATABASE__URL": f"sqlite:///{tmp_path}/clone.db"}
+        return
+    postgres: Postgres = request.getfixturevalue("postgres")
+    name = url.partition("?")[0].rpartition("/")[2]
+    with postgres.connect() as conn:
+        conn.execute(f"CREATE DATABASE {name}_clone TEMPLATE {name}")
+        yield {"PERENNIAL_DATABASE__URL": postgres.url(f"{name}_clone")}
+        conn.execute(f"DROP DATABASE {name}_clone WITH (FORCE)")
+
+
+def test_a_clone_of_a_live_database_mails_nobody_until_it_is_confirmed(
+    live: Instance, clone: dict[str, str], call: Call
+) -> None:
+    moved = "This database was copied or moved: it is not where it was when it last ran."
+    told = "If this is the one that shall mail: perennial confirm-instance"
+    for _ in range(2):
+        ticked = call("tick", "--json", **clone)
+        assert ticked.rows == [{"planned": 0, "sent": 0}]
+        assert ticked.err == f"Sending is stopped: {moved} {told}\n"
+    assert _mailed(live) == ["L-1", "L-2"]
+    assert _checks(call, **clone)["brake copy"] == ("finding", f"{moved} {told}")
+    confirmed = call("confirm-instance", **clone)
+    assert confirmed == Ended(0, "This instance is confirmed; it mails from now on.\n", "")
+    assert call("tick", **clone).err == ""
+    assert _mailed(live) == ["L-1", "L-2", "L-3"]
+
+
+def test_the_original_goes_on_beside_its_clone(
+    live: Instance, clone: dict[str, str], call: Call
+) -> None:
+    call("tick", **clone)
+    assert call("tick").err == ""
+    assert _mailed(live) == ["L-1", "L-2", "L-3"]
 
 
 def test_confirm_instance_has_nothing_to_do_where_nothing_was_copied(

@@ -10,23 +10,31 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 
+from tests.processes import write_config
 from tests.servers import Postgres
 from worker.cadence import brakes
-from worker.db import place
+from worker.cli.main import run
+from worker.db import heartbeats, place
 from worker.db.engine import make_engine, reading
 from worker.db.guard import require_environment
+from worker.db.records import heartbeats as beats
+from worker.db.records import instance
+from worker.kernel.clock import SystemClock
 from worker.outbox import holds
 
 NOW = datetime(2027, 3, 31, 12, tzinfo=UTC)
 COPIED = "This database was copied or moved: it is not where it was when it last ran."
 
 
-def _opened(engine: Engine) -> list[str]:
+NOWHERE = Path("/nonexistent/last-seen")
+
+
+def _opened(engine: Engine, seen: Path = NOWHERE) -> list[str]:
     """Opens a database as a process of an instance does; what its brakes say."""
     require_environment(engine, "main", NOW)
-    brakes.check_place(engine, NOW)
+    brakes.check_place(engine, NOW, seen)
     with reading(engine) as conn:
         return [brake.detail for brake in holds.pulled(conn)]
 
@@ -58,6 +66,97 @@ def test_a_confirmed_copy_is_at_home_from_then_on(engine: Engine) -> None:
     assert brakes.confirm_place(engine, NOW + timedelta(hours=1)) == 1
     assert _opened(engine) == []
     assert brakes.confirm_place(engine, NOW) == 0
+
+
+# --- a backup put back in place -------------------------------------------------------------------
+
+PUT_BACK = (
+    "A backup was put back: this database was last written at 2027-03-30 12:00 UTC, but it was "
+    "seen here at 2027-03-31 12:00 UTC."
+)
+
+
+def _seen_at(engine: Engine, seen: Path, moment: datetime) -> None:
+    with engine.begin() as conn:
+        heartbeats.beat(conn, "beat", moment)
+    with reading(engine) as conn:
+        place.note_seen(seen, conn)
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> Path:
+    """Where the machine notes what it saw."""
+    return tmp_path / "var" / "last-seen"
+
+
+def _put_back(engine: Engine) -> None:
+    """What is left of the beats in a backup of yesterday."""
+    with engine.begin() as conn:
+        conn.execute(update(beats).values(at=NOW - timedelta(days=1)))
+
+
+def test_a_backup_put_back_in_the_same_place_is_in_doubt(engine: Engine, seen: Path) -> None:
+    _opened(engine, seen)
+    _seen_at(engine, seen, NOW)
+    assert _opened(engine, seen) == []
+    _put_back(engine)
+    assert _opened(engine, seen) == [PUT_BACK]
+    assert brakes.confirm_place(engine, NOW + timedelta(hours=1)) == 1
+    assert _opened(engine, seen) == []
+
+
+def test_the_minutes_that_a_power_failure_may_cost_are_no_backup(
+    engine: Engine, seen: Path
+) -> None:
+    _opened(engine, seen)
+    _seen_at(engine, seen, NOW)
+    with engine.begin() as conn:
+        conn.execute(update(beats).values(at=NOW - timedelta(minutes=5)))
+    assert _opened(engine, seen) == []
+
+
+def test_another_database_at_the_same_address_is_no_backup(engine: Engine, seen: Path) -> None:
+    _opened(engine, seen)
+    _seen_at(engine, seen, NOW)
+    _put_back(engine)
+    with engine.begin() as conn:
+        conn.execute(update(instance).values(created_at=NOW + timedelta(days=9)))
+    assert _opened(engine, seen) == []
+
+
+@pytest.mark.parametrize("text_", ["", "\n", "yesterday", "2027-03-31 noon", "\xff"])
+def test_a_note_that_cannot_be_read_accuses_nobody(engine: Engine, seen: Path, text_: str) -> None:
+    _opened(engine, seen)
+    seen.parent.mkdir()
+    seen.write_text(text_, encoding="latin-1")
+    assert _opened(engine, seen) == []
+
+
+def test_a_place_that_takes_no_note_stops_nobody(engine: Engine) -> None:
+    _opened(engine)
+    _seen_at(engine, Path("/proc/nobody/last-seen"), NOW)
+    assert _opened(engine, Path("/proc/nobody/last-seen")) == []
+
+
+def test_an_instance_notes_what_it_saw_and_mails_nobody_from_a_backup(
+    root: Path, sqlite_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file itself is written over, as cp does it: its number stays the same."""
+    write_config(root, database=sqlite_url)
+    file = Path(sqlite_url.removeprefix("sqlite:///"))
+    with _at(sqlite_url) as engine:
+        _opened(engine)
+        _seen_at(engine, root / "unused", SystemClock().now() - timedelta(days=1))
+    backup = file.read_bytes()
+    assert run(["--root", str(root), "tick"], {}) == 0
+    assert capsys.readouterr().err == ""
+    for journal in file.parent.glob(f"{file.name}-*"):
+        journal.unlink()
+    file.write_bytes(backup)
+    assert run(["--root", str(root), "tick"], {}) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("Sending is stopped: A backup was put back: this database was last ")
+    assert said.endswith("If this is the one that shall mail: perennial confirm-instance\n")
 
 
 # --- SQLite ---------------------------------------------------------------------------------------

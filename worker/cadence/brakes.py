@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine
@@ -126,18 +127,26 @@ def note(conn: Connection, records: Sequence[Record], now: datetime) -> None:
     holds.foresee(conn, days | dict(counts), today, now)
 
 
-def check_place(engine: Engine, now: datetime) -> None:
-    """Remembers where the database lives; a copy that finds itself elsewhere stops."""
+def check_place(engine: Engine, now: datetime, seen: Path) -> None:
+    """Remembers where the database lives. A copy that finds itself elsewhere stops, and so does a
+    backup put back in its place: ``seen`` is the file in which this machine notes what it saw."""
     here = place.place_of(engine)
     with reading(engine) as conn:
-        known = place.known_place(conn)
-    if known is not None and place.is_same(known, here):
+        known, forgot = place.known_place(conn), place.forgotten(seen, conn)
+        last = heartbeats.newest(conn)
+    said = ""
+    if known is not None and not place.is_same(known, here):
+        said = "This database was copied or moved: it is not where it was when it last ran."
+    elif forgot is not None:
+        known_until = f"at {last:%Y-%m-%d %H:%M} UTC" if last else "never"
+        said = "A backup was put back: this database was last written "
+        said += f"{known_until}, but it was seen here at {forgot:%Y-%m-%d %H:%M} UTC."
+    if known is not None and not said:
         return
     with engine.begin() as conn:
         if known is None:
             place.settle(conn, here)
-        elif not holds.is_held_by(conn, holds.COPY):
-            said = "This database was copied or moved: it is not where it was when it last ran."
+        if said and not holds.is_held_by(conn, holds.COPY):
             pull(conn, holds.COPY, here[:8], said, now)
 
 
@@ -146,6 +155,7 @@ def confirm_place(engine: Engine, now: datetime) -> int:
     here = place.place_of(engine)
     with engine.begin() as conn:
         place.settle(conn, here)
+        heartbeats.beat(conn, "confirmed", now)  # from now on nothing that it knew is missing
         on = [brake for brake in holds.pulled(conn) if brake.kind == holds.COPY]
         release(conn, on, "confirmed", now)
     return len(on)

@@ -185,7 +185,8 @@ def _crowded(records: Sequence[Record]) -> Iterator[Problem]:
             names = sorted((str(one.schedule), str(other.schedule)))
             pairs.setdefault((names[0], names[1]), {}).setdefault(licence, (one, other))
     for (first, second), found in sorted(pairs.items()):
-        licence, (one, other) = next(iter(found.items()))
+        licence = min(found)
+        one, other = found[licence]
         yield Problem(
             _file(first),
             0,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import secrets
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine, select, text, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
+from worker.db import heartbeats
 from worker.db.records import instance
 from worker.kernel.keys import digest
 
 _MACHINE = Path("/etc/machine-id")
+_FORGOTTEN = timedelta(minutes=5)
+"""So much a database may lose when the power fails; a backup that is put back lost more."""
 
 
 def place_of(engine: Engine) -> str:
@@ -73,3 +79,36 @@ def known_place(conn: Connection) -> str | None:
 def settle(conn: Connection, place: str) -> None:
     """Remembers where the database lives from now on."""
     conn.execute(update(instance).values(place=place))
+
+
+def note_seen(file: Path, conn: Connection) -> None:
+    """Notes outside of the database until when it was written, for ``forgotten``. A disk that
+    takes no note stops nobody."""
+    born, last = _born(conn), heartbeats.newest(conn)
+    if born is None or last is None:
+        return
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(f"{born} {last.isoformat()}\n", encoding="ascii")
+        draft.replace(file)
+
+
+def forgotten(file: Path, conn: Connection) -> datetime | None:
+    """Until when this database was written as this machine remembers it, if it knows nothing of
+    that itself: a backup was put back in its place."""
+    try:
+        born, _, seen = file.read_text(encoding="ascii").strip().partition(" ")
+        moment = datetime.fromisoformat(seen)
+    except (OSError, ValueError):
+        return None
+    if born != _born(conn):
+        return None
+    last = heartbeats.newest(conn)
+    return moment if last is None or moment - last > _FORGOTTEN else None
+
+
+def _born(conn: Connection) -> str | None:
+    """Tells one database from another at the same address."""
+    at = conn.execute(select(instance.c.created_at)).scalar()
+    return at.isoformat() if at else None

@@ -15,9 +15,7 @@ _COLUMNS = ("id", "kind", "due_on", "assignee", "title", "detail")
 
 
 @click.command()
-@click.option(
-    "--kind", help="Only tasks of this kind: step, no-contact, blocked-mail, failed-call, alarm."
-)
+@click.option("--kind", help="Only tasks of this kind: step, no-contact, brake, alarm …")
 @click.option("--json", "as_json", is_flag=True, help="One task a line, for programs.")
 @click.pass_obj
 def tasks(app: Wiring, kind: str | None, as_json: bool) -> None:
