@@ -138,15 +138,26 @@ def _announced(engine: Engine, asked: Forecasting, period: Period, known: int) -
         for record, walk in recorded.decided(conn, told, after_id=known):
             if record.at and record.at.date() in period:
                 spoken.add(walk)
-                found.append(_coming(record))
+                found.append(record)
         found += recorded.unspoken(conn, period, spoken, active)
-    return in_order(found)
+    return in_order(_coming(found))
 
 
-def _coming(record: Record) -> Record:
-    """A mail that does not exist yet has no id; those that will travel together share one."""
+def _coming(records: Sequence[Record]) -> Iterator[Record]:
+    """Decisions as announcements. A mail that does not exist yet has no id; those that will travel
+    together share one, which the next forecast gives them again."""
+    first: dict[str, str] = {}
+    for record in records:
+        if record.message:
+            known = first.get(record.message, record.subject)
+            first[record.message] = min(known, record.subject)
+    for record in records:
+        yield _announcement(record, first)
+
+
+def _announcement(record: Record, first: Mapping[str, str]) -> Record:
     message = None
     if record.message:
-        parts = (record.schedule, record.step, record.account, str(record.at))
+        parts = (record.schedule, record.step, first[record.message], record.cycle, str(record.at))
         message = digest("\0".join(map(str, parts)))[:16]
     return replace(record, decision=_COMING.get(record.decision, record.decision), message=message)

@@ -118,8 +118,13 @@ class Rechecker:
                 return Wait(None, holds.APPROVAL)
         if inforce.schedule.mail_class == "contractual":
             return None
-        got = outbox.mailed_on(conn, [message.address], today - timedelta(self.allowance.days))
-        days = [day for day, key in got.get(message.address, ()) if key != message.mail_key]
+        got = outbox.mailed_on(conn, [message.address], today - timedelta(self.allowance.days + 1))
+        # Of mails that are on their way side by side the one that was decided first has the place.
+        days = [
+            one.counts_on(line.calendar.tz, today)
+            for one in got.get(message.address, ())
+            if one.mail_key != message.mail_key and (one.left or one.id < message.id)
+        ]
         if day_with_room(days, today, self.allowance) == today:
             return None
         tomorrow = line.calendar.next_opening(line.calendar.closes_at(today), view.slot(good[0]))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Connection
 from worker.channels.contract import Envelope
 from worker.db import bulk
 from worker.db.prepared import Prepared
+from worker.db.types import Moment
 from worker.outbox.records import messages
 from worker.outbox.rules import ACCEPTED, DUE, SENDING, UNKNOWN
 
@@ -247,22 +249,47 @@ def readdress(conn: Connection, message: Message, address: str, now: datetime) -
 
 _MAILED = (DUE, SENDING, ACCEPTED, UNKNOWN)
 _MAILED_ON = Prepared(
-    select(messages.c.address, messages.c.day, messages.c.mail_key).where(
+    select(
+        *[messages.c[name] for name in ("address", "day", "mail_key", "id", "state", "accepted_at")]
+    ).where(
         bulk.listed(messages.c.address, "addresses"),
-        messages.c.day >= bindparam("since"),
+        or_(
+            messages.c.day >= bindparam("since"),
+            messages.c.accepted_at >= bindparam("after", type_=Moment()),
+        ),
         or_(*[messages.c.state == state for state in _MAILED]),
     )
 )
 
 
-def mailed_on(
-    conn: Connection, addresses: Sequence[str], since: date
-) -> dict[str, list[tuple[date, str]]]:
-    """The day and the key of every mail to these addresses that left or may leave."""
-    found: dict[str, list[tuple[date, str]]] = {}
+class Mailed(NamedTuple):
+    """A mail that left or may leave."""
+
+    day: date
+    mail_key: str
+    id: int
+    state: str
+    accepted_at: datetime | None
+
+    @property
+    def left(self) -> bool:
+        """Whether it is out of our hands."""
+        return self.state in (ACCEPTED, UNKNOWN)
+
+    def counts_on(self, tz: ZoneInfo, today: date) -> date:
+        """The civil day in ``tz`` on which it left, else the one that it is meant for: never one
+        after ``today``, however far east the client lives that it was decided for."""
+        day = self.accepted_at.astimezone(tz).date() if self.accepted_at else self.day
+        return min(day, today)
+
+
+def mailed_on(conn: Connection, addresses: Sequence[str], since: date) -> dict[str, list[Mailed]]:
+    """By address, every mail that left or may leave from the day ``since`` on."""
+    found: dict[str, list[Mailed]] = {}
+    after = datetime.combine(since, time(0), UTC)
     for some in bulk.chunks(addresses):
-        for address, day, key in _MAILED_ON.rows(conn, addresses=some, since=since):
-            found.setdefault(address, []).append((day, key))
+        for address, *row in _MAILED_ON.rows(conn, addresses=some, since=since, after=after):
+            found.setdefault(address, []).append(Mailed(*row))
     return found
 
 

@@ -6,10 +6,11 @@ Where the schedule groups, one mail speaks of every licence of an account whose 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
@@ -20,6 +21,7 @@ from worker.cadence.ladder import People
 from worker.kernel.keys import new_mail_key
 from worker.outbox import store as outbox
 from worker.outbox.rules import DUE
+from worker.outbox.store import Mailed
 from worker.worklist import store as worklist
 
 _DAY = timedelta(days=1)
@@ -94,9 +96,10 @@ def _unreachable(silenced: str | None) -> Acted:
 class _Room:
     """What the addresses of a batch got lately, and what the batch adds to it."""
 
-    def __init__(self, on: Occasion, mailed: dict[str, list[date]] | None) -> None:
+    def __init__(self, on: Occasion, mailed: Mapping[str, Sequence[Mailed]] | None) -> None:
         self._on = on
         self._mailed = mailed
+        self._added: dict[str, list[date]] = defaultdict(list)
 
     @classmethod
     def load(
@@ -116,24 +119,29 @@ class _Room:
         if not waiting:
             return cls(on, None)
         since = (on.now - timedelta(days=on.allowance.days + 1)).date()
-        mailed = outbox.mailed_on(conn, sorted(waiting), since)
-        return cls(on, {address: [day for day, _ in days] for address, days in mailed.items()})
+        return cls(on, outbox.mailed_on(conn, sorted(waiting), since))
 
     def wait(self, mail: _Mail, rung: Sequence[Row[Any]]) -> list[Acted]:
         """What becomes of steps for which an address has no room; nothing when all have, and then
         the mail is counted."""
-        mailed = self._mailed
-        if mailed is None:
+        if self._mailed is None:
             return []
-        today = mail.first.line.calendar.today(self._on.now)
+        calendar = mail.first.line.calendar
+        today = calendar.today(self._on.now)
         if _class(mail) != "contractual":
-            allowance = self._on.allowance
-            free = [day_with_room(mailed.get(c.email, ()), today, allowance) for c in rung]
-            if max(free) > today:
-                return [put_off(action, max(free)) for action in mail.actions]
+            free = max(self._free(contact.email, calendar.tz, today) for contact in rung)
+            if free > today:
+                return [put_off(action, free) for action in mail.actions]
         for contact in rung:
-            mailed.setdefault(contact.email, []).append(today)
+            self._added[contact.email].append(today)
         return []
+
+    def _free(self, address: str, tz: ZoneInfo, today: date) -> date:
+        """The first day on which an address has room."""
+        assert self._mailed is not None
+        got = [one.counts_on(tz, today) for one in self._mailed.get(address, ())]
+        got += [min(day, today) for day in self._added[address]]
+        return day_with_room(got, today, self._on.allowance)
 
 
 def put_off(action: Action, day: date) -> Acted:
