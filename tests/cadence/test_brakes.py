@@ -192,6 +192,26 @@ def test_machines_whose_clocks_differ_by_minutes_share_a_database(due: Book) -> 
     assert len(due.mails()) == 2
 
 
+def test_a_machine_whose_clock_is_behind_that_of_another_one_asks_once(due: Book) -> None:
+    machine = _guarded(due)
+    for minute in range(3):
+        due.later(minutes=1)
+        with due.engine.begin() as conn:  # the other machine's beat
+            heartbeats.beat(conn, "beat", due.now + timedelta(minutes=10 + minute))
+        due.run(machine)
+    assert len(_on(due)) == len(_details(due)) == 1
+
+
+def test_a_clock_that_is_set_is_one_question_however_many_processes_saw_it(due: Book) -> None:
+    wall = Watch(due.clock)
+    machines = [_guarded(due, Brakes(wall)) for _ in range(3)]
+    wall.set_by = timedelta(hours=4)
+    for machine in machines:
+        due.later(minutes=1)
+        due.run(machine)
+    assert len(_on(due)) == len(_details(due)) == 1
+
+
 def test_once_released_the_same_time_of_the_database_stops_us_no_more(due: Book) -> None:
     with due.engine.begin() as conn:
         heartbeats.beat(conn, "beat", due.now + timedelta(hours=3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import date, timedelta
 
 import pytest
@@ -12,8 +13,9 @@ from worker.cadence import answers
 from worker.cadence.machine import Guards
 from worker.db.engine import reading
 from worker.outbox import holds
-from worker.outbox.holds import Day
+from worker.outbox.holds import Answer, Day
 from worker.outbox.records import mail_days, messages
+from worker.schedules import store as versions
 
 TODAY = date(2026, 11, 20)
 DAY = timedelta(days=1)
@@ -132,6 +134,26 @@ def test_an_approval_of_one_schedule_lets_no_other_go(world: World) -> None:
     _run(world)
     states = {row.schedule: row.state for row in world.ledger()}
     assert states == {"renewal": "due", "second": "accepted"}
+
+
+def test_two_workers_that_ask_at_once_ask_one_question(world: World) -> None:
+    world.apply(_asking("first-day"))
+    now, answered = world.clock.now(), []
+    with reading(world.engine) as conn:
+        (version,) = versions.active_ids(conn)
+
+    def ask() -> None:
+        with world.engine.begin() as conn:
+            answered.append(holds.ask(conn, version, TODAY, now, each_day=False))
+
+    with world.engine.begin() as conn:
+        assert holds.ask(conn, version, TODAY, now, each_day=False) == Answer(False, asked=True)
+        other = threading.Thread(target=ask)
+        other.start()
+        other.join(0.3)
+        assert answered == []  # it waits for us
+    other.join(10)
+    assert answered == [Answer(approved=False, asked=False)]
 
 
 # --- old data -------------------------------------------------------------------------------------

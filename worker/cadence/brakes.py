@@ -4,7 +4,7 @@ set, a copied database. An import that moves many dates pulls its brake by itsel
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,18 +40,24 @@ class Brakes:
 
     def hold(self, conn: Connection, now: datetime) -> bool:
         """Whether nothing may be decided and nothing may leave; looks at the clock first."""
+        for about, said in self._doubts(conn, now):
+            if not holds.is_held_by(conn, holds.CLOCK):  # one wrong clock is one question
+                pull(conn, holds.CLOCK, about, said, now)
+        return holds.is_held(conn)
+
+    def _doubts(self, conn: Connection, now: datetime) -> Iterator[tuple[str, str]]:
+        """Why the clock is not believed: what it is about, and a sentence."""
         jump = self._watch.jump()
         if abs(jump) >= JUMP:
             way = "ahead" if jump > timedelta(0) else "back"
             said = f"The clock was set {way} by {_span(abs(jump))} while this process was running."
-            pull(conn, holds.CLOCK, f"{way} {now:%Y-%m-%d %H:%M}", said, now)
+            yield f"{way} {now:%Y-%m-%d %H:%M}", said
         last = heartbeats.newest(conn)
         if last is not None and last - now > BACK:
             about = f"behind {last:%Y-%m-%d %H:%M}"
             if not holds.was_released(conn, holds.CLOCK, about):
                 said = f"The clock says {now:%Y-%m-%d %H:%M} UTC, but the database was written at "
-                pull(conn, holds.CLOCK, about, f"{said}{last:%Y-%m-%d %H:%M} UTC.", now)
-        return holds.is_held(conn)
+                yield about, f"{said}{last:%Y-%m-%d %H:%M} UTC."
 
 
 def _span(length: timedelta) -> str:

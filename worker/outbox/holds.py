@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -144,8 +144,10 @@ def ask(conn: Connection, version_id: int, day: date, now: datetime, *, each_day
     row = conn.execute(query.order_by(approvals.c.id).limit(1)).first()
     if row is not None:
         return Answer(row.approved_at is not None)
-    conn.execute(insert(approvals).values(version_id=version_id, day=day, asked_at=now))
-    return Answer(approved=False, asked=True)
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    asking = dialect.insert(approvals).on_conflict_do_nothing().returning(approvals.c.id)
+    question = {"version_id": version_id, "day": day, "asked_at": now}
+    return Answer(approved=False, asked=conn.execute(asking, question).first() is not None)
 
 
 def approve(conn: Connection, schedule_versions: Sequence[int], now: datetime) -> int:
