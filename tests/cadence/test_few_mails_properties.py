@@ -45,12 +45,15 @@ OFFSETS = (
     "10 days after",
 )
 
+LADDERS = ('["any"]', '["decision-maker", "any"]', '["procurement"]', '["procurement", "reseller"]')
+ZONED = {"timezone": "{timezone}", "reseller": "{reseller}"}
+
 
 @dataclass(frozen=True)
 class World:
     """A book as files, its schedules by stem, the allowance, and when it is first seen."""
 
-    accounts: tuple[tuple[str, str], ...]
+    accounts: tuple[tuple[str, str, str], ...]
     contacts: tuple[tuple[str, str, str, str], ...]
     licences: tuple[tuple[str, str, date, date], ...]
     schedules: tuple[tuple[str, str], ...]
@@ -61,7 +64,7 @@ class World:
 @st.composite
 def _schedules(draw: st.DrawFn) -> str:
     offsets = draw(st.lists(st.sampled_from(OFFSETS), min_size=1, max_size=4, unique=True))
-    ladders = st.sampled_from(['["any"]', '["decision-maker", "any"]', '["procurement"]'])
+    ladders = st.sampled_from(LADDERS)
     written = []
     for offset in offsets:
         task = draw(st.integers(0, 6)) == 0
@@ -85,7 +88,7 @@ def _schedules(draw: st.DrawFn) -> str:
 def _worlds(draw: st.DrawFn) -> World:
     held, people, sold = [], [], []
     for name in ["Maple", *draw(st.lists(st.sampled_from(["Pine", "Stark"]), unique=True))]:
-        held.append((name, draw(st.sampled_from(ZONES))))
+        held.append((name, draw(st.sampled_from(ZONES)), draw(st.sampled_from(["", "Gold"]))))
         for address in draw(st.lists(st.sampled_from(ADDRESSES), max_size=2, unique=True)):
             role = draw(st.sampled_from(["decision-maker", "procurement"]))
             people.append((name, address, role, draw(st.sampled_from(["no", "no", "no", "yes"]))))
@@ -130,11 +133,12 @@ def _book(world: World) -> Iterator[Book]:
 
 
 def _fill(book: Book, world: World) -> None:
-    text = "account,timezone\n" + "\n".join(",".join(one) for one in world.accounts)
+    lines = [",".join(one) for one in (("Gold", "UTC", ""), *world.accounts)]
+    text = "\n".join(["account,timezone,reseller", *lines])
     named = {"entity": "account", "key": "{account}", "name": "{account}"}
-    book._load_text("accounts", text, named | {"timezone": "{timezone}"})
+    book._load_text("accounts", text, named | ZONED)
     lines = [f"{a}-{e},{a},{e},{role},{out}" for a, e, role, out in world.contacts]
-    lines = lines or ["nobody,Maple,nobody@example.com,technical,yes"]
+    lines.append("agent,Gold,agent@example.com,technical,no")
     fields = ("account", "email", "role", "opt_out")
     load = {"entity": "contact", "key": "{contact}"} | {name: f"{{{name}}}" for name in fields}
     book._load_text("people", "\n".join(["contact," + ",".join(fields), *lines]), load)

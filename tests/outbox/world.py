@@ -134,6 +134,10 @@ class World:
             )
         self._load_text("book", "\n".join(lines), ACCOUNT, LICENCE, CONTACT)
 
+    def load_all(self, lines: Sequence[str]) -> None:
+        """Imports many accounts, licences and contacts: CSV lines under the names of columns."""
+        self._load_text("book", "\n".join(lines), ACCOUNT, LICENCE, CONTACT)
+
     def _load(self, name: str, row: dict[str, str], *loads: dict[str, str]) -> None:
         text = ",".join(row) + "\n" + ",".join(row.values()) + "\n"
         self._load_text(name, text, *loads)

@@ -26,14 +26,33 @@ _CHUNK = 2000
 def accounts_around(
     conn: Connection, licence_ids: Sequence[int], schedules: Iterable[InForce]
 ) -> list[int]:
-    """The accounts of these licences and, where a budget is shared, all that share an address."""
+    """The accounts of these licences and their resellers; where a budget is shared, also all that
+    share an address."""
     found: set[int] = set()
     for chunk in bulk.chunks(licence_ids):
         where = bulk.among(licences.c.id, list(chunk))
         found |= set(conn.execute(select(licences.c.account_id).where(where)).scalars())
     if any(inforce.schedule.mail_class != "contractual" for inforce in schedules):
         found |= _sharing(conn, found)
-    return sorted(found)
+    return sorted(found | _resellers(conn, found))
+
+
+def _resellers(conn: Connection, ids: set[int]) -> set[int]:
+    """The accounts at which those who resell to these are contacts."""
+    served, found = accounts.alias(), set()
+    for chunk in bulk.chunks(sorted(ids)):
+        query = select(accounts.c.id).join(served, served.c.reseller == accounts.c.key)
+        found |= set(conn.execute(query.where(bulk.among(served.c.id, list(chunk)))).scalars())
+    return found
+
+
+def _served_alike(conn: Connection, ids: list[int]) -> set[int]:
+    """The accounts that share a reseller with these, or are served by them: its people may be
+    written to for all of them."""
+    one = accounts.alias()
+    same = or_(accounts.c.reseller == one.c.reseller, accounts.c.reseller == one.c.key)
+    query = select(accounts.c.id).join(one, same)
+    return set(conn.execute(query.where(bulk.among(one.c.id, ids))).scalars())
 
 
 def _sharing(conn: Connection, ids: set[int]) -> set[int]:
@@ -48,6 +67,7 @@ def _sharing(conn: Connection, ids: set[int]) -> set[int]:
             query = select(other.c.account_id).join(contacts, same)
             where = bulk.among(contacts.c.account_id, list(chunk))
             reached |= set(conn.execute(query.where(where)).scalars())
+            reached |= _served_alike(conn, list(chunk))
         fresh = reached - found
         found |= fresh
     return found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, bindparam, case, cast, delete, literal, select, update
+from sqlalchemy import Text, bindparam, case, cast, delete, exists, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -63,10 +63,12 @@ _walks = (
     .join(accounts, accounts.c.id == licences.c.account_id)
 )
 
+_sibling = licences.alias()
 _DUE_ACCOUNTS = Prepared(
     select(licences.c.account_id)
     .join(walks, walks.c.subject_id == licences.c.id)
     .where(walks.c.next_at <= bindparam("now"))
+    .where(~exists().where(_sibling.c.account_id == licences.c.account_id, _sibling.c.changed))
     .order_by(walks.c.next_at)
     .limit(bindparam("most"))
 )
@@ -165,7 +167,8 @@ def take_due(conn: Connection, now: datetime, limit: int) -> Sequence[Any]:
     """The due walks of the accounts that have the ``limit`` longest due ones.
 
     An account is one piece of work, because its licences share mails: nobody else judges its walks
-    until the transaction ends, and none of its due walks is left for a later batch.
+    until the transaction ends, and none of its due walks is left for a later batch. One of whose
+    licences some have changed waits until that was followed: they may want to go along.
     """
     due = _DUE_ACCOUNTS.scalars(conn, now=now, most=limit)
     held = _HOLD_ACCOUNTS.scalars(conn, ids=sorted(set(due))) if due else []

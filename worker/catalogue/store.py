@@ -10,7 +10,7 @@ from sqlalchemy import Table, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from worker.catalogue.records import imports, licences, source_reads, terms
+from worker.catalogue.records import accounts, imports, licences, source_reads, terms
 from worker.catalogue.rules import Term
 from worker.db import bulk
 from worker.db.prepared import Prepared
@@ -27,22 +27,37 @@ def lock_book(conn: Connection) -> None:
         conn.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
-_CHANGED = Prepared(
-    select(licences.c.id)
+_CHANGED_ACCOUNTS = Prepared(
+    select(licences.c.account_id)
     .where(licences.c.changed)
     .order_by(licences.c.id)
     .limit(bindparam("most"))
+)
+_HOLD_ACCOUNTS = Prepared(
+    select(accounts.c.id)
+    .where(bulk.listed(accounts.c.id))
+    .order_by(accounts.c.id)
+    .with_for_update(skip_locked=True, key_share=True)
+)
+_CHANGED = Prepared(
+    select(licences.c.id)
+    .where(bulk.listed(licences.c.account_id), licences.c.changed)
+    .order_by(licences.c.id)
     .with_for_update(skip_locked=True)
 )
 _RESET = Prepared(update(licences).where(bulk.listed(licences.c.id)).values(changed=False))
 
 
 def take_changed(conn: Connection, limit: int) -> list[int]:
-    """Ids of at most ``limit`` licences whose bell has rung, lowest first; their bells are reset.
+    """Ids of licences whose bell has rung: of the accounts of the ``limit`` lowest, all; their
+    bells are reset.
 
-    What another transaction is taking at this moment is left to it.
+    An account is one piece of work, as for whoever judges its walks. What another transaction
+    holds at this moment is left to it.
     """
-    taken: list[int] = _CHANGED.scalars(conn, most=limit)
+    some = _CHANGED_ACCOUNTS.scalars(conn, most=limit)
+    held = _HOLD_ACCOUNTS.scalars(conn, ids=sorted(set(some))) if some else []
+    taken: list[int] = _CHANGED.scalars(conn, ids=held) if held else []
     if taken:
         _RESET.run(conn, ids=taken)
     return taken
