@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, bindparam, case, cast, delete, exists, literal, select, update
+from sqlalchemy import Text, bindparam, case, cast, delete, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -68,7 +68,7 @@ _DUE_ACCOUNTS = Prepared(
     select(licences.c.account_id)
     .join(walks, walks.c.subject_id == licences.c.id)
     .where(walks.c.next_at <= bindparam("now"))
-    .where(~exists().where(_sibling.c.account_id == licences.c.account_id, _sibling.c.changed))
+    .where(licences.c.account_id.not_in(select(_sibling.c.account_id).where(_sibling.c.changed)))
     .order_by(walks.c.next_at)
     .limit(bindparam("most"))
 )
