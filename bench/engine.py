@@ -7,6 +7,7 @@ same tables; a book ten times as large must hardly cost more.
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import subprocess
@@ -26,6 +27,7 @@ from worker.cadence import flow, rehearse
 from worker.cadence.library import Defaults, Library
 from worker.cadence.machine import Letterhead
 from worker.cadence.records import steps, walks
+from worker.channels.rehearsal import RehearsalChannel
 from worker.db import bulk
 from worker.db.engine import make_engine, reading
 from worker.db.migrate import upgrade
@@ -38,7 +40,7 @@ from worker.templating import texts
 TEMPLATES = Path(__file__).parent.parent / "templates"
 STEPS_A_SECOND = 10_000
 MEGABYTES = 500
-TICK_REACH, GROWTH_REACH = 5.0, 1.2
+TICK_REACH, GROWTH_REACH, GROUPED_REACH = 5.0, 1.2, 1.5
 
 TICK = datetime(2026, 11, 2, 13, tzinfo=book.NOW.tzinfo)  # a Monday, in office hours of Europe
 
@@ -72,17 +74,39 @@ def _rehearse(count: int) -> dict[str, Any]:
             Path(folder) / "out",
         )
         began, spent = perf_counter(), _processor_seconds()
-        with rehearse.rehearsed(live, asked) as done:
+        with rehearse.rehearsed(live, asked, life=timed) as done:
             seconds, spent = perf_counter() - began, _processor_seconds() - spent
             with reading(done.engine) as conn:
                 decided = conn.execute(select(func.count()).select_from(steps)).scalar_one()
         live.dispose()
+        planning = [float(path.read_text()) for path in Path(folder).glob("out/planning-*")]
     return {
         "steps": decided,
         "seconds": seconds,
+        "planning_seconds": max(planning),
         "cpu_seconds": spent,
         "peak_mb": _peak_megabytes(),
     }
+
+
+def timed(engine: Engine, asked: rehearse.Asked, progress: rehearse.Progress) -> RehearsalChannel:
+    """Lives through the year, and leaves beside its mails how long deciding and recording took."""
+    spent, plan = [0.0], flow.plan_batch
+
+    def stopwatch(planning: flow.Planning, limit: int = flow.BATCH) -> int:
+        began = perf_counter()
+        handled = plan(planning, limit)
+        spent[0] += perf_counter() - began
+        return handled
+
+    flow.plan_batch = stopwatch
+    try:
+        channel = rehearse.lived(engine, asked, progress)
+    finally:
+        flow.plan_batch = plan
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    (asked.folder / f"planning-{os.getpid()}").write_text(str(spent[0]))
+    return channel
 
 
 def _processor_seconds() -> float:
@@ -130,8 +154,12 @@ def postgresql() -> Iterator[Callable[[], Engine]]:
 class Heartbeat:
     """A book in which ``due`` walks have a step due at ``TICK``, anywhere among ``count``."""
 
-    def __init__(self, engine: Engine, count: int, due: int) -> None:
+    def __init__(
+        self, engine: Engine, count: int, due: int, *, limits: str = "", per_account: int = 1
+    ) -> None:
         self.engine = engine
+        self.commercial = per_account > 1  # then mails keep to a budget
+        self.limits, self.per_account = limits, per_account
         self.due = sorted(random.Random(3).sample(range(1, count + 1), due))
         version = self._apply()
         draw = random.Random(4)
@@ -139,12 +167,16 @@ class Heartbeat:
         ends = [later + timedelta(days=draw.randrange(20)) for _ in range(count)]
         for id_ in self.due:
             ends[id_ - 1] = soon
-        book.fill(engine, ends, book.EUROPE)
+        book.fill(engine, ends, book.EUROPE, per_account=per_account)
         self._past(ends, version)
         self._rest()
 
     def _apply(self) -> int:
-        draft = book.ten_steps(texts.read_folder(TEMPLATES))
+        draft = book.ten_steps(
+            texts.read_folder(TEMPLATES),
+            mail_class="commercial" if self.commercial else "contractual",
+            limits=self.limits,
+        )
         flow.apply(self.engine, VirtualClock(TICK - timedelta(days=400)), [draft])
         with reading(self.engine) as conn:
             (version,) = Library().active(conn).values()
@@ -158,7 +190,9 @@ class Heartbeat:
             with self.engine.begin() as conn:
                 bulk.insert(conn, walks, *_walks(ids, ends, begun))
                 bulk.insert(conn, steps, *_steps(ids, keys, decided, version))
-                bulk.insert(conn, messages, *_messages(ids, keys, decided, version))
+                bulk.insert(
+                    conn, messages, *_messages(ids, keys, decided, version, self.per_account)
+                )
 
     def _rest(self) -> None:
         """As a database stands on a quiet night."""
@@ -231,14 +265,15 @@ def _steps(
 
 
 def _messages(
-    ids: Sequence[int], keys: dict[int, str], at: datetime, version: int
+    ids: Sequence[int], keys: dict[int, str], at: datetime, version: int, per_account: int
 ) -> tuple[tuple[str, ...], list[Any]]:
+    clients = {i: (i - 1) // per_account + 1 for i in ids}
     columns = ("mail_key", "address", "contact_id", "schedule", "step", "version_id", "template")
     more = ("kind", "day", "state", "valid_until", "accepted_at", "created_at")
     same = ("contractual", at.date(), "accepted", at, at, at)
     rows = [
-        (keys[i], f"anna{i}@example.com", i, "ten", "step-1", version, "renewal/heads-up", *same)
-        for i in ids
+        (keys[i], f"anna{c}@example.com", c, "ten", "step-1", version, "renewal/heads-up", *same)
+        for i, c in clients.items()
     ]
     return (*columns, *more), rows
 
@@ -260,6 +295,26 @@ def ticks(
         for beat in beats:
             beat.engine.dispose()
     return floor, ours, larger
+
+
+def grouped_ticks(
+    due: int = 20_000, count: int = 100_000, times: int = 3, per_account: int = 4
+) -> tuple[float, float]:
+    """The best seconds of ``times`` in one book of clients with several licences and a budget: the
+    tick that mails about each licence, and the one that groups and gathers; in turns."""
+    with postgresql() as fresh:
+        beats = [
+            Heartbeat(fresh(), count, due, limits=limits, per_account=per_account)
+            for limits in ("", 'group_by = "contact"\ngather = "5 days"')
+        ]
+        alone, together = 9e9, 9e9
+        for _ in range(times):
+            alone, together = min(alone, beats[0].tick()), min(together, beats[1].tick())
+            for beat in beats:
+                beat.undo()
+        for beat in beats:
+            beat.engine.dispose()
+    return alone, together
 
 
 if __name__ == "__main__":

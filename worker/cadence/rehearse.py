@@ -76,17 +76,25 @@ class Rehearsal:
 
 @contextmanager
 def rehearsed(
-    live: Engine, asked: Asked, progress: Progress = lambda _: None
+    live: Engine,
+    asked: Asked,
+    progress: Progress = lambda _: None,
+    *,
+    life: halves.Live[Asked] | None = None,
 ) -> Iterator[Rehearsal]:
-    """Runs a rehearsal; its database is there inside the ``with`` and gone afterwards."""
+    """Runs a rehearsal; its database is there inside the ``with`` and gone afterwards.
+
+    ``life`` lives through the period on a prepared copy; ``lived`` unless somebody looks closer.
+    """
+    life = life or lived
     with tempfile.TemporaryDirectory(prefix="perennial-rehearsal-") as place:
         engine = make_scratch(Path(place) / "rehearsal.db")
         try:
             prepare(live, engine, asked)
             if halves.worth_it(engine):
-                channel = halves.side_by_side(engine, asked, progress, lived)
+                channel = halves.side_by_side(engine, asked, progress, life)
             else:
-                channel = lived(engine, asked, progress)
+                channel = life(engine, asked, progress)
             yield Rehearsal(engine, channel, asked)
         finally:
             engine.dispose()
