@@ -23,8 +23,10 @@ from tests.cadence.conftest import (
     schedule_text,
     timeline,
 )
+from tests.cadence.test_examples import EXAMPLES
 from worker.cadence.facts import Planned, Walk
 from worker.cadence.rules import Decision, advanced, decide
+from worker.cadence.triggers import TRIGGERS
 from worker.schedules.calendar import SLOT
 from worker.schedules.model import CalendarSpec, Limits, Offset, Schedule, Step
 
@@ -568,12 +570,19 @@ def test_what_a_client_gets(case: Case) -> None:
 
 
 def test_every_reason_of_the_page_of_rules_is_in_the_table() -> None:
-    of_rows = {"not-in-audience"}  # a walk's reason, not a step's
+    of_rows = {"not-in-audience", "no-notice-deadline", "deadline-past"}  # of walks, not of steps
     page = RULES.read_text(encoding="utf-8")
-    documented = set(re.findall(r"`([a-z]+(?:-[a-z]+)+|late|history|renewed|ended)`", page))
+    words = "late|history|renewed|ended|budget|stopped"
+    documented = set(re.findall(rf"`([a-z]+(?:-[a-z]+)+|{words})`", page))
     documented |= {"cancelled", "condition"}
-    documented -= {"licence-expiry", "task-open"} | of_rows
+    documented -= {*TRIGGERS, "task-open", "first-day"} | of_rows
     shown = {line.rpartition(" ")[2] for case in CASES for line in case.gets} - {"done"}
+    shown |= {
+        line.rpartition(" ")[2]
+        for example in EXAMPLES
+        for line in example.gets
+        if re.search(": .* (skipped|superseded|suppressed|cancelled|blocked) ", line)
+    }
     assert shown == documented
 
 

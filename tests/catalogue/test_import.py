@@ -441,7 +441,7 @@ def test_a_long_expired_licence_is_loaded_like_any_other(book: Book) -> None:
 
 
 def test_a_rung_bell_is_taken_once(book: Book) -> None:
-    book.load(HEADER + "".join(f"a1,Łąka,l{n},,2027-01-01\n" for n in range(5)))
+    book.load(HEADER + "".join(f"a{n},Łąka,l{n},,2027-01-01\n" for n in range(5)))
     with book.engine.begin() as conn:
         first, second = store.take_changed(conn, 3), store.take_changed(conn, 3)
         assert (len(first), len(second), store.take_changed(conn, 3)) == (3, 2, [])
@@ -449,6 +449,13 @@ def test_a_rung_bell_is_taken_once(book: Book) -> None:
         assert store.take_changed(conn, 3) == first[:1]
         store.mark_changed(conn, None)
         assert len(store.take_changed(conn, 10)) == 5
+
+
+def test_the_bells_of_an_account_are_taken_together(book: Book) -> None:
+    book.load(HEADER + "".join(f"a{n % 2},Łąka,l{n},,2027-01-01\n" for n in range(6)))
+    with book.engine.begin() as conn:
+        taken = [len(store.take_changed(conn, 1)) for _ in range(3)]
+    assert taken == [3, 3, 0]
 
 
 def test_a_term_can_be_opened_by_the_same_rules_one_at_a_time(book: Book) -> None:
