@@ -7,7 +7,7 @@ now" may the mail go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from worker.cadence import load, store
 from worker.cadence.budget import day_with_room
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.ladder import why_silent
+from worker.cadence.letters import context, managers, writer
 from worker.cadence.library import Defaults, InForce, Library
 from worker.cadence.rules import Decision, decide, gather
 from worker.catalogue import stops
@@ -28,13 +29,7 @@ from worker.outbox import holds
 from worker.outbox import store as outbox
 from worker.outbox.rules import Drop, Go, Verdict, Wait
 from worker.outbox.store import Message
-from worker.templating.context import (
-    AccountView,
-    ContactView,
-    LicenceView,
-    MailContext,
-    SenderView,
-)
+from worker.templating.context import SenderView
 from worker.worklist import store as worklist
 
 
@@ -172,7 +167,7 @@ class Rechecker:
         today = view.lines[row.walk_id].calendar.today(view.now)
         languages = (contact.language, row.account_language, self.defaults.language)
         return Go(
-            _context(view.sender(row, self.sender), contact, rows, inforce, today),
+            context(writer(row, view.staff, self.sender), contact, rows, inforce, today),
             tuple(language for language in languages if language),
             inforce.version_id,
             verdict.step.template or "",
@@ -250,32 +245,12 @@ class _View:
             {person.id: person for person in store.contacts_by_id(conn, people)},
             stops.standing(conn),
             checker.stale(conn, now),
-            {person.key: person for person in store.staff_of(conn, _managers(steps.values()))},
+            {person.key: person for person in store.staff_of(conn, managers(steps.values()))},
         )
-
-    def sender(self, row: Row[Any], otherwise: SenderView) -> SenderView:
-        """The human who looks after the account; ``otherwise`` when nobody is known by name."""
-        for key in _managers([[row]]):
-            person = self.staff.get(key)
-            if person is not None:
-                return SenderView(person.name, person.email or otherwise.email)
-        return otherwise
 
     def slot(self, one: _Judged) -> int:
         """Which ten minutes the account's mails leave in."""
         return account_slot(one.row.account_key)
-
-
-def _managers(rows: Iterable[Iterable[Row[Any]]]) -> list[str]:
-    """The keys of those who look after these accounts: who renews comes first."""
-    keys = [
-        key
-        for some in rows
-        for row in some
-        for key in (row.account_renewal_manager, row.account_account_manager)
-        if key
-    ]
-    return list(dict.fromkeys(keys))
 
 
 def _question(inforce: InForce, day: date) -> worklist.NewTask:
@@ -325,32 +300,3 @@ def _sent_to_others(conn: Connection, message: Message, going: Mapping[int, bool
         for other in outbox.of_mails(conn, [message.mail_key], hold=True)
         if other.id != message.id
     )
-
-
-def _context(
-    sender: SenderView, contact: Row[Any], rows: Sequence[Row[Any]], inforce: InForce, today: date
-) -> Callable[[], MailContext]:
-    """Puts the mail's data together when it is really written."""
-
-    def build() -> MailContext:
-        row = rows[0]
-        return MailContext(
-            today=today,
-            account=AccountView(row.account_name, row.account_key),
-            contact=ContactView(contact.name, contact.email, contact.role),
-            licences=tuple(_licence(row, today) for row in rows),
-            sender=sender,
-            step=row.step,
-            mail_class=inforce.schedule.mail_class,
-        )
-
-    return build
-
-
-def _licence(row: Row[Any], today: date) -> LicenceView:
-    columns = {
-        name.removeprefix("licence_"): value
-        for name, value in row._mapping.items()
-        if name.startswith("licence_")
-    }
-    return LicenceView.from_row(columns, today)
