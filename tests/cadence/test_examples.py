@@ -698,6 +698,29 @@ EXAMPLES = [
         beat=True,
     ),
     Example(
+        "a mail that had to wait for room is not late, whatever the schedule does with late ones",
+        (*ends("2027-03-01"), ANN),
+        {
+            "first": offer("on the day", limits='late = "skip"\nvalid_for = "9 days"'),
+            "second": offer("3 days after", limits='late = "skip"\nvalid_for = "9 days"'),
+        },
+        (
+            "Mon 2027-03-01 09:00 on-the-day: L-1 to ann@maple.example",
+            "Mon 2027-03-08 09:00 3-days-after: L-1 to ann@maple.example",
+        ),
+        budget=ONE,
+    ),
+    Example(
+        "a mail that had to wait for a yes is not late, and leaves when the office opens",
+        (*ends("2027-03-15"), ANN),
+        cadence("13 days before", limits=TOGETHER + '\nlate = "skip"\napprove = "always"'),
+        ("Thu 2027-03-04 09:00 13-days-before: L-1 to ann@maple.example",),
+        then=("Wed 2027-03-03 20:00 | approve renewal",),
+        today="Mon 2027-03-01 08:00",
+        until="2027-03-05",
+        beat=True,
+    ),
+    Example(
         "while mails are off nothing leaves; on again, what is still worth sending does",
         (*ends("2027-03-02", "2027-03-15"), ANN),
         cadence("1 day after", limits=TOGETHER),

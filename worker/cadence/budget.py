@@ -12,6 +12,9 @@ from datetime import date, timedelta
 from worker.kernel.dates import Allowance
 from worker.schedules.model import MailClass
 
+BUDGET = "budget"
+"""Why a step waits, or waited, for room."""
+
 ORDER: Sequence[MailClass] = ("contractual", "commercial", "survey")
 """Who comes first where there is room for one."""
 

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence import entering, load, store
+from worker.cadence.budget import BUDGET
 from worker.cadence.facts import Timeline
 from worker.cadence.gathering import Judged, pull_in
 from worker.cadence.kinds.contract import Acted, Action, Occasion
@@ -193,6 +194,8 @@ def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> dict
     mails: dict[str, date] = {}
     for place, (one, decision) in enumerate(decided):
         done = acted.get(place)
+        if done and one.walk is not None and decision.step.id in one.walk.put_off:
+            done = done._replace(reason=done.reason or BUDGET)  # it had to wait: it is not late
         rows.append(_recorded(one, decision, done or Acted(decision.decision, decision.reason), on))
         if one.walk is not None and decision.step.id in one.walk.put_off:
             waited.append((one.row.walk_id, decision.step.id))

@@ -127,11 +127,13 @@ def walk_of(
     gone: str | None = None,
     history: History = NOTHING,
     without: tuple[str, str] | None = None,
+    waited: Mapping[str, datetime] = MappingProxyType({}),
     stopped: bool = False,
 ) -> Walk:
     """The walk of one row with licence_ and account_ columns.
 
     ``without`` names a step and its mail as (step, mail key): the walk as if they did not exist.
+    ``waited`` are steps that we made wait until a moment, besides those that history tells of.
     """
     in_term = TRIGGERS[inforce.schedule.trigger].in_term
     done, mailed = history.done, history.mailed
@@ -150,7 +152,7 @@ def walk_of(
         mailed_on=frozenset().union(*mailed.values()) if mailed else frozenset(),
         happened=history.happened,
         steps_since=inforce.steps_since,
-        put_off=history.put_off,
+        put_off={**history.put_off, **waited} if waited else history.put_off,
         overtaken_by=_overtaken_by(history, [*history.put_off, *(without or ())[:1]]),
         stopped=stopped,
     )

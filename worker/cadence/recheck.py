@@ -16,7 +16,7 @@ from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence import load, store
-from worker.cadence.budget import day_with_room
+from worker.cadence.budget import BUDGET, day_with_room
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.ladder import why_silent
 from worker.cadence.letters import context, managers, writer
@@ -106,9 +106,9 @@ class Rechecker:
         approve = inforce.schedule.limits.approve
         if self.asks and approve != "never":
             each_day = approve == "always"
-            answer = holds.ask(conn, inforce.version_id, today, view.now, each_day=each_day)
+            answer = holds.ask(conn, inforce.version_id, message.day, view.now, each_day=each_day)
             if answer.asked:
-                worklist.open_tasks(conn, [_question(inforce, today)], view.now)
+                worklist.open_tasks(conn, [_question(inforce, message.day)], view.now)
             if not answer.approved:
                 return Wait(None, holds.APPROVAL)
         if inforce.schedule.mail_class == "contractual":
@@ -123,7 +123,7 @@ class Rechecker:
         if day_with_room(days, today, self.allowance) == today:
             return None
         tomorrow = line.calendar.next_opening(line.calendar.closes_at(today), view.slot(good[0]))
-        return Wait(tomorrow, "budget")
+        return Wait(tomorrow, BUDGET)
 
     def _judge(self, view: _View, message: Message, row: Row[Any]) -> _Judged:
         """The decision about the step now; else when to look again; else nothing."""
@@ -151,6 +151,7 @@ class Rechecker:
             gone=gone,
             history=view.histories.get(row.walk_id, load.NOTHING),
             without=(row.step, message.mail_key),
+            waited={row.step: view.now} if _waited(message, row) else {},
             stopped=gone is None and load.is_stopped(view.stops, row, line, view.now),
         )
         verdict = decide(walk, view.now)
@@ -198,6 +199,11 @@ class _Judged:
     def goes(self) -> bool:
         """Whether it may go in this mail."""
         return self.due and not self.moved
+
+
+def _waited(message: Message, row: Row[Any]) -> bool:
+    """Whether we made the step wait, before its mail was written or since."""
+    return message.reason in holds.WAITED or row.step_reason == BUDGET
 
 
 def _gathered(one: _Judged, first_due: date, now: datetime) -> _Judged:
@@ -273,6 +279,9 @@ def _stop(
 ) -> Wait | Drop:
     """Records why the step does not go now, and has the engine judge it again where it may."""
     row, verdict = judged.row, judged.verdict
+    later = verdict if isinstance(verdict, datetime) and verdict > view.now else None
+    if later and _waited(message, row) and not judged.moved:
+        return Wait(later, message.reason or BUDGET)  # it may go, but not at this hour
     others = _sent_to_others(conn, message, going)
     if isinstance(verdict, Decision) and verdict.decision != "planned":
         if not others:  # else the step was done, and its row says so
@@ -283,8 +292,7 @@ def _stop(
         contact = view.contacts.get(message.contact_id or 0)
         if judged.due and contact is not None and contact.email not in (None, message.address):
             outbox.readdress(conn, message, contact.email, view.now)
-        later = verdict if isinstance(verdict, datetime) else None
-        return Wait(later, "waits") if later and later > view.now else Drop("cancelled", "moved")
+        return Wait(later, "waits") if later else Drop("cancelled", "moved")
     store.withdraw_step(conn, row.step_id)
     store.wake(conn, [row.walk_id], view.now)
     return Drop("cancelled", "decided-anew")

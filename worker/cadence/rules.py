@@ -125,6 +125,8 @@ def _resolve(
             out += _passed(walk, [item], "skipped", "condition")
         elif _overtaken(walk, item):
             out += _passed(walk, [item], "superseded", "later-step")
+        elif item.first_at and _expired(walk, item, today, now):
+            out += _passed(walk, [item], "skipped", _expired(walk, item, today, now) or "")
         elif item.day == today:
             fresh.append(item)
         else:
@@ -171,15 +173,21 @@ def _choose_late(
     mail_today = any(item.step.mails for item in of_today)
     chosen: list[Planned] = []
     for item in wanted:
-        if item.due_on <= walk.anchor_on < today:
-            passed += _passed(walk, [item], "skipped", "no-open-moment")
-        elif now > _valid_until(walk, item):
-            passed += _passed(walk, [item], "skipped", "too-late")
+        expired = _expired(walk, item, today, now)
+        if expired:
+            passed += _passed(walk, [item], "skipped", expired)
         elif item.step.mails and mail_today:
             passed += _passed(walk, [item], "superseded", "same-day")
         else:
             chosen.append(item)
     return chosen, passed
+
+
+def _expired(walk: Walk, item: Planned, today: date, now: datetime) -> str | None:
+    """Why a step whose own day is over makes no sense any more; ``None`` while it does."""
+    if item.due_on <= walk.anchor_on < today:
+        return "no-open-moment"
+    return "too-late" if now > _valid_until(walk, item) else None
 
 
 def _one_mail_a_day(

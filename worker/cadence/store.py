@@ -96,7 +96,12 @@ _GOING_WITH = Prepared(
 )
 _WALKS_BY_ID = Prepared(_walks.where(bulk.listed(walks.c.id)))
 _WALKS_OF_MAILS = Prepared(
-    _walks.add_columns(steps.c.mail_key, steps.c.step, steps.c.id.label("step_id"))
+    _walks.add_columns(
+        steps.c.mail_key,
+        steps.c.step,
+        steps.c.id.label("step_id"),
+        steps.c.reason.label("step_reason"),
+    )
     .join(steps, steps.c.walk_id == walks.c.id)
     .where(bulk.listed(steps.c.mail_key, "keys"))
 )

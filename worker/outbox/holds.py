@@ -22,6 +22,9 @@ from worker.outbox.rules import DUE, FAR_MORE, MANY
 APPROVAL, STALE = "approval", "stale-source"
 """Reasons of held mails."""
 
+WAITED = frozenset({APPROVAL, STALE, "budget"})
+"""Reasons for which we made a mail wait: it is not late on account of that."""
+
 FORECAST, IMPORT, CLOCK, COPY = "forecast", "import", "clock", "copy"
 """Kinds of brakes."""
 
@@ -165,11 +168,12 @@ _HELD = (messages.c.state == DUE) & messages.c.next_at.is_(None)
 
 
 def wake(conn: Connection, reason: str, now: datetime, *, schedule: str | None = None) -> int:
-    """Gives held mails their moment back; how many there were."""
+    """Gives held mails their moment back; how many there were. The reason stays: it says that
+    they waited."""
     mine = _HELD & (messages.c.reason == reason)
     if schedule is not None:
         mine &= messages.c.schedule == schedule
-    return conn.execute(update(messages).where(mine).values(next_at=now, reason=None)).rowcount
+    return conn.execute(update(messages).where(mine).values(next_at=now)).rowcount
 
 
 def held(conn: Connection) -> list[Any]:

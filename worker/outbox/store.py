@@ -51,6 +51,7 @@ class Message(NamedTuple):
     valid_until: datetime
     attempts: int
     deaths: int
+    reason: str | None
 
     @property
     def envelope(self) -> Envelope:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence.budget import ORDER, day_with_room
+from worker.cadence.budget import BUDGET, ORDER, day_with_room
 from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.cadence.ladder import People
 from worker.kernel.keys import new_mail_key
@@ -150,11 +150,11 @@ def put_off(action: Action, day: date) -> Acted:
     until = calendar.next_opening(calendar.closes_at(day - _DAY), walk.slot)
     valid = action.decision.valid_until
     if until is None or (valid is not None and until > valid):
-        return Acted("skipped", "budget")
+        return Acted("skipped", BUDGET)
     due_on = action.decision.due_on
     if due_on <= walk.anchor_on < calendar.today(until):
-        return Acted("skipped", "budget")
-    return Acted("put-off", "budget", until=until)
+        return Acted("skipped", BUDGET)
+    return Acted("put-off", BUDGET, until=until)
 
 
 def _message(mail: _Mail, contact: Row[Any], key: str, now: datetime) -> tuple[Any, ...]:
