@@ -107,4 +107,4 @@ def test_of_each_step_the_halves_keep_the_first_mails_and_no_other_files(
 
 
 def test_a_small_book_is_not_worth_two_processes(live: Engine) -> None:
-    assert not halves.worth_it(live)
+    assert not halves.worth_it(live, [])

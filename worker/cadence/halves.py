@@ -1,9 +1,9 @@
 """A large book is rehearsed in two halves side by side, one on each of two cores.
 
-Accounts share nothing with one another: no walk of one looks at a row of another. So each half
-lives through the period with its own accounts on a database of its own, by the same code, and what
-came of both is put together afterwards. Should a rule ever look across accounts (a budget by
-address), accounts that share an address must be dealt to the same half.
+Contractual mail of one account looks at no row of another, unless a reseller serves both. So each
+half lives through the period with its own accounts on a database of its own, by the same code, and
+what came of both is put together afterwards. Where a budget is shared or a reseller is asked, the
+book is rehearsed whole.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from sqlalchemy import Engine, Table, func, select
 
 from worker.cadence.facts import account_slot
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import accounts, contacts, licences, terms
+from worker.catalogue.records import accounts, contacts, licences, staff, terms
 from worker.channels.rehearsal import Kept, RehearsalChannel
 from worker.db.engine import make_scratch
 from worker.db.types import metadata
 from worker.outbox.records import messages
 from worker.schedules.calendar import SLOTS
+from worker.schedules.model import Schedule
 from worker.schedules.records import template_texts, versions
 from worker.webhooks.records import calls
 from worker.worklist.records import tasks
@@ -47,11 +48,16 @@ class Live(Protocol[Asked_contra]):
     ) -> RehearsalChannel: ...
 
 
-def worth_it(engine: Engine) -> bool:
-    """Whether this machine and this book are large enough."""
+def worth_it(engine: Engine, schedules: Iterable[Schedule]) -> bool:
+    """Whether this machine and this book are large enough, and accounts have nothing in common."""
     if (os.cpu_count() or 1) < HALVES:
         return False
+    if any(schedule.mail_class != "contractual" for schedule in schedules):
+        return False
+    served = select(accounts.c.id).where(accounts.c.reseller.is_not(None)).limit(1)
     with engine.connect() as conn:
+        if conn.execute(served).first():
+            return False
         return conn.execute(select(func.count()).select_from(licences)).scalar_one() >= WORTH_IT
 
 
@@ -120,6 +126,7 @@ def _deal(whole: Engine, file: Path, number: int) -> None:
     wanted = {
         versions: "",
         template_texts: "",
+        staff: "",
         accounts: f"WHERE half_of(key) = {number}",
         contacts: "WHERE account_id IN (SELECT id FROM half.accounts)",
         licences: "WHERE account_id IN (SELECT id FROM half.accounts)",

@@ -21,7 +21,7 @@ from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
 from worker.catalogue import renewing
-from worker.catalogue.records import accounts, contacts, licences, terms
+from worker.catalogue.records import accounts, contacts, licences, staff, stops, terms
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db import bulk
 from worker.db.engine import make_scratch, reading
@@ -32,7 +32,7 @@ from worker.outbox import store as outbox
 from worker.schedules.flow import Draft
 from worker.webhooks import store as webhooks
 
-_BOOK = (accounts, contacts, licences, terms)
+_BOOK = (staff, accounts, contacts, licences, terms)
 LEASE = timedelta(days=1)
 """Nobody else works on the copy."""
 
@@ -91,7 +91,7 @@ def rehearsed(
         engine = make_scratch(Path(place) / "rehearsal.db")
         try:
             prepare(live, engine, asked)
-            if halves.worth_it(engine):
+            if halves.worth_it(engine, [draft.schedule for draft in asked.drafts]):
                 channel = halves.side_by_side(engine, asked, progress, life)
             else:
                 channel = life(engine, asked, progress)
@@ -104,7 +104,7 @@ def prepare(live: Engine, copy: Engine, asked: Asked) -> None:
     """Makes the empty database ``copy`` a copy of the book, with the schedules in force."""
     metadata.create_all(copy)
     with reading(live) as source, copy.begin() as target:
-        copy_book(source, target)
+        copy_book(source, target, stops_too=asked.period.first >= asked.now.date())
     flow.apply(copy, VirtualClock(begin_of(asked)), asked.drafts)
 
 
@@ -134,9 +134,10 @@ def lived(engine: Engine, asked: Asked, progress: Progress) -> RehearsalChannel:
     return channel
 
 
-def copy_book(source: Connection, target: Connection) -> None:
-    """Copies accounts, contacts, licences and terms."""
-    for table in _BOOK:
+def copy_book(source: Connection, target: Connection, *, stops_too: bool = False) -> None:
+    """Copies staff, accounts, contacts, licences and terms; the stops of today say nothing about
+    the past."""
+    for table in (*_BOOK, *([stops] if stops_too else [])):
         columns = [column.name for column in table.columns]
         stream = source.execution_options(yield_per=5000).execute(select(table))
         for part in stream.partitions():
