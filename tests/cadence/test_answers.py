@@ -260,7 +260,8 @@ def test_approve_knows_the_schedules_that_run(live: Instance, call: Call) -> Non
 def test_a_stopped_licence_gets_nothing_and_the_stop_is_listed(live: Instance, call: Call) -> None:
     assert call("stop").out == "Nothing is stopped.\n"
     ended = call("stop", "licence", "L-1", "--reason", "in dispute", "--until", live.day(60))
-    assert ended == Ended(0, f"licence L-1: stopped until {live.day(60)}\n", "")
+    lifted = "end it with: perennial stop licence L-1 --lift"
+    assert ended == Ended(0, f"licence L-1: stopped until {live.day(60)}; {lifted}\n", "")
     call("stop", "account", "A-L-2", "--reason", "ask Anna")
     (first, second) = call("stop", "--json").rows
     assert (first["scope"], first["subject"], first["reason"], first["until"]) == (
@@ -281,7 +282,7 @@ def test_a_stop_with_no_end_says_how_to_lift_it_and_what_was_missed_is_not_made_
 ) -> None:
     ended = call("stop", "contact", "l-1@example.com", "--reason", "on leave")
     lift = "perennial stop contact l-1@example.com --lift"
-    assert ended.out == f"contact l-1@example.com: stopped until: {lift}\n"
+    assert ended.out == f"contact l-1@example.com: stopped; end it with: {lift}\n"
     call("tick")
     assert _mailed(live) == ["L-2"]
     assert call("stop", "contact", "l-1@example.com", "--lift").out == (

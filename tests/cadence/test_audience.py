@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from tests.cadence.conftest import schedule_of, schedule_text
-from worker.cadence.audience import matches
+from worker.cadence.audience import matches, why_not
 
 CLIENT = {
     "licence.auto_renew": False,
@@ -78,3 +78,16 @@ def test_any_one_table_suffices_and_inside_a_table_all_must_hold(tables: str, is
 def _is_in(audience: str) -> bool:
     schedule = schedule_of(schedule_text("on the day", audience=audience))
     return matches(schedule.audience, CLIENT)
+
+
+def test_the_condition_that_keeps_a_licence_out_is_named() -> None:
+    audience = (
+        '[[audience]]\n"licence.product" = { like = "anti*" }\n"licence.amount" = { at_least = 100 }\n'
+        '[[audience]]\n"licence.vendor" = { set = true }\n'
+    )
+    tables = schedule_of(schedule_text("30 days before", audience=audience)).audience
+    assert why_not(tables, CLIENT) == (
+        "licence.amount is 99.50, asked is at least 100; or licence.vendor is empty, "
+        "asked is any value"
+    )
+    assert why_not(tables, CLIENT | {"licence.amount": Decimal(100)}) == ""

@@ -388,6 +388,24 @@ def test_outbox_lists_mails_with_their_state(
     assert "'sent' is not one of" in wrong.err
 
 
+def test_a_task_that_was_done_is_closed_by_its_number(own: Instance, call: Call) -> None:
+    own.command("tick")
+    (task,) = call(own, "tasks", "--json", "--kind", "step").rows
+    number = str(task["id"])
+    ended = call(own, "tasks", "--done", number, "--note", "they renew")
+    assert ended == Ended(0, f"task {number} is closed: {task['title']}\n", "")
+    assert call(own, "tasks", "--json", "--kind", "step").rows == []
+    again = call(own, "tasks", "--done", number)
+    assert (again.code, again.out) == (1, "")
+    assert again.err == f"No open task has the number {number}; see: perennial tasks\n"
+
+
+def test_plan_refuses_a_licence_that_is_not_in_the_book(applied: Instance, call: Call) -> None:
+    ended = call(applied, "plan", "--licence", "HEDAS")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err.startswith("No licence 'HEDAS' is in the book")
+
+
 def test_tasks_lists_the_work_for_people(applied: Instance, ticked: Instance, call: Call) -> None:
     assert call(applied, "tasks").out == "No open task.\n"
     (row,) = call(ticked, "tasks", "--json").rows

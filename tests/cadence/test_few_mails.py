@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+
+import pytest
 
 from tests.cadence.conftest import WEEKDAYS, Book, schedule_text
+from worker.cadence import outline
+from worker.cadence.ahead import forecast
+from worker.db.engine import reading
+from worker.kernel.dates import Period
 
 GROUPED = 'group_by = "contact"\ngather = "5 days"'
 OFFICE = f'timezone = "UTC"\nhours = "09:00-17:00"\n{WEEKDAYS}\nholidays = "none"'
@@ -33,3 +39,34 @@ def test_forty_licences_on_forty_days_give_seven_mails_in_office_hours_too(book:
     book.live_until("2027-05-31")
     heads = [line for line in book.sent() if line.endswith("before")]
     assert len(heads) == 7
+
+
+def test_a_plan_has_a_line_for_each_mail_and_counts_mails(book: Book) -> None:
+    _licences(book, [date(2027, 2, 1), date(2027, 2, 2), date(2027, 2, 20)])
+    book.apply(schedule_text("30 days before", limits=GROUPED))
+    with reading(book.engine) as conn:
+        period = Period(date(2026, 11, 20), date(2027, 3, 1))
+        records = forecast(conn, book.asked(), period)
+    assert [(r["licence"], r["decision"]) for r in outline.folded(records)] == [
+        ("L-0 and 1 more", "planned"),
+        ("L-2", "planned"),
+    ]
+    assert next(outline.summary(records, period)).startswith(
+        "2026-11-20 to 2027-03-01: 2 mails, 0 tasks; 0 licences"
+    )
+
+
+@pytest.mark.parametrize("seen", ["Sat 2026-11-21 12:00", "Mon 2026-11-23 18:00"])
+def test_thanks_for_a_renewal_seen_while_the_office_is_closed_come_when_it_opens(
+    book: Book, seen: str
+) -> None:
+    book.licence(end="2026-12-20")
+    book.contact()
+    text = schedule_text("on the day", calendar=OFFICE + '\nwhen_closed = "later"')
+    book.apply(text.replace("licence-expiry", "licence-renewed"))
+    book.run()
+    book.start_at(datetime.fromisoformat(f"{seen[4:].replace(' ', 'T')}+00:00"))
+    book.licence(start="2026-12-20", end="2027-12-20", closed=seen[4:14])
+    book.live_until("2026-11-30")
+    opens = "2026-11-23" if seen.startswith("Sat") else "2026-11-24"
+    assert book.sent() == [f"{opens} on-the-day"]

@@ -198,16 +198,16 @@ def test_everything_that_is_wrong_with_a_row_is_told_at_once(book: Book) -> None
             "mail: expected one e-mail address such as anna@example.com, got 'a@b'; "
             "the domain 'b' has no dot",
             "role: expected decision-maker, procurement, technical or end-user, got 'boss'; "
-            "map other words with values = { … }",
-            "out: expected yes or no, got 'maybe'; map other words with values = { … }",
+            "map other words with values = { FIELD = { … } }",
+            "out: expected yes or no, got 'maybe'; map other words with values = { FIELD = { … } }",
             "n: expected a whole number such as 12, got '-3'",
             "amount: expected an amount such as 1234.50, got '1,234.5'; "
             'declare how the source writes numbers: decimal = "," or decimal = "."',
             "currency: expected a currency code of three letters such as EUR, got 'zł'",
-            "auto: expected yes or no, got 'ja'; map other words with values = { … }",
+            "auto: expected yes or no, got 'ja'; map other words with values = { FIELD = { … } }",
             "url: expected an address such as https://example.com/renew, got 'javascript:x'",
             "status: expected active, cancelled or ended, got 'AAC'; "
-            "map other words with values = { … }",
+            "map other words with values = { FIELD = { … } }",
             "end: expected a date written like 2027-12-31, got 'soon'",
         )
     ]

@@ -64,9 +64,9 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "sources.s.load[0].values.statu: 'statu' is not a field of this load; "
         "did you mean 'status'?",
         "sources.s.load[0].values.status.A: 'gone' is not active, cancelled or ended; "
-        "map other words with values = { … }",
+        "map other words with values = { FIELD = { … } }",
         "sources.s.load[0].status: 'runing' is not active, cancelled or ended; "
-        "map other words with values = { … }",
+        "map other words with values = { FIELD = { … } }",
         "sources.s.load[0].owner: '{o' is not a pattern such as \"{column}\"; "
         "a brace without its partner in place 1",
         "sources.s.load[0].expires_on: 5 is not text, or a pattern, in quotes",

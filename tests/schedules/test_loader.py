@@ -163,8 +163,12 @@ def test_the_schedules_that_come_with_it_have_no_problem() -> None:
     loaded = load_folder(root / "schedules", root / "templates")
     assert [str(problem) for problem in loaded.problems] == []
     assert loaded.notes == []
-    assert set(loaded.schedules) == {"renewal"}
-    assert loaded.schedules["renewal"].templates == TEMPLATES
+    assert set(loaded.schedules) == {
+        "renewal",
+        "renewal-key-accounts",
+        "auto-renewal",
+        "renewed",
+    }
 
 
 def test_an_audience_may_ask_for_what_the_book_knows() -> None:

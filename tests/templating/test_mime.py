@@ -52,6 +52,17 @@ def read(raw: bytes) -> EmailMessage:
     return message
 
 
+@given(
+    st.lists(st.sampled_from(["wypowiedzenie", "możliwe", "до", "a", "odnowienie,"]), min_size=1)
+)
+def test_a_folded_subject_has_the_blanks_it_was_written_with(words: list[str]) -> None:
+    subject = " ".join(words)[:180].strip()
+    raw = made(Rendered(subject, "t", "<p>t</p>", "pl"))
+    assert read(raw)["Subject"] == subject
+    (written,) = re.findall(rb"^Subject: (.*(?:\r\n .*)*)\r\n", raw, re.M)
+    assert b" \r\n " not in written
+
+
 def test_text_and_html_and_all_headers_survive_the_way() -> None:
     message = read(made())
     assert set(message.keys()) == HEADERS

@@ -102,8 +102,8 @@ def stop(
     if until is not None and until < now.date():
         raise UsageError(f"--until {until} is past; the stop would end before it begins")
     answers.stop(app.engine, scope, key, reason, until, now)
-    end = f"until {until}" if until else f"until: perennial stop {scope} {key} --lift"
-    click.echo(f"{scope} {key}: stopped {end}")
+    end = f" until {until}" if until else ""
+    click.echo(f"{scope} {key}: stopped{end}; end it with: perennial stop {scope} {key} --lift")
 
 
 def _list_stops(app: Wiring, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from fnmatch import fnmatchcase
 
 from worker.schedules.model import Condition
@@ -40,3 +41,33 @@ def _one(condition: Condition, value: object) -> bool:
     number = float(value)  # type: ignore[arg-type]  # the loader admits these on numbers only
     low = condition.at_least is None or number >= condition.at_least
     return low and (condition.at_most is None or number <= condition.at_most)
+
+
+def why_not(tables: tuple[tuple[Condition, ...], ...], fields: Mapping[str, object]) -> str:
+    """The first condition of each table that does not hold, in words: ``licence.amount is 289,
+    asked is at least 300``. Empty when some table holds."""
+    if matches(tables, fields):
+        return ""
+    missed = (next(line for line in table if not holds(line, fields)) for table in tables)
+    return "; or ".join(dict.fromkeys(_said(line, fields.get(line.field)) for line in missed))
+
+
+def _said(condition: Condition, value: object) -> str:
+    told = f"{value:f}" if isinstance(value, Decimal) else str(value)
+    if value in (None, "", []):
+        told = "empty"
+    return f"{condition.field} is {told}, asked is {_asked(condition)}"
+
+
+def _asked(condition: Condition) -> str:
+    if condition.is_set is not None:
+        return "any value" if condition.is_set else "no value"
+    if condition.any_of is not None:
+        return " or ".join(map(str, condition.any_of))
+    if condition.none_of is not None:
+        return "not " + " or ".join(map(str, condition.none_of))
+    if condition.like is not None:
+        return f"like {condition.like}"
+    low = f"at least {condition.at_least}" if condition.at_least is not None else ""
+    high = f"at most {condition.at_most}" if condition.at_most is not None else ""
+    return " and ".join(filter(None, (low, high)))

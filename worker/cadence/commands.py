@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date
@@ -15,7 +14,7 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from worker.cadence import ahead, brakes, edits, flow, report, waits
+from worker.cadence import ahead, brakes, edits, flow, outline, report, waits
 from worker.cadence import explain as explaining
 from worker.cadence import rehearse as rehearsing
 from worker.cadence.ahead import Forecasting
@@ -38,7 +37,6 @@ _UNSEEN = (
     " No schedule has looked at it yet: perennial apply makes schedules run, perennial up or tick "
     "makes them look. What would have happened then: perennial plan --as-of DAY --licence KEY"
 )
-_COLUMNS = ("at", "account", "licence", "schedule", "step", "kind", "decision", "reason", "to")
 
 
 def defaults_of(app: Wiring) -> Defaults:
@@ -118,6 +116,9 @@ def plan(
     listed client by client.
     """
     drafts = _only(checked_drafts(app.root, app.engine), schedule)
+    if licence is not None:
+        with reading(app.engine) as conn:
+            explaining.find(conn, licence)
     now = app.clock.now()
     first = as_of or now.date()
     found: list[Problem] = []
@@ -131,9 +132,13 @@ def plan(
             if schedule is None:
                 found = findings(conn, drafts, view, defaults_of(app), now.date())
     records = [r for r in view.records if licence in (None, r.licence)]
-    show.emit([_row(record, as_json) for record in records], as_json=as_json, columns=_COLUMNS)
-    if not as_json:
-        _summarise(records, period)
+    if as_json:
+        show.emit([record.json() for record in records], as_json=True, columns=outline.COLUMNS)
+    else:
+        show.emit(outline.folded(records), as_json=False, columns=outline.COLUMNS)
+        click.echo("")
+        for line in outline.summary(records, period):
+            click.echo(line)
     _tell_changes(view, as_json=as_json, partial=schedule is not None)
     _tell_findings(found)
     _tell_waits(app)
@@ -150,33 +155,6 @@ def _tell_waits(app: Wiring) -> None:
     with reading(app.engine) as conn:
         for line in waits.lines(conn, app.settings.mail):
             click.echo(line, err=True)
-
-
-def _row(record: Record, as_json: bool) -> dict[str, Any]:
-    values = record.json()
-    if not as_json:
-        values["at"] = f"{record.at:%a %Y-%m-%d %H:%M}" if record.at else ""
-        values["to"] = ", ".join(record.to)
-    return values
-
-
-def _summarise(records: list[Record], period: Period) -> None:
-    planned = [record for record in records if record.decision == "planned"]
-    kinds = Counter(record.kind for record in planned)
-    calls = f", {counted(kinds['webhook'], 'call')}" if kinds["webhook"] else ""
-    quiet = [record for record in records if record.decision == "nothing"]
-    silent = f"{len(quiet)} licence expires in this time and gets nothing."
-    if len(quiet) != 1:
-        silent = f"{len(quiet)} licences expire in this time and get nothing."
-    click.echo(
-        f"\n{period.first} to {period.last}: {counted(kinds['email'], 'mail')}, "
-        f"{counted(kinds['task'], 'task')}{calls}; {silent}"
-    )
-    reasons: dict[str, int] = {}
-    for record in quiet:
-        reasons[record.reason or ""] = reasons.get(record.reason or "", 0) + 1
-    for reason, count in sorted(reasons.items(), key=lambda item: -item[1]):
-        click.echo(f"  {count} × {reason}: {in_plain_words(reason)}")
 
 
 def _tell_changes(view: edits.Outlook, *, as_json: bool, partial: bool) -> None:
@@ -233,7 +211,9 @@ def explain(app: Wiring, licence: str, as_json: bool) -> None:
     with reading(app.engine) as conn:
         story = explaining.explain(conn, forecasting_of(app), licence)
     if as_json:
-        show.emit([record.json() for record in story.records], as_json=True, columns=_COLUMNS)
+        show.emit(
+            [record.json() for record in story.records], as_json=True, columns=outline.COLUMNS
+        )
         return
     tell_story(story)
 
@@ -249,16 +229,26 @@ def tell_story(story: explaining.Explanation) -> None:
         click.echo(f"  {number}: {start} to {term.expires_on}{closed} ({term.origin})")
     for walk in story.walks:
         state = f"{walk.state} ({walk.reason})" if walk.reason else walk.state
+        state += f": {story.missed[walk.schedule]}" if _parted(walk, story) else ""
         seen = walk.first_act_at.astimezone(UTC)
         click.echo(
             f"  {walk.schedule}, term {walk.cycle}: {state}, first seen {seen:%Y-%m-%d %H:%M} UTC"
         )
+    for stop in story.stops:
+        end = f"until {stop.until}" if stop.until else "until it is lifted"
+        click.echo(f"  stopped {end}, {stop.scope} {stop.subject}: {stop.reason}")
     click.echo("")
     if not story.records:
         seen = "" if story.walks else _UNSEEN
         click.echo(f"Nothing was decided and nothing is to come.{seen}")
     for record in story.records:
         _tell_decision(story, record)
+
+
+def _parted(walk: Any, story: explaining.Explanation) -> bool:
+    """Whether the current term's walk rests because of a condition that can be named."""
+    current = walk.cycle == story.licence.licence_term
+    return current and walk.reason == "not-in-audience" and walk.schedule in story.missed
 
 
 def _tell_decision(story: explaining.Explanation, record: Record) -> None:
@@ -342,5 +332,5 @@ def tick(app: Any, as_json: bool) -> None:
         click.echo(json.dumps({"planned": planned, "sent": sent, "called": called}))
     else:
         calls = f", {called} calls claimed" if called else ""
-        click.echo(f"{planned} walks and changes handled, {sent} mails claimed{calls}")
+        click.echo(f"{planned} walks and changes handled, {counted(sent, 'mail')} claimed{calls}")
     _tell_waits(app)

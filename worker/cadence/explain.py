@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import load, recorded, store
 from worker.cadence.ahead import Forecasting, forecast_of
+from worker.cadence.audience import why_not
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.horizon import SHIFT
@@ -20,6 +21,7 @@ from worker.cadence.library import InForce, Library
 from worker.cadence.recorded import Reading
 from worker.cadence.records import steps, walks
 from worker.cadence.triggers import TRIGGERS
+from worker.catalogue import stops
 from worker.catalogue.records import licences, terms
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError, did_you_mean
@@ -35,6 +37,8 @@ class Explanation:
     walks: Sequence[Row[Any]]
     records: list[Record]
     arithmetic: dict[tuple[str, int, str], str]  # (schedule, cycle, step) -> sentence
+    stops: Sequence[Any] = ()  # what staff put a stop to: scope, subject, until, reason
+    missed: Mapping[str, str] = field(default_factory=dict)  # schedule -> the condition not met
 
     def why(self, record: Record) -> str:
         """The arithmetic behind a record's date; empty where there is none."""
@@ -45,7 +49,7 @@ class Explanation:
 
 def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     """The story of the licence with this ``key``; ``FindingsError`` when there is none."""
-    licence_id = _find(conn, key)
+    licence_id = find(conn, key)
     row = store.subjects(conn, [licence_id])[0]
     held = conn.execute(
         select(terms).where(terms.c.licence_id == licence_id).order_by(terms.c.expires_on)
@@ -60,7 +64,20 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     if not spoken:
         records = _silence(row, known) or records
     records = [r for r in records if r.reason != "done" or r.cycle not in spoken]
-    return Explanation(row, held, known, in_order(records), _sums(told, row, held, known))
+    missed = {
+        stem: why_not(inforce.schedule.audience, load.fields_of(inforce, row))
+        for stem, inforce in told.schedules.items()
+        if not load.in_audience(inforce, row)
+    }
+    sums = _sums(told, row, held, known)
+    return Explanation(row, held, known, in_order(records), sums, _stops(conn, told, row), missed)
+
+
+def _stops(conn: Connection, told: Reading, row: Row[Any]) -> list[Any]:
+    """The stops that stand for this licence or its account."""
+    mine = {"licence": row.licence_key, "account": row.account_key}
+    standing = stops.listed(conn, told.now.date())
+    return [stop for stop in standing if mine.get(stop.scope) == stop.subject]
 
 
 def _speaks(record: Record, row: Row[Any]) -> bool:
@@ -79,7 +96,8 @@ def _to_come(told: Reading, row: Row[Any]) -> Period:
     return Period(date.min, (last + SHIFT).date())
 
 
-def _find(conn: Connection, key: str) -> int:
+def find(conn: Connection, key: str) -> int:
+    """The id of the licence with this key; ``FindingsError`` when there is none."""
     found = conn.execute(select(licences.c.id).where(licences.c.key == key)).scalar()
     if found is None:
         near = conn.execute(
@@ -106,12 +124,12 @@ def _past(
 
 
 def _silence(row: Any, known: Sequence[Row[Any]]) -> list[Record]:
-    """Why a licence has no decisions at all: the reasons of its walks on the current term."""
-    return [
-        recorded.nothing(row.licence_key, row.account_key, walk.cycle, walk.reason)
-        for walk in known
-        if walk.reason and walk.cycle == row.licence_term
-    ]
+    """Why a licence has no decisions at all: what its walks on the current term say."""
+    reasons = [walk.reason for walk in known if walk.reason and walk.cycle == row.licence_term]
+    if not reasons:
+        return []
+    reason = recorded.weightiest(reasons)
+    return [recorded.nothing(row.licence_key, row.account_key, row.licence_term, reason)]
 
 
 def _sums(

@@ -8,8 +8,9 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+from worker.cadence.triggers import TRIGGERS
 from worker.kernel.keys import slot
-from worker.schedules.calendar import SLOTS, Calendar
+from worker.schedules.calendar import DAY, SLOTS, Calendar
 from worker.schedules.model import Schedule, Step
 
 
@@ -58,9 +59,14 @@ class Timeline:
         planned = []
         for place, step in enumerate(self.schedule.steps):
             due = self.calendar.due_on(anchor, step.when)
-            day = self.calendar.land(due, anchor)
+            day = self.calendar.land(due, self.edge(anchor))
             planned.append(Planned(place, step, due, day, self.calendar.opens_at(day or due)))
         return tuple(sorted(planned, key=lambda item: (item.due_on, item.place)))
+
+    def edge(self, anchor: date) -> date:
+        """The last day of the "before" side. Where the anchor is the day on which something was
+        seen there is no before: what is due on that very day may come after it."""
+        return anchor - DAY if TRIGGERS[self.schedule.trigger].fixed else anchor
 
     def at(self, now: datetime) -> Present:
         """The day and the window at ``now``."""
@@ -105,6 +111,11 @@ class Walk:
     put_off: Mapping[str, datetime] = field(default_factory=dict)
     overtaken_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
     stopped: bool = False
+
+    @property
+    def edge(self) -> date:
+        """The last day of the "before" side; see ``Timeline.edge``."""
+        return self.line.edge(self.anchor_on)
 
 
 def account_slot(account_key: str) -> int:

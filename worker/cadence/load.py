@@ -86,8 +86,14 @@ def in_audience(inforce: InForce, row: Row[Any]) -> bool:
     audience = inforce.schedule.audience
     if not audience:
         return True
+    return matches(audience, fields_of(inforce, row))
+
+
+def fields_of(inforce: InForce, row: Row[Any]) -> dict[str, object]:
+    """What a row says in the fields that a schedule's audience asks for."""
+    audience = inforce.schedule.audience
     asked = {condition.field for table in audience for condition in table}
-    return matches(audience, {name: getattr(row, name.replace(".", "_"), None) for name in asked})
+    return {name: getattr(row, name.replace(".", "_"), None) for name in asked}
 
 
 def left(row: Row[Any], cycle: int) -> str | None:

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from worker.cadence import load, store
 from worker.cadence.decisions import Record, outcome
@@ -132,8 +133,9 @@ def unspoken(
             licences.c.status,
             licences.c.term,
             accounts.c.key.label("account"),
-            func.min(walks.c.reason).label("reason"),
-            func.count(walks.c.id).label("walks"),
+            walks.c.id.label("walk_id"),
+            walks.c.schedule,
+            walks.c.reason,
         )
         .join(licences, licences.c.id == terms.c.licence_id)
         .join(accounts, accounts.c.id == licences.c.account_id)
@@ -143,24 +145,33 @@ def unspoken(
         )
         .where(terms.c.expires_on.between(period.first, period.last))
         .where(terms.c.number.is_not(None), terms.c.number <= licences.c.term)
-        .group_by(
-            terms.c.licence_id,
-            terms.c.number,
-            licences.c.key,
-            licences.c.status,
-            licences.c.term,
-            accounts.c.key,
-        )
-        .order_by(licences.c.key, terms.c.number)
+        .order_by(licences.c.key, terms.c.number, walks.c.schedule)
     )
-    for row in conn.execute(query):
-        if (row.licence_id, row.number) not in spoken:
-            yield nothing(row.key, row.account, row.number, _why(row, active))
+    for (_, number), group in groupby(conn.execute(query), key=lambda row: (row.key, row.number)):
+        rows = list(group)
+        first = rows[0]
+        if (first.licence_id, number) not in spoken:
+            yield nothing(first.key, first.account, number, _why(rows, active))
 
 
-def _why(row: Row[Any], active: Mapping[str, InForce]) -> str:
+def _why(rows: Sequence[Any], active: Mapping[str, InForce]) -> str:
+    """Why a term gets nothing, from its walks; one row without a walk when there is none."""
+    first = rows[0]
     if not active:
         return "no-schedule"
-    if row.walks:
-        return row.reason if row.reason and row.reason != "completed" else "done"
-    return "renewed" if row.number < row.term else str(row.status)
+    known = [row for row in rows if row.walk_id is not None and row.schedule in active]
+    if known:
+        return weightiest([row.reason or "done" for row in known])
+    if first.number < first.term:
+        return "renewed"
+    return "no-schedule" if first.status == "active" else str(first.status)
+
+
+_WEIGHT = ("renewed", "cancelled", "ended", "done", "deadline-past", "history", "not-in-audience")
+
+
+def weightiest(reasons: Sequence[str]) -> str:
+    """The reason that says most of why several schedules have nothing for a licence: that one
+    speaks to nobody of its kind says least."""
+    found = ["done" if reason == "completed" else reason for reason in reasons]
+    return min(found, key=lambda one: _WEIGHT.index(one) if one in _WEIGHT else len(_WEIGHT))

@@ -33,6 +33,7 @@ class _Tally:
     days: dict[date, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     steps: dict[tuple[str, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     reasons: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    mails: set[str] = field(default_factory=set)  # a mail that speaks of many licences is one
     reached: set[str] = field(default_factory=set)
     silent: dict[str, str] = field(default_factory=dict)  # licence -> last reason
 
@@ -44,7 +45,10 @@ class _Tally:
         self.decisions += 1
         self.steps[record.schedule or "", record.step or ""][record.decision] += 1
         if record.decision in _DONE and record.at:
-            self.days[record.at.date()][record.kind or ""] += 1
+            if record.message is None or record.message not in self.mails:
+                self.days[record.at.date()][record.kind or ""] += 1
+            if record.message is not None:
+                self.mails.add(record.message)
             self.shifted += record.due_on != record.at.date()
             self.reached.add(record.subject)
         else:

@@ -185,7 +185,7 @@ def _choose_late(
 
 def _expired(walk: Walk, item: Planned, today: date, now: datetime) -> str | None:
     """Why a step whose own day is over makes no sense any more; ``None`` while it does."""
-    if item.due_on <= walk.anchor_on < today:
+    if item.due_on <= walk.edge < today:
         return "no-open-moment"
     return "too-late" if now > _valid_until(walk, item) else None
 
@@ -259,7 +259,7 @@ def gather(walk: Walk, step_id: str, first_due: date, days: int, now: datetime) 
 def _may_come_early(walk: Walk, item: Planned, today: date) -> bool:
     if item.day is None:
         return False
-    same_side = (item.due_on <= walk.anchor_on) == (today <= walk.anchor_on)
+    same_side = (item.due_on <= walk.edge) == (today <= walk.edge)
     begun = walk.starts_on is None or walk.starts_on < today
     return item.day >= today and same_side and begun
 

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection
 
+from worker.cadence import store
+from worker.cadence.letters import managers, writer
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letter, Letterhead, write
 from worker.catalogue.records import accounts, contacts, licences
@@ -35,6 +37,7 @@ from worker.templating.context import (
     LicenceView,
     MailClass,
     MailContext,
+    SenderView,
 )
 from worker.templating.render import Renderer, RenderError
 
@@ -128,7 +131,7 @@ def subject_of(
         AccountView(account.account_name, account.account_key),
         _person(contact),
         tuple(_view(row, today) for row in rows),
-        letterhead.view,
+        _writer(conn, account, letterhead),
         step,
     )
     return Subject(context, tuple(filter(None, languages)), contact is None)
@@ -201,10 +204,10 @@ def _write(
 
 def _licences(conn: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
     """The rows of these licences with those of their accounts, in the order of ``keys``."""
-    names = ("key", "name", "timezone", "language")
-    account = [accounts.c[name].label(f"account_{name}") for name in names[:2]]
+    names = ("key", "name", "renewal_manager", "account_manager", "timezone", "language")
+    account = [accounts.c[name].label(f"account_{name}") for name in names[:4]]
     query = (
-        select(licences, *account, *(accounts.c[name] for name in names[2:]))
+        select(licences, *account, *(accounts.c[name] for name in names[4:]))
         .join(accounts, accounts.c.id == licences.c.account_id)
         .where(bulk.among(licences.c.key, sorted(set(keys))))
     )
@@ -214,6 +217,12 @@ def _licences(conn: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
         hint = "the key is the one that your source gives it"
         raise FindingsError(f"No licence {', '.join(missing)} is in the book; {hint}")
     return [found[key] for key in dict.fromkeys(keys)]
+
+
+def _writer(conn: Connection, account: Any, letterhead: Letterhead) -> SenderView:
+    """The human in whose name the mail really goes out."""
+    staff = {person.key: person for person in store.staff_of(conn, managers([[account]]))}
+    return writer(account, staff, letterhead.view)
 
 
 def _contact(conn: Connection, account_id: int) -> Any:

@@ -93,7 +93,8 @@ def import_source(
     file = options.file or (Path(source.path) if source.path else None)
     path = root / file if file is not None else None
     shown = options.shown or (str(file) if file is not None else f"sources.{name}")
-    opened = kind.open(path, _how(name, source, clock, root, shown, options))
+    how = _how(name, source, clock, root, shown, options)
+    opened = kind.open(path, how)
     parsed = read(opened, loads, shown, options.progress)
     report = Report(name, shown, dry_run=options.dry_run, rows=parsed.total)
     with engine.begin() as conn:
@@ -102,7 +103,7 @@ def import_source(
         _import(conn, parsed, source, report, run)
         report.problems = [p for line in sorted(parsed.rejected) for p in parsed.rejected[line]]
         if not options.dry_run:
-            _keep_rejects(report, parsed, opened, rejects_path(root, name, path))
+            _keep_rejects(report, parsed, opened, rejects_path(root, name, path), how)
             _record(conn, report, started_at, clock.now())
             if report.braked and options.brake:
                 told = report.braked
@@ -262,10 +263,10 @@ def _endings(
     return ending
 
 
-def _keep_rejects(report: Report, parsed: Parsed, source: Source, path: Path) -> None:
+def _keep_rejects(report: Report, parsed: Parsed, source: Source, path: Path, how: Reading) -> None:
     """Writes the rejects before the good rows are committed; removes those of an earlier run."""
     if parsed.rejected:
-        write_rejects(path, source, parsed.rejected)
+        write_rejects(path, source, parsed.rejected, how)
         report.rejects_path = path
     else:
         path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from worker.kernel.errors import Problem
-from worker.sources.contract import Source, ascii_controls
+from worker.sources.contract import Reading, Source, ascii_controls
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -22,16 +22,19 @@ def rejects_path(root: Path, source: str, file: Path | None) -> Path:
     return root / "var" / "rejects" / f"{source}-{stem}.csv"
 
 
-def write_rejects(path: Path, source: Source, rejected: Mapping[int, Sequence[Problem]]) -> None:
+def write_rejects(
+    path: Path, source: Source, rejected: Mapping[int, Sequence[Problem]], how: Reading
+) -> None:
     """Writes the rows of these lines with the columns ``line`` and ``reason`` added.
 
-    The file appears whole or not at all, in UTF-8. Cells that a spreadsheet would take for a
-    formula get an apostrophe in front.
+    The file appears whole or not at all, written as the source says that its own is: the mended
+    rows can be imported as they stand. Cells that a spreadsheet would take for a formula get an
+    apostrophe in front.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    with draft.open("w", encoding="utf-8", newline="", errors="backslashreplace") as file:
-        writer = csv.writer(file)
+    with draft.open("w", encoding=how.encoding, newline="", errors="backslashreplace") as file:
+        writer = csv.writer(file, delimiter=how.delimiter)
         writer.writerow([*map(_safe, source.header), "line", "reason"])
         width = len(source.header)
         for row in source.rows():

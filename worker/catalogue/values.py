@@ -74,6 +74,9 @@ def _date_hint(text: str, date_format: str | None) -> str:
     return ""
 
 
+_MAP = "map other words with values = { FIELD = { … } }"
+
+
 def truth(text: str) -> bool:
     """``yes`` or ``no``, ``true`` or ``false``, ``1`` or ``0``."""
     lowered = text.lower()
@@ -81,7 +84,7 @@ def truth(text: str) -> bool:
         return True
     if lowered in _FALSE:
         return False
-    raise BadValueError("truth", "yes or no", "map other words with values = { … }")
+    raise BadValueError("truth", "yes or no", _MAP)
 
 
 def word(allowed: Iterable[str]) -> Convert:
@@ -92,7 +95,7 @@ def word(allowed: Iterable[str]) -> Convert:
         lowered = text.lower()
         if lowered in words:
             return lowered
-        hint = did_you_mean(lowered, words, otherwise="map other words with values = { … }")
+        hint = did_you_mean(lowered, words, otherwise=_MAP)
         raise BadValueError("word", ", ".join(words[:-1]) + f" or {words[-1]}", hint)
 
     return convert

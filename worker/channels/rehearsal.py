@@ -42,10 +42,10 @@ class RehearsalChannel:
 
     def wants_text(self, envelope: Envelope) -> bool:
         """Whether this mail belongs to the sample. The clock stands still within a batch."""
-        if self.per_step is None:
-            return True
         if envelope.day < self.since.date():
             return False
+        if self.per_step is None:
+            return True
         step = envelope.schedule, envelope.step
         self._seen[step] += 1
         return self._seen[step] <= self.per_step

@@ -7,6 +7,7 @@ that says what was expected and what to write instead.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import time
 from typing import Any
@@ -177,7 +178,9 @@ def identifier(said: str) -> str:
     """A name that others refer to: lower-case letters, digits and dashes."""
     if len(said) <= 64 and _NAME.fullmatch(said):
         return said
-    tidy = "-".join(re.findall(r"[a-z0-9]+", said.lower()))[:64].strip("-")
+    plain = unicodedata.normalize("NFKD", said.lower().replace("ł", "l"))
+    letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    tidy = "-".join(re.findall(r"[a-z0-9]+", letters))[:64].strip("-")
     hint = f"write e.g. {tidy!r}" if tidy else "write e.g. 'heads-up'"
     raise not_a("name", "a name of lower-case letters, digits and dashes", hint)
 

@@ -148,7 +148,14 @@ def compose(
     message.set_boundary(f"=_{mail_key}")
     # Only now: content headers that stand before would move into the first part.
     message["Content-Language"] = rendered.language
-    return message.as_bytes()
+    return _folded(message.as_bytes())
+
+
+def _folded(raw: bytes) -> bytes:
+    """The message with its headers folded as RFC 5322 means it: the blank at which Python breaks a
+    line stands on both sides of the break, and would be read as two."""
+    head, gap, body = raw.partition(b"\r\n\r\n")
+    return re.sub(rb" +\r\n (?=\S)", rb"\r\n ", head) + gap + body
 
 
 def _subject(message: EmailMessage, subject: str, intended_for: str | None) -> None:

@@ -49,6 +49,14 @@ def close(conn: Connection, key: str, outcome: str, now: datetime) -> int:
     ).rowcount
 
 
+def close_one(conn: Connection, number: int, outcome: str, now: datetime) -> str | None:
+    """Closes the open task with this id; its title, or ``None`` when there is none."""
+    done = update(tasks).where(tasks.c.id == number, tasks.c.closed_at.is_(None))
+    closed = conn.execute(done.values(closed_at=now, outcome=outcome).returning(tasks.c.title))
+    title: str | None = closed.scalar()
+    return title
+
+
 def close_all(conn: Connection, prefix: str, outcome: str, now: datetime) -> int:
     """Closes the open tasks whose key begins with ``prefix``; how many there were."""
     return conn.execute(

@@ -152,7 +152,7 @@ def put_off(action: Action, day: date) -> Acted:
     if until is None or (valid is not None and until > valid):
         return Acted("skipped", BUDGET)
     due_on = action.decision.due_on
-    if due_on <= walk.anchor_on < calendar.today(until):
+    if due_on <= walk.edge < calendar.today(until):
         return Acted("skipped", BUDGET)
     return Acted("put-off", BUDGET, until=until)
 

@@ -1,0 +1,51 @@
+"""A plan as people read it: a line for each mail, not for each licence in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from worker.cadence.decisions import Record
+from worker.cadence.picture import counted
+from worker.cadence.summary_page import in_plain_words
+from worker.kernel.dates import Period
+
+COLUMNS = ("at", "account", "licence", "schedule", "step", "kind", "decision", "reason", "to")
+
+
+def folded(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
+    """One row for each decision; those that travel in one mail share a row."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    licences: dict[tuple[Any, ...], list[str]] = {}
+    for number, record in enumerate(records):
+        alone = record.message is None or record.kind == "webhook"
+        key = (number,) if alone else (record.message, record.decision, record.reason)
+        licences.setdefault(key, []).append(record.licence or record.subject)
+        rows.setdefault(key, _row(record))
+    for key, row in rows.items():
+        first, *others = licences[key]
+        yield row | {"licence": f"{first} and {len(others)} more" if others else first}
+
+
+def _row(record: Record) -> dict[str, Any]:
+    at = f"{record.at:%a %Y-%m-%d %H:%M}" if record.at else ""
+    return record.json() | {"at": at, "to": ", ".join(record.to)}
+
+
+def summary(records: Sequence[Record], period: Period) -> Iterator[str]:
+    """How many mails, tasks and calls there will be, and who gets nothing and why."""
+    planned = [record for record in records if record.decision == "planned"]
+    mails = {record.message for record in planned if record.kind == "email"}
+    kinds = Counter(record.kind for record in planned)
+    calls = f", {counted(kinds['webhook'], 'call')}" if kinds["webhook"] else ""
+    quiet = [record for record in records if record.decision == "nothing"]
+    silent = f"{len(quiet)} licence expires in this time and gets nothing."
+    if len(quiet) != 1:
+        silent = f"{len(quiet)} licences expire in this time and get nothing."
+    yield (
+        f"{period.first} to {period.last}: {counted(len(mails), 'mail')}, "
+        f"{counted(kinds['task'], 'task')}{calls}; {silent}"
+    )
+    for reason, count in Counter(record.reason or "" for record in quiet).most_common():
+        yield f"  {count} × {reason}: {in_plain_words(reason)}"
