@@ -82,7 +82,8 @@ def _is_in(audience: str) -> bool:
 
 def test_the_condition_that_keeps_a_licence_out_is_named() -> None:
     audience = (
-        '[[audience]]\n"licence.product" = { like = "anti*" }\n"licence.amount" = { at_least = 100 }\n'
+        '[[audience]]\n"licence.product" = { like = "anti*" }\n'
+        '"licence.amount" = { at_least = 100 }\n'
         '[[audience]]\n"licence.vendor" = { set = true }\n'
     )
     tables = schedule_of(schedule_text("30 days before", audience=audience)).audience

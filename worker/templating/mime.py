@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.header import Header
 from email.headerregistry import Address, BaseHeader, HeaderRegistry, UniqueUnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
@@ -64,6 +65,7 @@ INTENDED_FOR = "X-Perennial-Intended-For"
 
 # Seven-bit bodies pass every relay unchanged.
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_Registry())
+_SUBJECT = re.compile(rb"(?m)^Subject:.*(?:\r\n[ \t].*)*(?=\r$|\Z)")
 _CONTROL = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 _KEY = re.compile(r"[A-Za-z0-9-]{1,64}")
 _LINK = re.compile(r"(?:mailto:|https://)[!-;=?-~]{1,900}")  # no blanks, no angle brackets
@@ -148,14 +150,23 @@ def compose(
     message.set_boundary(f"=_{mail_key}")
     # Only now: content headers that stand before would move into the first part.
     message["Content-Language"] = rendered.language
-    return _folded(message.as_bytes())
+    return _folded(message.as_bytes(), str(message["Subject"]))
 
 
-def _folded(raw: bytes) -> bytes:
-    """The message with its headers folded as RFC 5322 means it: the blank at which Python breaks a
-    line stands on both sides of the break, and would be read as two."""
+def _folded(raw: bytes, subject: str) -> bytes:
+    """The message with its subject encoded as one run of words.
+
+    Where Python folds a mix of plain and encoded words it leaves a blank on both sides of the
+    break, which reads as two, or loses one between two encoded words.
+    """
     head, gap, body = raw.partition(b"\r\n\r\n")
-    return re.sub(rb" +\r\n (?=\S)", rb"\r\n ", head) + gap + body
+    if not subject.isascii():
+        words = Header(subject, "utf-8", maxlinelen=75, header_name="Subject").encode(
+            linesep="\r\n"
+        )
+        told = b"Subject: " + words.encode("ascii")
+        head = _SUBJECT.sub(lambda _: told, head, count=1)
+    return head + gap + body
 
 
 def _subject(message: EmailMessage, subject: str, intended_for: str | None) -> None:
