@@ -127,9 +127,13 @@ class Book(World):
         return self.clock.now()
 
     def machine(
-        self, *, channel: Channel | None = None, pause: Callable[[str], None] = NOTHING
+        self,
+        *,
+        channel: Channel | None = None,
+        pause: Callable[[str], None] = NOTHING,
+        guards: Guards | None = None,
     ) -> Machine:
-        """A process of its own, with this book's guards and allowance."""
+        """A process of its own, with this book's guards (unless others are given) and allowance."""
         return machine.build(
             self.engine,
             self.clock,
@@ -138,7 +142,7 @@ class Book(World):
             letterhead=Letterhead("Renewals <renewals@example.com>"),
             lease=LEASE,
             allowance=self.allowance,
-            guards=self.guards,
+            guards=guards or self.guards,
             pause=pause,
         )
 

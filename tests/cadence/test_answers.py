@@ -104,7 +104,7 @@ def test_every_command_says_that_a_brake_is_on_and_how_to_go_on(live: Instance, 
     _pull(live, holds.IMPORT, "licences", MOVED)
     ticked = call("tick")
     assert ticked == Ended(0, "0 walks and changes handled, 0 mails claimed\n", STOPPED)
-    assert call("tick", "--json").rows == [{"planned": 0, "sent": 0}]
+    assert call("tick", "--json").rows == [{"planned": 0, "sent": 0, "called": 0}]
     assert _mailed(live) == []
     planned = call("plan", "--json")
     assert planned.err == STOPPED
@@ -405,7 +405,7 @@ def test_a_clone_of_a_live_database_mails_nobody_until_it_is_confirmed(
     told = "If this is the one that shall mail: perennial confirm-instance"
     for _ in range(2):
         ticked = call("tick", "--json", **clone)
-        assert ticked.rows == [{"planned": 0, "sent": 0}]
+        assert ticked.rows == [{"planned": 0, "sent": 0, "called": 0}]
         assert ticked.err == f"Sending is stopped: {moved} {told}\n"
     assert _mailed(live) == ["L-1", "L-2"]
     assert _checks(call, **clone)["brake copy"] == ("finding", f"{moved} {told}")

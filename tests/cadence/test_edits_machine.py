@@ -186,7 +186,7 @@ class Editing(RuleBasedStateMachine):
         drafts, today = self.drafts(), self.book.now.date()
         with reading(self.engine) as conn:
             period = Period(today, today + AHEAD)
-            view = edits.outlook(conn, drafts, Defaults(), self.book.now, period)
+            view = edits.outlook(conn, drafts, self.book.asked(), period)
             told = findings(conn, drafts, view, Defaults(), today)
         if view.changes:
             self.renamed_steps_are_told([p.got for p in told if p.code == "renamed-step"])

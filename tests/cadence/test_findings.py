@@ -41,7 +41,7 @@ def _found(book: Book) -> list[str]:
     today = book.now.date()
     with reading(book.engine) as conn:
         period = Period(today, today + timedelta(days=60))
-        view = edits.outlook(conn, drafts, Defaults(), book.now, period)
+        view = edits.outlook(conn, drafts, book.asked(), period)
         return [str(one) for one in findings(conn, drafts, view, Defaults(), today)]
 
 

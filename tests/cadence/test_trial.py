@@ -298,7 +298,9 @@ def test_preview_shows_headers_and_text_in_the_clients_language(call: Call) -> N
     assert out.startswith(
         "From: Renewals <renewals@example.com>\nTo: Anna Example <anna@example.org>\nSubject: "
     )
-    assert "Subject: Przypomnienie: Product L-1: wygasa za 30" in out.replace("\u00a0", " ")
+    # The book was made a moment ago; midnight may have come meanwhile.
+    subject = r"Subject: Przypomnienie: Product L-1: wygasa za (30|29) dni"
+    assert re.search(subject, out.replace("\u00a0", " "))
     assert "\nAttached: licence.ics\n" in out
     assert "Numer licencji:      L-1\n" in out
 

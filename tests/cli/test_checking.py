@@ -92,9 +92,10 @@ def test_problems_are_records_for_other_programs(instance: Path, capsys: Said) -
 
 
 def test_notes_are_shown_and_are_no_problem(instance: Path, capsys: Said) -> None:
-    edit(instance / "schedules/renewal.toml", "[limits]", '[limits]\ngather = "5 days"')
+    edit(instance / "schedules/renewal.toml", 'group_by = "contact"', 'group_by = "licence"')
     assert run(["--root", str(instance), "check"], {}) == 0
-    assert "limits.gather: licences are not gathered yet" in capsys.readouterr().out
+    said = "limits.gather: licences are gathered only where group_by is 'contact'"
+    assert said in capsys.readouterr().out
 
 
 def test_config_show_says_where_each_setting_comes_from(instance: Path, capsys: Said) -> None:
