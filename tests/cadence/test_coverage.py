@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,23 @@ def _walk_of(key: str) -> Any:
 
 def _alarms(book: Book) -> list[str]:
     return [title for kind, title in book.tasks() if kind == "alarm"]
+
+
+def test_the_schedules_that_ship_leave_no_gap_either(book: Book) -> None:
+    book.licence("FIRST")
+    book.licence("RENEWED")
+    book.licence("AUTO", auto="yes", notice="90")
+    book.licence("PAST", auto="yes", notice="30", end="2026-12-05")
+    for key in ("FIRST", "RENEWED", "AUTO", "PAST"):
+        book.contact(f"C-{key}", licence=key)
+    shipped = Path(__file__).parents[2] / "schedules"
+    book.apply_all({path.stem: path.read_text() for path in shipped.glob("*.toml")})
+    book.run()
+    book.licence("RENEWED", start="2026-12-20", end="2027-12-20", closed="2026-11-20")
+    for day in ("2026-11-21", "2026-12-01", "2026-12-24", "2027-03-01", "2027-12-01"):
+        book.live_until(day)
+        with book.engine.begin() as conn:
+            assert coverage.check(conn, Library().active(conn), book.now) == [], day
 
 
 def test_a_healthy_book_has_no_gap_on_any_day(healthy: Book) -> None:

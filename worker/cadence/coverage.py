@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.engine import Connection
 
+from worker.cadence.entering import OVER, RENEWED
 from worker.cadence.horizon import warm_up
 from worker.cadence.library import InForce
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import licences
+from worker.catalogue.records import licences, terms
 from worker.outbox.records import messages
 from worker.webhooks.records import calls
 from worker.worklist import store as worklist
@@ -63,6 +64,8 @@ def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterato
             .where(licences.c.expires_on.between(first, last), ~licences.c.changed)
             .where(licences.c.status == "active")
         )
+        if inforce.schedule.trigger == RENEWED:
+            query = query.where(_renewed())
         for row in conn.execute(query.order_by(licences.c.key)):
             reason = _reason(row, now)
             if reason:
@@ -70,6 +73,15 @@ def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterato
     margin = warm_up(inforce.schedule for inforce in active.values())
     yield from _mails(conn, now, margin)
     yield from _calls(conn, now, margin)
+
+
+def _renewed() -> Any:
+    """Whether the current term is a renewal: others do not enter a schedule that gives thanks."""
+    return exists().where(
+        terms.c.licence_id == licences.c.id,
+        terms.c.number == licences.c.term,
+        terms.c.origin == "renewal",
+    )
 
 
 def _undone(inforce: InForce) -> Any:
@@ -95,7 +107,7 @@ def _ended_wrongly(row: Any) -> str | None:
     """An active licence's walk on its current term ends when it is done, or as history."""
     if row.reason == "completed":
         return "undecided" if row.undone else None
-    return None if row.reason == "history" else "asleep"
+    return None if row.reason in OVER else "asleep"
 
 
 def _mails(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:

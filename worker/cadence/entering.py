@@ -58,6 +58,8 @@ def follow_changes(conn: Connection, planning: Planning, now: datetime, limit: i
 
 
 PAST = "deadline-past"
+OVER = ("history", PAST)
+"""Why a walk was over when its term was first seen; a correction may bring it to life."""
 
 
 def missing(inforce: InForce) -> str:

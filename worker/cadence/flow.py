@@ -111,8 +111,7 @@ def _revives(row: Row[Any]) -> bool:
     )
 
 
-_OVER = ("history", "deadline-past")
-_MAY_GO_AWAY = ("cancelled", "ended", "schedule-removed", *_OVER)
+_MAY_GO_AWAY = ("cancelled", "ended", "schedule-removed", *entering.OVER)
 
 
 def _at_rest(row: Row[Any], inforce: InForce | None, state: str, reason: str) -> Judged:
@@ -137,7 +136,7 @@ def _judge(
     anchor = load.anchor_of(inforce, row, gone)
     if anchor is None:
         return _at_rest(row, inforce, "parked", entering.missing(inforce))
-    if row.walk_reason in _OVER and entering.is_over(row.walk_reason, line, anchor, now):
+    if row.walk_reason in entering.OVER and entering.is_over(row.walk_reason, line, anchor, now):
         return _at_rest(row, inforce, "ended", row.walk_reason)
     if gone is None and not load.in_audience(inforce, row):
         return _at_rest(row, inforce, "parked", "not-in-audience")
