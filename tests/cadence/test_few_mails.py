@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
 
-from tests.cadence.conftest import WEEKDAYS, Book, schedule_text
+from tests.cadence.conftest import OPEN, WEEKDAYS, Book, schedule_text
 from worker.cadence import outline
 from worker.cadence.ahead import forecast
 from worker.db.engine import reading
-from worker.kernel.dates import Period
+from worker.kernel.dates import Allowance, Period
 
 GROUPED = 'group_by = "contact"\ngather = "5 days"'
 OFFICE = f'timezone = "UTC"\nhours = "09:00-17:00"\n{WEEKDAYS}\nholidays = "none"'
@@ -70,3 +71,20 @@ def test_thanks_for_a_renewal_seen_while_the_office_is_closed_come_when_it_opens
     book.live_until("2026-11-30")
     opens = "2026-11-23" if seen.startswith("Sat") else "2026-11-24"
     assert book.sent() == [f"{opens} on-the-day"]
+
+
+def test_a_plan_announces_what_was_put_off_last(book: Book) -> None:
+    book.allowance = Allowance(1, 2)
+    book.licence(end="2027-01-20")
+    book.contact()
+    notice = schedule_text("31 days before", calendar=OPEN)
+    offer = schedule_text("30 days before", calendar=OPEN, mail_class="commercial")
+    book.apply_all({"notice": notice, "offer": offer})
+    book.live_until("2026-12-22")
+    assert "Tue 2026-12-22 30-days-before put-off budget" in book.story()
+    with reading(book.engine) as conn:
+        asked = replace(book.asked(), allowance=book.allowance)
+        found = forecast(conn, asked, Period(date(2026, 12, 22), date(2027, 1, 31)))
+    assert [(r.step, r.decision, str(r.at)[:10]) for r in found if r.step] == [
+        ("30-days-before", "planned", "2026-12-22")
+    ]

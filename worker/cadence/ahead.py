@@ -14,14 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine
 
 from worker.cadence import book, flow, machine, recorded, rehearse, snapshot
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults, InForce, Library
 from worker.cadence.machine import Letterhead
-from worker.cadence.records import steps
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db.engine import make_scratch, reading
 from worker.db.types import metadata
@@ -74,10 +73,8 @@ def forecast_of(
             snapshot.take(conn, copy, accounts, asked.now)
         if asked.drafts is not None:
             flow.apply(engine, VirtualClock(asked.now), asked.drafts)
-        with reading(engine) as copy:
-            known = copy.execute(select(func.max(steps.c.id))).scalar() or 0
         _live(engine, asked, period)
-        return _announced(engine, asked, period, known)
+        return _announced(engine, asked, period, since=asked.now)
 
 
 def replayed(live: Engine, asked: Forecasting, period: Period) -> list[Record]:
@@ -93,7 +90,7 @@ def replayed(live: Engine, asked: Forecasting, period: Period) -> list[Record]:
         allowance=asked.allowance,
     )
     with rehearse.rehearsed(live, whole) as done:
-        return _announced(done.engine, asked, period, 0)
+        return _announced(done.engine, asked, period)
 
 
 def _schedules(conn: Connection, asked: Forecasting) -> Mapping[str, InForce]:
@@ -128,14 +125,16 @@ def _live(engine: Engine, asked: Forecasting, period: Period) -> None:
     rehearse.live_through(works, clock, [], end_of(period))
 
 
-def _announced(engine: Engine, asked: Forecasting, period: Period, known: int) -> list[Record]:
-    """What was decided on the copy after ``known``, as something that is still to come."""
+def _announced(
+    engine: Engine, asked: Forecasting, period: Period, *, since: datetime | None = None
+) -> list[Record]:
+    """What was decided on the copy since a moment, as something that is still to come."""
     with reading(engine) as conn:
         active = Library().active(conn)
         told = recorded.Reading(active, asked.defaults, asked.now)
         found: list[Record] = []
         spoken: set[tuple[int, int]] = set()
-        for record, walk in recorded.decided(conn, told, after_id=known):
+        for record, walk in recorded.decided(conn, told, since=since):
             if record.at and record.at.date() in period:
                 spoken.add(walk)
                 found.append(record)

@@ -33,13 +33,15 @@ class Reading:
 
 
 def decided(
-    conn: Connection, known: Reading, *, after_id: int = 0
+    conn: Connection, known: Reading, *, since: datetime | None = None
 ) -> Iterator[tuple[Record, tuple[int, int]]]:
     """Every decision, each with its (licence id, term), in order of time.
 
-    ``after_id``: only rows that were written after the one with this id.
+    ``since``: only what was decided at this moment or later.
     """
-    ids = select(steps.c.id).where(steps.c.id > after_id)
+    ids = select(steps.c.id)
+    if since is not None:
+        ids = ids.where(steps.c.decided_at >= since)
     ordered = conn.execute(ids.order_by(steps.c.at, steps.c.walk_id, steps.c.id))
     for chunk in ordered.scalars().partitions(_CHUNK):
         yield from _of_steps(conn, known, list(chunk))

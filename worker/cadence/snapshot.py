@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
 
 from worker.cadence.library import InForce
 from worker.cadence.records import steps, walks
@@ -96,6 +96,9 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     going = and_(walks.c.subject_id.in_(of_mine), living)
     _copy(source, target, walks, going)
     _copy(source, target, steps, steps.c.walk_id.in_(select(walks.c.id).where(going)))
+    # What was decided this very moment is past: so the copy's own decisions can be told apart.
+    just_now = update(steps).where(steps.c.decided_at >= now)
+    target.execute(just_now.values(decided_at=now - timedelta(seconds=1)))
     _copy(source, target, tasks, tasks.c.licence_id.in_(of_mine))
     addresses = sorted({row.email for row in people if row.email})
     _take_mails(source, target, addresses, {row.id for row in people}, now)
