@@ -58,7 +58,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 _SAFE = ("journal_mode = " + ("WAL" if wal_is_safe() else "DELETE"), "synchronous = FULL")
 _QUICK = ("journal_mode = MEMORY", "synchronous = OFF")
-_SCRATCH = ("locking_mode = EXCLUSIVE", "journal_mode = OFF", "synchronous = OFF")
+_SCRATCH = (
+    "locking_mode = EXCLUSIVE",
+    "journal_mode = OFF",
+    "synchronous = OFF",
+    "cache_size = -32768",
+)
 
 
 def _sqlite(url: URL, settings: Sequence[str], **options: Any) -> Engine:
@@ -77,10 +82,10 @@ def _sqlite(url: URL, settings: Sequence[str], **options: Any) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA busy_timeout = 30000")
         cursor.execute("PRAGMA foreign_keys = ON")
-        for setting in settings:
-            cursor.execute(f"PRAGMA {setting}")
         cursor.execute("PRAGMA cache_size = -65536")
         cursor.execute("PRAGMA temp_store = MEMORY")
+        for setting in settings:
+            cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
