@@ -1,4 +1,4 @@
-"""Reading the book as it was known on a day: for forecasts, explanations and rehearsals.
+"""Reading the book as it was known on a day, and what of it a forecast has to look at.
 
 A term is unknown until the first moment of its ``closed_on`` (without it, its start; without
 either, its predecessor's expiry) in the account's zone. The first term is always known, and what
@@ -7,24 +7,19 @@ stands in the book now is known from now on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Row, and_, func, or_, select
+from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store
-from worker.cadence.library import Defaults
 from worker.cadence.records import walks
 from worker.catalogue.records import licences, terms
 from worker.db import bulk
 from worker.kernel.dates import zone
 from worker.schedules.calendar import wall_moment
-
-CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +94,3 @@ def acting_ids(conn: Connection, until: datetime) -> list[int]:
     ):
         found |= set(conn.execute(query).scalars())
     return sorted(found)
-
-
-def size(conn: Connection) -> int:
-    """How many licences there are."""
-    return conn.execute(select(func.count()).select_from(licences)).scalar_one()
-
-
-def subjects_as_of(
-    conn: Connection, ids: Sequence[int], moment: datetime, now: datetime, defaults: Defaults
-) -> Iterator[tuple[Any, KnownTerm]]:
-    """Licences with their accounts, their term replaced by the one known at ``moment``."""
-    for chunk in bulk.chunks(ids, CHUNK):
-        held = terms_of(conn, chunk)
-        for row in store.subjects(conn, chunk):
-            tz = row.account_timezone or defaults.timezone
-            term = term_as_of(known_terms(held[row.licence_id], tz, now), moment)
-            yield with_term(row._mapping, term), term
-
-
-def with_term(row: Mapping[Any, Any], term: KnownTerm) -> Any:
-    """A row like those of the store, on another term."""
-    values = dict(row) | {
-        "licence_term": term.number,
-        "licence_starts_on": term.starts_on,
-        "licence_expires_on": term.expires_on,
-    }
-    return SimpleNamespace(**values, _mapping=values)

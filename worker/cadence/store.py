@@ -110,11 +110,6 @@ _WALKS_OF = Prepared(
         bulk.listed(walks.c.subject_id)
     )
 )
-_ON_CURRENT_TERM = Prepared(
-    select(walks)
-    .join(licences, licences.c.id == walks.c.subject_id)
-    .where(bulk.listed(walks.c.subject_id), walks.c.cycle == licences.c.term)
-)
 _SUBJECTS = Prepared(
     select(*_subject)
     .join(accounts, accounts.c.id == licences.c.account_id)
@@ -201,11 +196,6 @@ def walks_of_mails(conn: Connection, keys: Sequence[str]) -> Sequence[Any]:
 def walks_of(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
     """Every walk of these licences: id, schedule, subject_id, cycle, state."""
     return _WALKS_OF.rows(conn, ids=licence_ids) if licence_ids else []
-
-
-def walks_on_current_term(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
-    """The walks that these licences walk on their current term."""
-    return _ON_CURRENT_TERM.rows(conn, ids=licence_ids) if licence_ids else []
 
 
 def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,10 +163,3 @@ def _reject_bad(parsed: Parsed, row: BadRow, header: Sequence[str], name: str) -
         Problem(name, row.line, row.column, path, row.code, row.expected, row.got, row.hint)
     ]
     parsed.keyless += 1
-
-
-def rows_of(source: Source, lines: Mapping[int, Any]) -> Iterator[tuple[int, Sequence[str]]]:
-    """The cells of these lines, as far as they can be read; reads the source once more."""
-    for row in source.rows():
-        if row.line in lines:
-            yield row.line, row.cells
