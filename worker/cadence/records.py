@@ -20,6 +20,7 @@ walks = Table(
     Column("next_at", Moment),  # when to look again; empty: never, unless something changes
     Column("state", Text, nullable=False),  # active, parked (not in the audience), ended
     Column("reason", Text),  # why parked or ended
+    Column("rests_until", Date),  # the client's day until which its mails rest, as the client asked
     UniqueConstraint("schedule", "subject_id", "cycle"),
     Index("ix_walks_subject", "subject_id"),
     Index(
@@ -48,4 +49,13 @@ steps = Table(
     Column("mail_key", Text, index=True),
     Column("recipient", Text),  # the assignee of a task
     UniqueConstraint("walk_id", "step"),
+)
+
+# What clients did, as far as we were told, on each walk that it concerns: the first time counts.
+happenings = Table(
+    "happenings",
+    metadata,
+    Column("walk_id", Id, ForeignKey("walks.id"), primary_key=True),
+    Column("what", Text, primary_key=True),  # clicked, answered, replied, delivered, quote-asked
+    Column("at", Moment, nullable=False),
 )

@@ -75,6 +75,7 @@ licences = Table(
     Column("starts_on", Date),
     Column("expires_on", Date, nullable=False, index=True),
     Column("closed_on", Date),
+    Column("declined_term", Integer),  # the term that the client said it will not renew
     Column("source", Text),
     Column("updated_at", Moment, nullable=False),
     # The bell for the engine: set by whoever changes the licence or its account, cleared by the
@@ -147,23 +148,59 @@ source_reads = Table(
     Column("problem", Text),  # why the last reading failed; empty when it did not
 )
 
-# What staff put a stop to: nothing is sent for a licence, to an account or to a contact.
+# What is stopped, by staff or because a client answered: nothing is sent for a licence, to an
+# account or to a contact.
 stops = Table(
     "stops",
     metadata,
     Column("id", Id, primary_key=True),
     Column("scope", Text, nullable=False),  # licence, account, contact
     Column("subject_id", Id, nullable=False),
+    Column("made_by", Text, nullable=False, server_default="staff"),  # staff, client
     Column("reason", Text, nullable=False),
     Column("until", Date),  # the last day of the stop; empty: until it is lifted
+    Column("task_key", Text, index=True),  # closing this task lifts the stop
     Column("made_at", Moment, nullable=False),
     Column("lifted_at", Moment),
     Index(
         "uq_stops_standing",
         "scope",
         "subject_id",
+        "made_by",
         unique=True,
         postgresql_where=text("lifted_at IS NULL"),
         sqlite_where=text("lifted_at IS NULL"),
     ),
+)
+
+# Addresses that nobody is written to any more: they bounced for good, or complained.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("address", Text, primary_key=True),  # or its keyed hash, once its person was erased
+    Column("reason", Text, nullable=False),  # bounced, complained
+    Column("detail", Text),
+    Column("at", Moment, nullable=False),
+)
+
+# What a client's person chose. It outlasts every import: the file says what we think, this is what
+# the person said.
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("contact_id", Id, ForeignKey("contacts.id"), primary_key=True),
+    Column("language", Text),  # empty: the one of the book
+    Column("no_commercial", Boolean, nullable=False, server_default=false()),
+    Column("no_surveys", Boolean, nullable=False, server_default=false()),
+    Column("paused_until", Date),  # the last day without mail that is not contractual
+    Column("links_from", Moment),  # links signed before that are revoked
+    Column("updated_at", Moment, nullable=False),
+)
+
+# People whose data is gone: keyed hashes, so that imports do not bring them back.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("hash", Text, primary_key=True),  # of a contact's key, or of an address
+    Column("at", Moment, nullable=False),
 )

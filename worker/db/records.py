@@ -15,6 +15,7 @@ instance = Table(
     Column("created_at", Moment, nullable=False),
     # Where this database lives. A copy finds itself elsewhere and sends nothing until confirmed.
     Column("place", Text),
+    Column("pepper", Text),  # the key of the hashes that stay of erased people
     CheckConstraint("id = 1", name="ck_instance_one_row"),
 )
 

@@ -31,7 +31,14 @@ messages = Table(
     Column("lease_until", Moment),
     Column("started_at", Moment),
     Column("accepted_at", Moment),
+    Column("channel", Text),  # the way out of the last attempt: an unknown never changes it
     Column("provider_id", Text),
+    Column("unknown_since", Moment),  # of an unknown: since when it waits for evidence
+    # Sent again after its hold without a proof that it had not left: extra copies are possible.
+    Column("resends", Integer, nullable=False, server_default="0"),
+    # What the provider told of it last, see events/rules.py; the ledger's state is its own.
+    Column("fate", Text),
+    Column("fate_at", Moment),
     Column("language", Text),  # as sent
     Column("subject", Text),  # as sent
     Column("created_at", Moment, nullable=False),
@@ -51,6 +58,17 @@ messages = Table(
         postgresql_where=text("state = 'due' AND next_at IS NULL"),
         sqlite_where=text("state = 'due' AND next_at IS NULL"),
     ),
+)
+
+# How each way out fares: when it may be used again, and why it rests.
+ways = Table(
+    "ways",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("paused_until", Moment),
+    Column("why", Text),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("free_at", Moment),  # when the pace lets the next mail leave
 )
 
 # A person is asked before the mails of a schedule's version go out; one row for each question.

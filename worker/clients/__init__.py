@@ -1,0 +1,1 @@
+"""What clients tell us: signed links, the answer page, the preference page."""

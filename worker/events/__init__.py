@@ -1,0 +1,1 @@
+"""What providers tell of our mails: verified, translated, kept raw, and acted on."""

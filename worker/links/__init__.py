@@ -1,0 +1,1 @@
+"""Signed links: one purpose, one subject, an end, keys that rotate."""
