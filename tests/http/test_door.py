@@ -15,7 +15,7 @@ import pytest
 
 from tests.http.server import Reply, Server
 from worker.http.addresses import is_public
-from worker.http.door import Answer, Door, ForbiddenError, NotSentError, UnsureError
+from worker.http.door import Door, ForbiddenError, NotSentError, UnsureError
 
 SECOND = timedelta(seconds=1)
 CERTIFICATE = Path(__file__).with_name("hooks.example.com.pem")  # signed by itself, for this name
