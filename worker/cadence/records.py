@@ -59,3 +59,13 @@ happenings = Table(
     Column("what", Text, primary_key=True),  # clicked, answered, replied, delivered, quote-asked
     Column("at", Moment, nullable=False),
 )
+
+# Mails that a step went out with and that came back from everybody: the step was decided anew.
+returned = Table(
+    "returned",
+    metadata,
+    Column("walk_id", Id, ForeignKey("walks.id"), primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("mail_key", Text, primary_key=True),
+    Column("at", Moment, nullable=False),
+)

@@ -1,0 +1,81 @@
+"""``POST /events/{channel}``: where a provider tells what became of our mails.
+
+The only proof is the signature; there is no session and no token. Nothing is answered but a status,
+and 2xx only once all that was told is committed: whatever else comes, the provider tells it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import ClientDisconnect
+
+from worker.channels.told import Ear, ForgedError, GarbledError, Told
+from worker.events import flow
+from worker.kernel.clock import Clock
+from worker.kernel.errors import PerennialError
+
+MOST_BYTES = 8 << 20
+"""A batch may be as large as this; SendGrid's are far below a megabyte."""
+
+_PATIENCE_SECONDS = 30
+_RETRY_SECONDS = 60
+
+log = structlog.get_logger(__name__)
+
+
+def make_router(engine: Callable[[], Engine], clock: Clock, ears: Mapping[str, Ear]) -> APIRouter:
+    """The door for events; ``ears`` by channel. A channel without one does not exist."""
+    router = APIRouter()
+
+    @router.post("/events/{channel}", status_code=204)
+    def take(channel: str, request: Request, body: Annotated[bytes, Depends(_body)]) -> Response:
+        """Keeps a batch of events and does what follows from it."""
+        ear = ears.get(channel)
+        if ear is None:
+            raise HTTPException(404)
+        told = _heard(ear, channel, request, body, clock)
+        try:
+            with engine().begin() as conn:
+                taken = flow.take(conn, channel, told, clock.now())
+        except (SQLAlchemyError, PerennialError) as error:
+            log.error("events.failed", channel=channel, error=type(error).__name__)
+            raise HTTPException(503, headers={"Retry-After": str(_RETRY_SECONDS)}) from None
+        log.info("events.taken", channel=channel, told=len(told), **taken._asdict())
+        return Response(status_code=204)
+
+    return router
+
+
+def _heard(ear: Ear, channel: str, request: Request, body: bytes, clock: Clock) -> Sequence[Told]:
+    try:
+        return ear.hear(request.headers, body, clock.now())
+    except ForgedError as error:
+        log.warning("events.forged", channel=channel, why=str(error))
+        raise HTTPException(403) from None
+    except GarbledError as error:
+        log.warning("events.garbled", channel=channel, why=str(error))
+        raise HTTPException(400, str(error)) from None
+
+
+async def _body(request: Request) -> bytes:
+    """The raw body: it is what was signed. A longer or slower one than any provider's is refused
+    before it is read to its end."""
+    parts: list[bytes] = []
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            async for part in request.stream():
+                parts.append(part)
+                if sum(map(len, parts)) > MOST_BYTES:
+                    raise HTTPException(413)
+    except TimeoutError:
+        raise HTTPException(408) from None
+    except ClientDisconnect:
+        raise HTTPException(400) from None
+    return b"".join(parts)
