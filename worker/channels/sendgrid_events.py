@@ -92,7 +92,7 @@ def _verifier(key: str) -> EventWebhook:
 
     try:
         made = EventWebhook(key)
-    except Exception as error:  # noqa: BLE001 -- of the library below, several kinds
+    except Exception as error:
         raise ValueError("not a public key") from error
     public = made.public_key
     if not isinstance(public, EllipticCurvePublicKey) or not isinstance(public.curve, SECP256R1):
@@ -102,7 +102,7 @@ def _verifier(key: str) -> EventWebhook:
 
 def _events(body: bytes) -> list[Any]:
     try:
-        found = json.loads(body, parse_constant=_refuse)
+        found = json.loads(body.decode(), parse_constant=_refuse)
     except RecursionError:
         raise GarbledError("expected a list of events, got lists in lists without end") from None
     except ValueError:

@@ -25,7 +25,7 @@ MOST_BYTES = 8 << 20
 """A batch may be as large as this; SendGrid's are far below a megabyte."""
 
 _PATIENCE_SECONDS = 30
-_RETRY_SECONDS = 60
+_RETRY_SECONDS = "60"
 
 log = structlog.get_logger(__name__)
 
@@ -34,19 +34,21 @@ def make_router(engine: Callable[[], Engine], clock: Clock, ears: Mapping[str, E
     """The door for events; ``ears`` by channel. A channel without one does not exist."""
     router = APIRouter()
 
-    @router.post("/events/{channel}", status_code=204)
-    def take(channel: str, request: Request, body: Annotated[bytes, Depends(_body)]) -> Response:
-        """Keeps a batch of events and does what follows from it."""
-        ear = ears.get(channel)
-        if ear is None:
+    async def read(channel: str, request: Request) -> bytes:
+        if channel not in ears:
             raise HTTPException(404)
-        told = _heard(ear, channel, request, body, clock)
+        return await _body(request)
+
+    @router.post("/events/{channel}", status_code=204)
+    def take(channel: str, request: Request, body: Annotated[bytes, Depends(read)]) -> Response:
+        """Keeps a batch of events and does what follows from it."""
+        told = _heard(ears[channel], channel, request, body, clock)
         try:
             with engine().begin() as conn:
                 taken = flow.take(conn, channel, told, clock.now())
         except (SQLAlchemyError, PerennialError) as error:
             log.error("events.failed", channel=channel, error=type(error).__name__)
-            raise HTTPException(503, headers={"Retry-After": str(_RETRY_SECONDS)}) from None
+            raise HTTPException(503, headers={"Retry-After": _RETRY_SECONDS}) from None
         log.info("events.taken", channel=channel, told=len(told), **taken._asdict())
         return Response(status_code=204)
 
@@ -65,17 +67,17 @@ def _heard(ear: Ear, channel: str, request: Request, body: bytes, clock: Clock) 
 
 
 async def _body(request: Request) -> bytes:
-    """The raw body: it is what was signed. A longer or slower one than any provider's is refused
-    before it is read to its end."""
-    parts: list[bytes] = []
+    """The raw body: it is what was signed. One that is longer or slower than any provider's is
+    not read to its end."""
+    body = bytearray()
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             async for part in request.stream():
-                parts.append(part)
-                if sum(map(len, parts)) > MOST_BYTES:
+                body += part
+                if len(body) > MOST_BYTES:
                     raise HTTPException(413)
     except TimeoutError:
         raise HTTPException(408) from None
     except ClientDisconnect:
         raise HTTPException(400) from None
-    return b"".join(parts)
+    return bytes(body)

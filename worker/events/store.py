@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -15,7 +15,6 @@ from worker.catalogue.records import accounts, contacts, preferences
 from worker.channels.told import Kind
 from worker.db import bulk
 from worker.db.prepared import Prepared
-from worker.db.types import Moment
 from worker.events.records import events
 from worker.outbox.records import messages
 
