@@ -20,7 +20,7 @@ RESELLER = "reseller"
 
 class Rung(NamedTuple):
     """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are
-    known from being written to (``opt-out``, ``stopped``); ``None``: nobody is known."""
+    known from being written to (``opt-out``, ``bounced`` …); ``None``: nobody is known."""
 
     contacts: Sequence[Row[Any]]
     silenced: str | None = None
@@ -87,8 +87,16 @@ def climb(
 
 
 def why_silent(person: Row[Any], mail_class: str, stops: Stops, today: date) -> str | None:
-    """Why this contact is not written to now; ``None`` when it may be. An opt-out from advertising
-    never silences a notice about a contract."""
+    """Why this contact is not written to now; ``None`` when it may be: its address bounced or
+    complained, staff stopped it, or, for what is not contractual, it opted out or asked for a
+    pause. An opt-out from advertising never silences a notice about a contract."""
+    if person.silenced:
+        return str(person.silenced)
     if stops and stops.hold("contact", person.id, today):
         return "stopped"
-    return "opt-out" if person.opt_out and mail_class != "contractual" else None
+    if mail_class == "contractual":
+        return None
+    chosen = person.no_surveys if mail_class == "survey" else person.no_commercial
+    if person.opt_out or chosen:
+        return "opt-out"
+    return "paused" if person.paused_until and today <= person.paused_until else None
