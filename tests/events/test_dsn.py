@@ -181,7 +181,9 @@ def test_what_is_no_report_tells_nothing(raw: bytes) -> None:
     assert read(raw, NOON) == []
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "Wed, 31 Mar 99999 11:59:00 +0000", "1 Jan 1970"])
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "Wed, 31 Mar 99999 11:59:00 +0000", "1 Jan 1970"]
+)
 def test_a_report_without_a_date_is_of_now(date: str) -> None:
     (one,) = read(report(failed(), Date=date), NOON)
     assert one.at == NOON

@@ -19,8 +19,8 @@ RESELLER = "reseller"
 
 
 class Rung(NamedTuple):
-    """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are
-    known from being written to (``opt-out``, ``bounced`` …); ``None``: nobody is known."""
+    """The contacts that a mail goes to. With none, ``silenced`` says by whose wish those who are
+    known are not written to (``opt-out``, ``stopped`` …); ``None``: nobody can be reached."""
 
     contacts: Sequence[Row[Any]]
     silenced: str | None = None
@@ -62,8 +62,13 @@ class People:
             open_ = [p for p in people if not why_silent(p, schedule.mail_class, self.stops, today)]
             if open_:
                 return Rung(open_)
-            reasons = [why_silent(p, schedule.mail_class, self.stops, today) for p in people]
-            silenced = silenced or next(iter(reasons), None)
+            # An address that is dead is nobody's wish: then somebody has to find another one.
+            wishes = [
+                why_silent(p, schedule.mail_class, self.stops, today)
+                for p in people
+                if not p.silenced
+            ]
+            silenced = silenced or next(iter(wishes), None)
         return Rung((), silenced)
 
 

@@ -63,7 +63,7 @@ def _row(channel: str, told: Told, copy: Copy | None, now: datetime) -> dict[str
         "at": told.at,
         "received_at": now,
         "orphan": copy is None,
-        "raw": told.raw,
+        "raw": {} if told.raw is None else told.raw,  # a provider may say null
     }
 
 
