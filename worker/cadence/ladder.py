@@ -13,14 +13,16 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import store
 from worker.cadence.kinds.contract import Action
+from worker.catalogue import suppressions
 from worker.catalogue.stops import Stops
 
 RESELLER = "reseller"
+_DEAD = (suppressions.BOUNCED, suppressions.COMPLAINED)
 
 
 class Rung(NamedTuple):
-    """The contacts that a mail goes to. With none, ``silenced`` says by whose wish those who are
-    known are not written to (``opt-out``, ``stopped`` …); ``None``: nobody can be reached."""
+    """The contacts that a mail goes to. With none, ``silenced`` says whose wish keeps those who are
+    known from being written to (``opt-out``, ``stopped`` …); ``None``: nobody can be reached."""
 
     contacts: Sequence[Row[Any]]
     silenced: str | None = None
@@ -62,13 +64,8 @@ class People:
             open_ = [p for p in people if not why_silent(p, schedule.mail_class, self.stops, today)]
             if open_:
                 return Rung(open_)
-            # An address that is dead is nobody's wish: then somebody has to find another one.
-            wishes = [
-                why_silent(p, schedule.mail_class, self.stops, today)
-                for p in people
-                if not p.silenced
-            ]
-            silenced = silenced or next(iter(wishes), None)
+            reasons = [why_silent(p, schedule.mail_class, self.stops, today) for p in people]
+            silenced = silenced or next((why for why in reasons if why not in _DEAD), None)
         return Rung((), silenced)
 
 
