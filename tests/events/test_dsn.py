@@ -80,7 +80,7 @@ def test_a_report_of_postfix_names_mail_recipient_and_reason() -> None:
     (one,) = read(POSTFIX, NOON)
     assert (one.kind, one.mail_key, one.address) == (Kind.BOUNCED, KEY, "anna@example.com")
     assert one.detail is not None
-    assert one.detail.startswith("smtp; 550 5.1.1 <anna@example.com>: Recipient address rejected")
+    assert one.detail.startswith("smtp; 550 5.1.1 <…>: Recipient address rejected")
     assert one.at == datetime(2027, 3, 31, 11, 58, 12, tzinfo=UTC)
 
 

@@ -21,12 +21,14 @@ from worker.channels.told import (
     Kind,
     Told,
     as_address,
+    as_detail,
     as_key,
     as_moment,
     as_raw,
     as_text,
     click_detail,
 )
+from worker.kernel.errors import ConfigError
 
 if TYPE_CHECKING:
     from sendgrid import EventWebhook
@@ -59,6 +61,7 @@ class SendgridEar:
     """Hears SendGrid. ``key`` is the public key that its page of settings shows."""
 
     def __init__(self, key: str) -> None:
+        """Raises ``ConfigError`` when ``key`` is no public key on P-256."""
         self._verifier = _verifier(key)
 
     def hear(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Sequence[Told]:
@@ -80,23 +83,21 @@ class SendgridEar:
             raise ForgedError("the signature does not fit")
 
 
-def check_key(key: str) -> str:
-    """``key`` as it is; raises ``ValueError`` when it is no public key on P-256."""
-    _verifier(key)
-    return key
-
-
 def _verifier(key: str) -> EventWebhook:
     from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
     from sendgrid import EventWebhook
 
     try:
         made = EventWebhook(key)
-    except Exception as error:
-        raise ValueError("not a public key") from error
-    public = made.public_key
-    if not isinstance(public, EllipticCurvePublicKey) or not isinstance(public.curve, SECP256R1):
-        raise ValueError("not a public key on P-256")
+        public = made.public_key
+        good = isinstance(public, EllipticCurvePublicKey) and isinstance(public.curve, SECP256R1)
+    except Exception:  # noqa: BLE001 -- the library below raises several kinds
+        good = False
+    if not good:
+        raise ConfigError(
+            "mail.sendgrid.event_key is no public key; copy the verification key of the signed "
+            "event webhook from SendGrid's settings"
+        )
     return made
 
 
@@ -155,8 +156,8 @@ def _detail(kind: Kind, event: Mapping[str, Any]) -> str | None:
         link, agent = as_text(event.get("url"), 4000), as_text(event.get("useragent"))
         return click_detail(link or "", agent or "")
     if kind is Kind.UNKNOWN:
-        return as_text(event.get("event"))
-    said = as_text(event.get("reason")) or as_text(event.get("response"))
+        return as_detail(event.get("event"))
+    said = as_detail(event.get("reason")) or as_detail(event.get("response"))
     if event.get("event") == "dropped":
         return f"not tried: {said or 'no reason given'}"
     return said

@@ -20,12 +20,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from worker.channels.addresses import without
 from worker.kernel.errors import PerennialError
 from worker.kernel.keys import digest
 
-MOST_DETAIL = 500
-"""What a provider says in words is cut after so many signs."""
-
+_MOST_DETAIL = 500
 _MOST_KEY = 200
 _MOST_ADDRESS = 320  # RFC 3696, erratum 1690, with room to spare
 _DEEPEST = 12
@@ -94,18 +93,24 @@ def copy_mark(address: str) -> str:
 
 def click_detail(link: str, agent: str) -> str:
     """Of a click: which link, as a fingerprint (the link itself may open a page), and who came."""
-    return f"{digest(link)[:8]} {agent}"[:MOST_DETAIL]
+    return f"{digest(link)[:8]} {agent}"[:_MOST_DETAIL]
 
 
 # --- values from outside: nothing that a database or a page could choke on ---
 
 
-def as_text(value: object, most: int = MOST_DETAIL) -> str | None:
+def as_text(value: object, most: int = _MOST_DETAIL) -> str | None:
     """One line of at most ``most`` signs; ``None`` when there is nothing to say."""
     if not isinstance(value, str):
         return None
     line = " ".join(_sound(value).split())
     return line[:most] or None
+
+
+def as_detail(value: object) -> str | None:
+    """What a provider says in words, without the addresses in it: it may outlast its person."""
+    text = as_text(value)
+    return without(text) or None if text else None
 
 
 def as_key(value: object, raw: object) -> str:

@@ -14,7 +14,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from worker.channels.told import Kind, Told, as_address, as_moment, as_raw, as_text
+from worker.channels.told import Kind, Told, as_address, as_detail, as_moment, as_raw
 from worker.kernel.keys import digest
 
 _OURS = re.compile(r"<([0-9a-z]{16})@[^<>\s]+>", re.ASCII)
@@ -76,7 +76,7 @@ def _deliveries(reports: list[Message]) -> Iterator[_Said]:
             if action:
                 address = _recipient(block)
                 said = _header(block, "Diagnostic-Code") or _header(block, "Status")
-                yield _kind(action, block), address, as_text(said), _fields(block)
+                yield _kind(action, block), address, as_detail(said), _fields(block)
 
 
 def _complaints(feedback: list[Message]) -> Iterator[_Said]:
@@ -85,7 +85,7 @@ def _complaints(feedback: list[Message]) -> Iterator[_Said]:
             type_ = (_header(block, "Feedback-Type") or "").lower()
             kind = Kind.COMPLAINED if type_ == "abuse" else Kind.UNKNOWN
             address = as_address(_header(block, "Original-Rcpt-To", "").strip("<> "))
-            yield kind, address, as_text(type_), _fields(block)
+            yield kind, address, as_detail(type_), _fields(block)
 
 
 def _kind(action: str, block: Message) -> Kind:

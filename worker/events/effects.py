@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import store as cadence
 from worker.catalogue import suppressions
+from worker.channels.addresses import is_same
 from worker.channels.told import Kind, Told
 from worker.events import readers, store
 from worker.events.readers import Arrival
@@ -34,8 +35,8 @@ class Known(NamedTuple):
     def is_theirs(self) -> bool:
         """Whether it is about the client's own mailbox: a redirected or forwarded mail may come
         back from somebody else's."""
-        told, ours = self.told.address, self.copy.address
-        return told is None or told.lower() == ours.lower()
+        told = self.told.address
+        return told is None or is_same(told, self.copy.address)
 
 
 def follow(conn: Connection, known: Sequence[Known], now: datetime) -> None:
@@ -112,7 +113,7 @@ def _send_on(conn: Connection, known: Sequence[Known], now: datetime) -> list[in
 
 def _goes_on(row: Any) -> bool:
     """Whether the walk still wants its mails out: not once the licence was renewed or is gone."""
-    return row.state == "active" or row.reason == "completed"
+    return bool(row.state == "active" or row.reason == "completed")
 
 
 # --- people ---

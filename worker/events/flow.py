@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
+from worker.channels.addresses import is_same
 from worker.channels.told import Kind, Told, copy_mark
 from worker.events import effects, store
 from worker.events.effects import Known
@@ -101,7 +102,7 @@ class _Copies:
 def _only(copies: Sequence[Copy], address: str | None) -> Copy | None:
     """The copy for that address; where there is but one copy, it is that one."""
     for copy in copies:
-        if address is not None and copy.address.lower() == address.lower():
+        if address is not None and is_same(copy.address, address):
             return copy
     return copies[0] if len(copies) == 1 else None
 
