@@ -41,7 +41,7 @@ class Known(NamedTuple):
 
 def follow(conn: Connection, known: Sequence[Known], now: datetime) -> None:
     """Does all that follows from these events, which are kept already."""
-    _prove(conn, known)
+    _prove(conn, known, now)
     fates = _move_fates(conn, known)
     theirs = [one for one in known if one.is_theirs]
     _silence(conn, theirs)
@@ -56,13 +56,11 @@ def follow(conn: Connection, known: Sequence[Known], now: datetime) -> None:
     )
 
 
-def _prove(conn: Connection, known: Sequence[Known]) -> None:
+def _prove(conn: Connection, known: Sequence[Known], now: datetime) -> None:
     """Whatever a provider tells of a mail, it has it."""
-    for one in known:
-        if one.copy.state != ACCEPTED:
-            outbox.prove(
-                conn, one.copy.mail_key, one.copy.address, one.told.at, one.told.provider_id
-            )
+    ids = {one.copy.id for one in known if one.copy.state != ACCEPTED}
+    if ids:
+        outbox.prove(conn, sorted(ids), now)
 
 
 def _move_fates(conn: Connection, known: Sequence[Known]) -> dict[int, Fate | None]:

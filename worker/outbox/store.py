@@ -175,6 +175,15 @@ def settle(conn: Connection, id_: int, values: dict[str, Any]) -> None:
     )
 
 
+def prove(conn: Connection, ids: Sequence[int], now: datetime) -> int:
+    """Moves mails on of which there is proof that they left."""
+    doubt = messages.c.state == UNKNOWN
+    done = {"state": ACCEPTED, "accepted_at": now, "reason": None, "next_at": None}
+    return conn.execute(
+        update(messages).where(bulk.among(messages.c.id, ids), doubt).values(**done)
+    ).rowcount
+
+
 _NEXT_DUE = Prepared(
     select(messages.c.next_at)
     .where(messages.c.next_at.is_not(None))
