@@ -81,7 +81,7 @@ def batches(told: Sequence[Told], dice: random.Random) -> list[list[Told]]:
     """The same events, shuffled, some of them twice, in batches of any size."""
     many = [*told, *dice.choices(told, k=dice.randrange(len(told)))]
     dice.shuffle(many)
-    cuts = sorted(dice.sample(range(len(many)), dice.randrange(min(len(many), 12))))
+    cuts = sorted(dice.sample(range(len(many)), dice.randrange(min(len(many), 7))))
     return [many[a:b] for a, b in zip([0, *cuts], [*cuts, len(many)], strict=True)]
 
 

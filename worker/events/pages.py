@@ -1,4 +1,4 @@
-"""``POST /events/{channel}``: where a provider tells what became of our mails.
+"""``POST /events/CHANNEL``: where a provider tells what became of our mails.
 
 The only proof is the signature; there is no session and no token. Nothing is answered but a status,
 and 2xx only once all that was told is committed: whatever else comes, the provider tells it again.
@@ -26,23 +26,26 @@ MOST_BYTES = 8 << 20
 
 _PATIENCE_SECONDS = 30
 _RETRY_SECONDS = "60"
+_HANG_UP = {"Connection": "close"}  # else the server would read on, to nobody's good
 
 log = structlog.get_logger(__name__)
 
 
 def make_router(engine: Callable[[], Engine], clock: Clock, ears: Mapping[str, Ear]) -> APIRouter:
-    """The door for events; ``ears`` by channel. A channel without one does not exist."""
+    """The doors for events; ``ears`` by channel. A channel without one does not exist."""
     router = APIRouter()
+    for channel, ear in ears.items():
+        _open_door(router, channel, ear, engine, clock)
+    return router
 
-    async def read(channel: str, request: Request) -> bytes:
-        if channel not in ears:
-            raise HTTPException(404)
-        return await _body(request)
 
-    @router.post("/events/{channel}", status_code=204)
-    def take(channel: str, request: Request, body: Annotated[bytes, Depends(read)]) -> Response:
+def _open_door(
+    router: APIRouter, channel: str, ear: Ear, engine: Callable[[], Engine], clock: Clock
+) -> None:
+    @router.post(f"/events/{channel}", status_code=204)
+    def take(request: Request, body: Annotated[bytes, Depends(read_body)]) -> Response:
         """Keeps a batch of events and does what follows from it."""
-        told = _heard(ears[channel], channel, request, body, clock)
+        told = _heard(ear, channel, request, body, clock)
         try:
             with engine().begin() as conn:
                 taken = flow.take(conn, channel, told, clock.now())
@@ -51,8 +54,6 @@ def make_router(engine: Callable[[], Engine], clock: Clock, ears: Mapping[str, E
             raise HTTPException(503, headers={"Retry-After": _RETRY_SECONDS}) from None
         log.info("events.taken", channel=channel, told=len(told), **taken._asdict())
         return Response(status_code=204)
-
-    return router
 
 
 def _heard(ear: Ear, channel: str, request: Request, body: bytes, clock: Clock) -> Sequence[Told]:
@@ -66,7 +67,7 @@ def _heard(ear: Ear, channel: str, request: Request, body: bytes, clock: Clock) 
         raise HTTPException(400, str(error)) from None
 
 
-async def _body(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """The raw body: it is what was signed. One that is longer or slower than any provider's is
     not read to its end."""
     body = bytearray()
@@ -75,9 +76,9 @@ async def _body(request: Request) -> bytes:
             async for part in request.stream():
                 body += part
                 if len(body) > MOST_BYTES:
-                    raise HTTPException(413)
+                    raise HTTPException(413, headers=_HANG_UP)
     except TimeoutError:
-        raise HTTPException(408) from None
+        raise HTTPException(408, headers=_HANG_UP) from None
     except ClientDisconnect:
         raise HTTPException(400) from None
     return bytes(body)
