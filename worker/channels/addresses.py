@@ -23,7 +23,7 @@ def plain(address: str) -> str | None:
 
 def is_same(one: str, other: str) -> bool:
     """Whether two addresses are one: domains in either form, and nobody tells capitals apart."""
-    return (plain(one) or one).lower() == (plain(other) or other).lower()
+    return one == other or (plain(one) or one).lower() == (plain(other) or other).lower()
 
 
 def without(text: str | bytes) -> str:

@@ -51,21 +51,22 @@ def _says(told: Told) -> bool:
     return told.kind is not Kind.UNKNOWN
 
 
-def _row(channel: str, told: Told, copy: Copy | None, now: datetime) -> dict[str, Any]:
+def _row(channel: str, told: Told, copy: Copy | None, now: datetime) -> tuple[Any, ...]:
+    """A row for ``store.add``."""
     # Of somebody else's mailbox: not under our copy's address, or it would count as the client's.
     theirs = copy is not None and Known(told, copy).is_theirs
-    return {
-        "channel": channel,
-        "key": told.key,
-        "kind": told.kind.value,
-        "mail_key": copy.mail_key if copy else told.mail_key,
-        "address": copy.address if copy and theirs else told.address,
-        "detail": told.detail,
-        "at": told.at,
-        "received_at": now,
-        "orphan": copy is None,
-        "raw": {} if told.raw is None else told.raw,  # a provider may say null
-    }
+    return (
+        told.key,
+        channel,
+        told.kind.value,
+        copy.mail_key if copy else told.mail_key,
+        copy.address if copy and theirs else told.address,
+        told.detail,
+        told.at,
+        now,
+        copy is None,
+        {} if told.raw is None else told.raw,  # a provider may say null
+    )
 
 
 class _Copies:

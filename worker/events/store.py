@@ -76,14 +76,25 @@ def set_fates(conn: Connection, rows: Sequence[tuple[int, str, datetime]]) -> No
 # --- events ---
 
 
-def add(conn: Connection, rows: Sequence[dict[str, Any]]) -> set[str]:
-    """Keeps events; the keys of those that were not told before."""
-    if not rows:
-        return set()
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(events).on_conflict_do_nothing().returning(events.c.key)
+NEW = (
+    "key",
+    "channel",
+    "kind",
+    "mail_key",
+    "address",
+    "detail",
+    "at",
+    "received_at",
+    "orphan",
+    "raw",
+)
+
+
+def add(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> set[str]:
+    """Keeps events, in the order of ``NEW``; the keys of those that were not told before."""
     # In one order always: two batches that share events must not wait for each other.
-    return set(conn.execute(insert, sorted(rows, key=lambda row: row["key"])).scalars())
+    ordered = sorted(rows, key=lambda row: row[0])
+    return bulk.add_new(conn, events, NEW, ordered, key="key")
 
 
 class Heard(NamedTuple):
