@@ -109,6 +109,8 @@ def _imap(place: str, password: str) -> Iterator[Imap]:
     finally:
         with _told(host, quietly=True):
             client.logout()
+        with _told(host, quietly=True):  # a logout that failed leaves it open
+            client.shutdown()
 
 
 def _connected(scheme: str, host: str, port: int | None) -> imaplib.IMAP4:
