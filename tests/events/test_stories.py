@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.events.world import EventWorld, make
+from worker.cadence.ahead import Forecasting
+from worker.cadence.explain import explain
+from worker.cadence.library import Defaults
 from worker.channels.told import click_detail
+from worker.db.engine import reading
 
 BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/120.0 Safari/537.36"
 CLICK = click_detail("https://example.com/answer", BROWSER)
@@ -37,6 +41,14 @@ def test_a_mail_that_bounces_goes_to_the_next_rung_at_the_next_open_moment(
     assert sent.fates() == {"anna@example.com": "bounced", "piotr@example.com": None}
     assert sent.silent() == {"anna@example.com": "bounced"}
     assert sent.decisions()["heads-up"] == ("waiting", None)
+    asked = Forecasting(Defaults(), sent.clock.now())
+    with reading(sent.engine) as conn:
+        told = explain(conn, asked, "L-1").records
+    mails = [(one.decision, one.reason, one.to) for one in told if one.step == "heads-up"]
+    assert mails == [
+        ("sent", "bounced", ("anna@example.com",)),
+        ("sent", None, ("piotr@example.com",)),
+    ]
 
 
 def test_the_step_after_a_bounce_goes_to_the_next_rung_at_once(sent: EventWorld) -> None:

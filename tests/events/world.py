@@ -145,7 +145,9 @@ def final_state(conn: Connection) -> dict[str, list[Any]]:
         "steps": select(steps.c.walk_id, steps.c.step, steps.c.mail_key).order_by(
             steps.c.walk_id, steps.c.step
         ),
-        "returned": select(returned).order_by(returned.c.walk_id, returned.c.mail_key),
+        "returned": select(*[c for c in returned.c if c.name != "returned_at"]).order_by(
+            returned.c.walk_id, returned.c.mail_key
+        ),
         "walks": select(walks.c.id, walks.c.next_at).order_by(walks.c.id),
         "happenings": select(happenings).order_by(happenings.c.walk_id, happenings.c.what),
         "preferences": select(preferences).order_by(preferences.c.contact_id),

@@ -67,5 +67,8 @@ returned = Table(
     Column("walk_id", Id, ForeignKey("walks.id"), primary_key=True),
     Column("step", Text, primary_key=True),
     Column("mail_key", Text, primary_key=True),
-    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("due_on", Date, nullable=False),
+    Column("at", Moment, nullable=False),  # as the step's row said
+    Column("returned_at", Moment, nullable=False),
 )

@@ -18,11 +18,11 @@ from worker.events.readers import Arrival
 from worker.events.rules import SILENCING, UNDELIVERED, Fate, fate_of, merged
 from worker.events.store import Copy
 from worker.outbox import store as outbox
-from worker.outbox.rules import ACCEPTED, DUE, SENDING, UNKNOWN
+from worker.outbox.rules import ACCEPTED, DUE, GIVEN_UP, SENDING, UNKNOWN
 from worker.worklist import store as worklist
 from worker.worklist.store import NewTask
 
-_MAY_ARRIVE = (DUE, SENDING, ACCEPTED, UNKNOWN)
+_MAY_ARRIVE = (DUE, SENDING, ACCEPTED, UNKNOWN, GIVEN_UP)
 
 
 class Known(NamedTuple):

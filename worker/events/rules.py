@@ -1,6 +1,6 @@
 """What events make of a mail's fate, and which clicks a machine made. Pure.
 
-    deferred < delivered < blocked < dropped < bounced < complained
+    accepted < deferred < delivered < blocked < dropped < bounced < complained
 
 Events come late, twice and in any order. A fate only moves up, and of two equal ones the earlier
 moment counts: whatever the order, the same events end in the same fate.
@@ -18,6 +18,7 @@ RANKS = {
     kind: rank
     for rank, kind in enumerate(
         (
+            Kind.ACCEPTED,
             Kind.DEFERRED,
             Kind.DELIVERED,
             Kind.BLOCKED,

@@ -167,6 +167,9 @@ _TRAVELLING = Prepared(
         steps.c.walk_id,
         steps.c.step,
         steps.c.mail_key,
+        steps.c.kind,
+        steps.c.due_on,
+        steps.c.at,
         walks.c.state,
         walks.c.reason,
     )
@@ -179,7 +182,7 @@ _TRAVELLING = Prepared(
 
 def travelling(conn: Connection, mail_keys: Iterable[str]) -> list[Any]:
     """The steps that travel in these mails, with their walks, which are held: step_id, walk_id,
-    step, mail_key, state, reason."""
+    step, mail_key, kind, due_on, at, state, reason."""
     keys = sorted(set(mail_keys))
     return _TRAVELLING.rows(conn, keys=keys) if keys else []
 
@@ -208,10 +211,8 @@ def mails_of(conn: Connection, walk_ids: Sequence[int]) -> list[tuple[int, str]]
 
 def note_returned(conn: Connection, rows: Sequence[Any], now: datetime) -> None:
     """Remembers which mail a step had gone out with before it came back (``travelling``)."""
-    new = [
-        {"walk_id": row.walk_id, "step": row.step, "mail_key": row.mail_key, "at": now}
-        for row in rows
-    ]
+    kept = ("walk_id", "step", "mail_key", "kind", "due_on", "at")
+    new = [{name: getattr(row, name) for name in kept} | {"returned_at": now} for row in rows]
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     conn.execute(dialect.insert(returned).on_conflict_do_nothing(), new)
 

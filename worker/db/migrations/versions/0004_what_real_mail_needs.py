@@ -71,7 +71,10 @@ def upgrade() -> None:
     sa.Column('walk_id', Id, nullable=False),
     sa.Column('step', sa.Text(), nullable=False),
     sa.Column('mail_key', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=False),
     sa.Column('at', Moment(), nullable=False),
+    sa.Column('returned_at', Moment(), nullable=False),
     sa.ForeignKeyConstraint(['walk_id'], ['walks.id'], name=op.f('fk_returned_walk_id')),
     sa.PrimaryKeyConstraint('walk_id', 'step', 'mail_key', name=op.f('pk_returned'))
     )
