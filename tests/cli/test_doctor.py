@@ -242,6 +242,7 @@ def test_a_mailbox_of_bounces_is_read_with_the_sources_and_says_when(
     app = App.open(root, {})
     app.refresh()
     app.close()
+    capsys.readouterr()  # what it logged
     code, found = _doctor(root, capsys)
     assert (code, found["tasks alarm"]["level"]) == (1, "finding")
     (root / "bounces" / "new").mkdir(parents=True)
@@ -253,6 +254,7 @@ def test_a_mailbox_of_bounces_is_read_with_the_sources_and_says_when(
     app.refresh()  # too soon: it is read every five minutes
     assert list((root / "bounces" / "new").iterdir())
     app.close()
+    capsys.readouterr()
     code, found = _doctor(root, capsys)
     assert code == 0
     assert found["mail.smtp.bounces"]["said"].startswith("last read at ")

@@ -275,7 +275,8 @@ def test_what_providers_told_over_the_last_day_is_counted_by_kind(instance: Inst
     with instance.engine.begin() as conn:
         for key, kind, orphan, span in rows:
             row = {"channel": "sendgrid", "key": key, "kind": kind, "orphan": orphan, "raw": {}}
-            conn.execute(events.insert().values(row, at=NOON, received_at=NOON + span))
+            row |= {"at": NOON, "received_at": NOON + span}
+            conn.execute(events.insert().values(row))
     told = instance.told()
     found = {kind: value for (name, kind), value in told.items() if name == "events_last_day"}
     assert found == {"delivered": 2, "orphan": 1}
