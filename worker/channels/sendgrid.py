@@ -112,7 +112,7 @@ def request(envelope: Envelope, raw: bytes, recipient: str) -> bytes:
     if message["Reply-To"] is not None:
         (reply_to,) = message["Reply-To"].addresses
         made.reply_to = api.ReplyTo(reply_to.addr_spec, reply_to.display_name or None)
-    made.subject = api.Subject(str(message["Subject"]))
+    made.subject = api.Subject(str(message["Subject"]).strip())
     to = api.Personalization()
     to.add_to(api.To(recipient, _name_of(recipient, message["To"].addresses)))
     to.add_custom_arg(api.CustomArg("mail", envelope.mail_key))
