@@ -135,6 +135,11 @@ class _Talk(socketserver.StreamRequestHandler):
             while True:
                 self._answer(*self._line().partition(" ")[::2])
 
+    def finish(self) -> None:
+        with suppress(OSError):
+            super().finish()
+        self.connection.close()  # the encrypted one, of which the server knows nothing
+
     # --- the conversation ---
 
     def _begin(self) -> None:
