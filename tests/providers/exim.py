@@ -33,6 +33,7 @@ tls_privatekey = {folder}/certificate.pem
 acl_smtp_rcpt = recipients
 acl_smtp_data = whole
 message_size_limit = 5M
+smtp_accept_queue_per_connection = 0
 begin acl
 recipients:
   deny local_parts = nobody
@@ -77,6 +78,10 @@ class Exim:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         self._lay_out()
+        self.start_again()
+
+    def start_again(self) -> None:
+        """After ``stop``, on the same port with the same mails."""
         with (self.folder / "output").open("ab") as output:
             self.process = subprocess.Popen(
                 [str(self._binary), "-C", str(self.folder / "exim.conf"), "-bdf", "-q1m"],
@@ -91,6 +96,7 @@ class Exim:
         self._wait()
 
     def stop(self) -> None:
+        """Ends the daemon; a child that talks to somebody goes on until that is done."""
         if self.process is not None:
             self.process.terminate()
             self.process.wait(30)

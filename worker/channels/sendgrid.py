@@ -124,7 +124,8 @@ def request(envelope: Envelope, raw: bytes, recipient: str) -> bytes:
     for kind in ("plain", "html"):
         part = message.get_body((kind,))
         if part is not None:
-            made.add_content(api.Content(f"text/{kind}", part.get_content()))
+            text = part.get_content().replace("\r\n", "\n")
+            made.add_content(api.Content(f"text/{kind}", text))
     for given in _attachments(message):
         made.add_attachment(api.Attachment(*given, "attachment"))
     body: dict[str, Any] = made.get()
