@@ -90,7 +90,8 @@ def _journal(url: str) -> Iterator[Check]:
 def _channel(app: App) -> Check:
     wrong = app.channel.check()
     name = f"mail.channel {app.settings.mail.channel}"
-    return Check(name, Level.DOWN if wrong else Level.OK, wrong or "takes mails")
+    takes = "takes mails" if app.channel.proves else "takes mails; nothing proves an unknown"
+    return Check(name, Level.DOWN if wrong else Level.OK, wrong or takes)
 
 
 def _beat(app: App, conn: Connection) -> Check:
