@@ -217,4 +217,4 @@ def _hung_up(line: Line) -> None:
 def _own_name(sender: str) -> str:
     """What we call ourselves: the machine's full name, else the house's domain."""
     name = socket.gethostname()
-    return name if "." in name else sender.rpartition("@")[2]
+    return name if "." in name and name.isascii() else sender.rpartition("@")[2]
