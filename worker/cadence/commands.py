@@ -139,8 +139,8 @@ def plan(
         click.echo("")
         for line in outline.summary(records, period):
             click.echo(line)
-    _tell_changes(view, as_json=as_json, partial=schedule is not None)
     _tell_findings(found)
+    _tell_changes(view, as_json=as_json, partial=schedule is not None)
     _tell_waits(app)
 
 
@@ -189,8 +189,8 @@ def apply(app: Wiring, yes: bool) -> None:
         click.echo("Nothing to apply: the files are what runs.")
         _tell_waits(app)
         return
-    _tell_changes(view, as_json=False, partial=False)
     _tell_findings(found)
+    _tell_changes(view, as_json=False, partial=False)
     if not yes and not click.confirm("Apply?", err=True):
         raise FindingsError("Nothing was applied.")
     applied = flow.apply(app.engine, app.clock, drafts)

@@ -19,7 +19,7 @@ from worker.channels.folder import FolderChannel
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
-from worker.kernel.errors import FindingsError
+from worker.kernel.errors import FindingsError, UsageError
 from worker.templating import samples
 
 _HEADERS = ("From", "To", "Reply-To", "Subject", "List-Unsubscribe")
@@ -45,11 +45,9 @@ def _about(command: Any) -> Any:
             click.option(
                 "--samples",
                 type=click.IntRange(1, 10_000),
-                default=1,
-                show_default=True,
-                help="Without --licence: about so many samples.",
+                help="Without --licence: about so many samples.  [1]",
             ),
-            click.option("--days-left", type=int, default=30, help="Of the first sample.  [30]"),
+            click.option("--days-left", type=int, help="Of the first sample.  [30]"),
             click.option("--auto-renew", is_flag=True, help="Samples that renew by themselves."),
         ]
     ):
@@ -116,20 +114,32 @@ def _chosen(
     language: str | None,
     step: str,
     mail_class: Any,
-    samples: int,
-    days_left: int,
+    samples: int | None,
+    days_left: int | None,
     auto_renew: bool,
 ) -> tuple[Script, Subject]:
+    given = {"--samples": samples, "--days-left": days_left, "--auto-renew": auto_renew or None}
+    _refuse_both(keys, [name for name, value in given.items() if value is not None])
     script = trial.read_script(app.root, template)
     script.language(language)  # told before anything else is done
     if mail_class:
         script = replace(script, mail_class=mail_class)
     letterhead = letterhead_of(app)
     if not keys:
-        return script, _sample(days_left, samples, auto_renew, letterhead.view, step)
+        left = 30 if days_left is None else days_left
+        return script, _sample(left, samples or 1, auto_renew, letterhead.view, step)
     with reading(app.engine) as conn:
         asked = letterhead, defaults_of(app), app.clock.now(), step
         return script, trial.subject_of(conn, keys, *asked)
+
+
+def _refuse_both(keys: tuple[str, ...], of_samples: list[str]) -> None:
+    """Licences of the book have the dates that they have."""
+    if keys and of_samples:
+        raise UsageError(
+            f"{of_samples[0]} is for samples; with --licence the mail says what the book says. "
+            "Leave one of the two out."
+        )
 
 
 def _sample(days_left: int, count: int, auto_renew: bool, sender: Any, step: str) -> Subject:
