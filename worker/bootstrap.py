@@ -171,6 +171,8 @@ class App:
         with self._wiring:
             if self._doors is not None:
                 self._doors.close()
+            if "channel" in self.__dict__:
+                self.channel.close()
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
@@ -223,10 +225,13 @@ class App:
                         mail.redirect_to if mail.mode == "redirect" else None,
                     ),
                     lease=mail.lease,
+                    hold=mail.hold,
+                    gap=mail.pace.gap if mail.pace else timedelta(0),
                     allowance=self.settings.budget.per_contact,
                     guards=self._guards(),
                     outside=self._doors.outside(held=self._stands_still),
                     stop=self.stopping.is_set,
+                    wait=self.stopping.wait,
                 )
             return self._machine
 

@@ -13,14 +13,16 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import store
 from worker.cadence.kinds.contract import Action
+from worker.catalogue import suppressions
 from worker.catalogue.stops import Stops
 
 RESELLER = "reseller"
+_DEAD = (suppressions.BOUNCED, suppressions.COMPLAINED)
 
 
 class Rung(NamedTuple):
-    """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are
-    known from being written to (``opt-out``, ``stopped``); ``None``: nobody is known."""
+    """The contacts that a mail goes to. With none, ``silenced`` says whose wish keeps those who are
+    known from being written to (``opt-out``, ``stopped`` …); ``None``: nobody can be reached."""
 
     contacts: Sequence[Row[Any]]
     silenced: str | None = None
@@ -63,7 +65,7 @@ class People:
             if open_:
                 return Rung(open_)
             reasons = [why_silent(p, schedule.mail_class, self.stops, today) for p in people]
-            silenced = silenced or next(iter(reasons), None)
+            silenced = silenced or next((why for why in reasons if why not in _DEAD), None)
         return Rung((), silenced)
 
 
@@ -87,8 +89,16 @@ def climb(
 
 
 def why_silent(person: Row[Any], mail_class: str, stops: Stops, today: date) -> str | None:
-    """Why this contact is not written to now; ``None`` when it may be. An opt-out from advertising
-    never silences a notice about a contract."""
+    """Why this contact is not written to now; ``None`` when it may be: its address bounced or
+    complained, staff stopped it, or, for what is not contractual, it opted out or asked for a
+    pause. An opt-out from advertising never silences a notice about a contract."""
+    if person.silenced:
+        return str(person.silenced)
     if stops and stops.hold("contact", person.id, today):
         return "stopped"
-    return "opt-out" if person.opt_out and mail_class != "contractual" else None
+    if mail_class == "contractual":
+        return None
+    chosen = person.no_surveys if mail_class == "survey" else person.no_commercial
+    if person.opt_out or chosen:
+        return "opt-out"
+    return "paused" if person.paused_until and today <= person.paused_until else None

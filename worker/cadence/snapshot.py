@@ -9,8 +9,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
 
 from worker.cadence.library import InForce
-from worker.cadence.records import steps, walks
-from worker.catalogue.records import accounts, contacts, licences, staff, stops, terms
+from worker.cadence.records import happenings, steps, walks
+from worker.catalogue.records import (
+    accounts,
+    contacts,
+    licences,
+    preferences,
+    staff,
+    stops,
+    suppressions,
+    terms,
+)
 from worker.db import bulk
 from worker.outbox.records import messages
 from worker.outbox.rules import SENDING, UNKNOWN
@@ -75,7 +84,7 @@ def _sharing(conn: Connection, ids: set[int]) -> set[int]:
 
 def take(source: Connection, target: Connection, account_ids: Sequence[int], now: datetime) -> None:
     """Copies these accounts, their walks and what was mailed lately into an empty database."""
-    for table in (versions, template_texts, staff, stops):
+    for table in (versions, template_texts, staff, stops, suppressions):
         _copy(source, target, table)
     for chunk in bulk.chunks(account_ids, _CHUNK):
         _take_some(source, target, list(chunk), now)
@@ -86,6 +95,9 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     of_mine = select(licences.c.id).where(mine)
     _copy(source, target, accounts, bulk.among(accounts.c.id, ids))
     people = _copy(source, target, contacts, bulk.among(contacts.c.account_id, ids))
+    if people:
+        of_people = bulk.among(preferences.c.contact_id, [person.id for person in people])
+        _copy(source, target, preferences, of_people)
     _copy(source, target, licences, mine)
     _copy(source, target, terms, terms.c.licence_id.in_(of_mine))
     living = or_(
@@ -95,7 +107,9 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     )
     going = and_(walks.c.subject_id.in_(of_mine), living)
     _copy(source, target, walks, going)
-    _copy(source, target, steps, steps.c.walk_id.in_(select(walks.c.id).where(going)))
+    of_going = select(walks.c.id).where(going)
+    _copy(source, target, steps, steps.c.walk_id.in_(of_going))
+    _copy(source, target, happenings, happenings.c.walk_id.in_(of_going))
     # What was decided this very moment is past: so the copy's own decisions can be told apart.
     just_now = update(steps).where(steps.c.decided_at >= now)
     target.execute(just_now.values(decided_at=now - timedelta(seconds=1)))

@@ -104,6 +104,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
     "outbox": ("worker.outbox.commands", "outbox", "List mails with their state."),
+    "settle": (
+        "worker.outbox.commands",
+        "settle",
+        "Say what became of a mail of which nobody knows whether it left.",
+    ),
     "db": ("worker.db.commands", "db", "Create and upgrade the tables."),
     "schema": ("worker.schedules.commands", "schema", "Print the JSON Schema of schedules."),
     "config": ("worker.cli.configuration", "config", "Show settings and where each comes from."),
