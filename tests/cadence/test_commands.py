@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -364,8 +365,14 @@ def test_tick_does_what_is_due_once_and_says_how_much(own: Instance, call: Call)
     assert (first.code, first.err) == (0, "")
     assert first.rows[0]["sent"] == 1
     assert first.rows[0]["planned"] >= len(ENDS)
-    assert call(own, "tick", "--json").rows == [{"planned": 0, "sent": 0, "called": 0}]
-    assert call(own, "tick").out == "0 walks and changes handled, 0 mails claimed\n"
+    (again,) = call(own, "tick", "--json").rows
+    coming = datetime.fromisoformat(again.pop("next_at"))
+    assert again == {"planned": 0, "sent": 0, "called": 0}
+    plan = [row for row in call(own, "plan", "--json").rows if row["decision"] == "planned"]
+    assert coming == datetime.fromisoformat(plan[0]["at"])
+    told = coming.astimezone(UTC).strftime("The next step is due %a %Y-%m-%d %H:%M UTC")
+    nothing = "0 walks and changes handled, 0 mails claimed"
+    assert call(own, "tick").out.splitlines() == [nothing, told]
     assert [mail.licence for mail in own.mails()] == ["HEADS"]
 
 

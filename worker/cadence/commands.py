@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
-from worker.cadence import ahead, brakes, edits, flow, outline, report, waits
+from worker.cadence import ahead, brakes, edits, flow, mails, outline, report, waits
 from worker.cadence import explain as explaining
 from worker.cadence import rehearse as rehearsing
 from worker.cadence.ahead import Forecasting
@@ -27,7 +26,7 @@ from worker.cadence.summary_page import in_plain_words
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
-from worker.kernel.dates import Period
+from worker.kernel.dates import Period, zone
 from worker.kernel.errors import FindingsError, Problem, UsageError
 from worker.schedules.flow import NO_CHANGES, Draft, changes, read_drafts
 from worker.schedules.loader import SchedulesError
@@ -135,7 +134,9 @@ def plan(
     if as_json:
         show.emit([record.json() for record in records], as_json=True, columns=outline.COLUMNS)
     else:
-        show.emit(outline.folded(records), as_json=False, columns=outline.COLUMNS)
+        with reading(app.engine) as conn:
+            names = outline.names_of(conn, {record.account for record in records})
+        show.emit(outline.folded(records, names), as_json=False, columns=outline.COLUMNS)
         click.echo("")
         for line in outline.summary(records, period):
             click.echo(line)
@@ -328,9 +329,15 @@ def perform(engine: Engine, asked: rehearsing.Asked, *, quiet: bool = False) -> 
 def tick(app: Any, as_json: bool) -> None:
     """Do what is due now, then exit: for cron."""
     planned, sent, called = app.tick()
+    with reading(app.engine) as conn:
+        coming = mails.next_due(conn)
     if as_json:
-        click.echo(json.dumps({"planned": planned, "sent": sent, "called": called}))
+        done = {"planned": planned, "sent": sent, "called": called, "next_at": coming}
+        click.echo(show.json_line(done))
     else:
         calls = f", {called} calls claimed" if called else ""
         click.echo(f"{planned} walks and changes handled, {counted(sent, 'mail')} claimed{calls}")
+        if coming is not None and coming > app.clock.now():
+            at = coming.astimezone(zone(app.settings.book.timezone))
+            click.echo(f"The next step is due {at:%a %Y-%m-%d %H:%M %Z}")
     _tell_waits(app)

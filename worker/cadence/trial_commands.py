@@ -72,13 +72,9 @@ def preview(
     script, subject = _chosen(app, template, **about)
     language = about["language"]
     mail = trial.written(script, subject, letterhead_of(app), language, app.clock.now())
-    message = _read(mail)
-    _save(html, _part(message, "html").encode())
+    _save(html, _part(_read(mail), "html").encode())
     _save(eml, mail.raw)
-    if as_json:
-        click.echo(show.json_line(_record(mail, message)))
-    else:
-        _print(message)
+    tell_mail(mail, as_json=as_json)
     if subject.stand_in:
         click.echo(f"The account has no contact; {trial.NOBODY} stands in for one.", err=True)
     if script.problems:
@@ -145,6 +141,15 @@ def _refuse_both(keys: tuple[str, ...], of_samples: list[str]) -> None:
 def _sample(days_left: int, count: int, auto_renew: bool, sender: Any, step: str) -> Subject:
     context = samples.full(days_left, count, auto_renew=auto_renew)
     return Subject(replace(context, sender=sender, step=step))
+
+
+def tell_mail(mail: Mail, *, as_json: bool) -> None:
+    """Shows a mail: headers and text for people, one object for programs."""
+    message = _read(mail)
+    if as_json:
+        click.echo(show.json_line(_record(mail, message)))
+    else:
+        _print(message)
 
 
 def _read(mail: Mail) -> EmailMessage:

@@ -103,7 +103,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Send one mail to yourself, marked as a test.",
     ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
-    "outbox": ("worker.outbox.commands", "outbox", "List mails with their state."),
+    "outbox": ("worker.cadence.mail_commands", "outbox", "List mails with their state."),
     "settle": (
         "worker.outbox.commands",
         "settle",
