@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -18,18 +18,28 @@ def suppress(
     conn: Connection, address: str, reason: str, detail: str | None, now: datetime
 ) -> bool:
     """Silences ``address`` for all schedules; whether it was not silent before. A complaint says
-    more than a bounce and replaces it."""
+    more than a bounce and replaces it; of two alike the earlier one counts, whichever came first.
+    """
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     row = {"address": address, "reason": reason, "detail": detail, "at": now}
     fresh = conn.execute(
         dialect.insert(suppressions).on_conflict_do_nothing().returning(suppressions.c.address), row
     ).first()
-    if fresh is None and reason == COMPLAINED:
-        worse = suppressions.update().where(suppressions.c.address == address)
-        conn.execute(worse.values(reason=reason, detail=detail, at=now))
+    if fresh is None:
+        before = (suppressions.c.reason == reason) & (suppressions.c.at > now)
+        if reason == COMPLAINED:
+            before |= suppressions.c.reason == BOUNCED
+        better = suppressions.update().where(suppressions.c.address == address, before)
+        conn.execute(better.values(reason=reason, detail=detail, at=now))
     return fresh is not None
 
 
 def lift(conn: Connection, address: str) -> int:
     """Lets mail to ``address`` go again; how many suppressions there were."""
     return conn.execute(delete(suppressions).where(suppressions.c.address == address)).rowcount
+
+
+def counts(conn: Connection) -> dict[str, int]:
+    """Silent addresses by reason."""
+    query = select(suppressions.c.reason, func.count()).group_by(suppressions.c.reason)
+    return {row[0]: row[1] for row in conn.execute(query)}

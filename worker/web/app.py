@@ -1,10 +1,11 @@
-"""The web application. Rooms will mount their pages here."""
+"""The web application: mounts the rooms' pages and the probes."""
 
 from __future__ import annotations
 
 from fastapi import FastAPI
 
 from worker.bootstrap import App
+from worker.events import pages as events
 from worker.web.probes import make_router
 
 
@@ -12,4 +13,5 @@ def make_app(app: App) -> FastAPI:
     """The pages and probes of ``app``; no generated documentation is served."""
     web = FastAPI(title="Perennial", docs_url=None, redoc_url=None, openapi_url=None)
     web.include_router(make_router(app))
+    web.include_router(events.make_router(lambda: app.engine, app.clock, app.ears))
     return web
