@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "plan": ("worker.cadence.commands", "plan", "Show what will go out, and what an edit changes."),
     "apply": ("worker.cadence.commands", "apply", "Make edited schedules and templates run."),
     "explain": (
-        "worker.cadence.commands",
+        "worker.cadence.explain_commands",
         "explain",
         "Say what was sent for a licence, what was not, and why.",
     ),
