@@ -228,6 +228,14 @@ def test_plan_shows_an_edit_client_by_client_beside_the_data(own: Instance, call
 # --- apply ----------------------------------------------------------------------------------------
 
 
+def test_what_is_odd_about_an_edit_is_told_before_the_table_of_changes(
+    own: Instance, call: Call
+) -> None:
+    _rewrite(own, 'id = "heads-up"', 'id = "first-word"')
+    told = call(own, "plan").err
+    assert -1 < told.index("is gone") < told.index("`perennial apply` would change")
+
+
 def test_apply_asks_and_does_nothing_on_no(own: Instance, call: Call) -> None:
     _rewrite(own, '"30 days before"', '"20 days before"')
     refused = _typed(own, "n\n", "apply")
