@@ -376,6 +376,9 @@ def test_preview_tells_all_problems_with_file_and_line(
     assert ("Subject: Antivirus Business" in out) == shown
 
 
+_PAIR = "{} is for samples; with --licence the mail says what the book says."
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -383,6 +386,9 @@ def test_preview_tells_all_problems_with_file_and_line(
         (("renewal/quote", "--language", "de"), 2, "is not written in 'de'; there are: en, pl, ru"),
         (("renewal/quote", "--licence", "L-7"), 1, "No licence 'L-7' is in the book"),
         (("renewal/quote", "--samples", "0"), 2, "0 is not in the range"),
+        (("renewal/quote", "--licence", "L-1", "--days-left", "0"), 2, _PAIR.format("--days-left")),
+        (("renewal/quote", "--licence", "L-1", "--samples", "2"), 2, _PAIR.format("--samples")),
+        (("renewal/quote", "--licence", "L-1", "--auto-renew"), 2, _PAIR.format("--auto-renew")),
     ],
 )
 def test_preview_says_what_it_cannot_do(

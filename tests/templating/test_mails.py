@@ -181,6 +181,18 @@ def test_each_mail_of_the_cadence_says_what_it_is_for(
     assert said in written(mail, "en", context).text
 
 
+@pytest.mark.parametrize("days_left", [0, 1])
+@pytest.mark.parametrize("licences", [1, 3])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_last_call_says_today_and_tomorrow_for_one_licence_and_for_several(
+    language: str, licences: int, days_left: int
+) -> None:
+    word = {"en": "today|tomorrow", "pl": "dzisiaj|jutro", "ru": "сегодня|завтра"}[language]
+    subject = written("renewal/last-call", language, full(days_left, licences)).subject
+    assert word.split("|")[days_left] in subject
+    assert len(subject) < 120
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("mail", ["auto-renewal/notice", "auto-renewal/last-days"])
 def test_the_deadline_of_a_notice_stands_in_subject_table_and_text(

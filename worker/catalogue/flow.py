@@ -20,7 +20,7 @@ from worker.catalogue.reading import Parsed, read
 from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.catalogue.rejects import rejects_path, write_rejects
 from worker.catalogue.report import Report
-from worker.catalogue.rules import Claim, Outcome, current, place_term
+from worker.catalogue.rules import Outcome
 from worker.catalogue.said import Known, KnownLicence, Reasons, Said, own_fields
 from worker.catalogue.writing import Writer
 from worker.config.settings import SourceSettings
@@ -270,22 +270,3 @@ def _keep_rejects(report: Report, parsed: Parsed, source: Source, path: Path, ho
         report.rejects_path = path
     else:
         path.unlink(missing_ok=True)
-
-
-def open_term(conn: Connection, licence_id: int, claim: Claim, now: datetime) -> Outcome:
-    """Applies one claim to one licence, by the rules of the import; what it turned out to be.
-
-    Writes the term, the licence's own copy of its current term, and rings its bell.
-    """
-    known = store.terms_of(conn, [licence_id]).get(licence_id, [])
-    decision = place_term(known, claim)
-    term, old = decision.term, decision.replaces
-    dates = (term.starts_on, term.expires_on, term.closed_on)
-    if old is None:
-        store.insert_terms(conn, [(licence_id, term.number, term.origin, *dates, now)])
-    elif dates == (old.starts_on, old.expires_on, old.closed_on):
-        return decision.outcome
-    else:
-        store.update_terms(conn, [(term.id, *dates)])
-    store.mirror_term(conn, licence_id, current([term, *(t for t in known if t != old)]), now)
-    return decision.outcome
