@@ -57,7 +57,9 @@ class SendGridChannel:
             raise ValueError("the sendgrid channel sends the mail's text and was given none")
         recipient = plain(mail.recipient)
         if recipient is None:
-            return Result(Outcome.REFUSED, detail="the address has no form in plain ASCII")
+            return Result(
+                Outcome.REFUSED, detail="the address has no form in plain ASCII", bad_address=True
+            )
         payload = request(envelope, mail.raw, recipient)
         headers = self._headers() | {"Content-Type": "application/json"}
         try:
