@@ -39,6 +39,7 @@ def test_the_sample_file_shows_the_defaults() -> None:
     assert loaded.settings == Settings()
     shown = {name for name, origin in loaded.origins.items() if origin != "default"}
     secrets = {"web.metrics_token", "webhooks.secret", "webhooks.previous_secret"}
+    secrets |= {"web.link_key", "web.previous_link_key"}
     assert set(loaded.origins) - shown == secrets | {"mail.reply_to", "mail.redirect_to"}
 
 

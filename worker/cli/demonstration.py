@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sys
 import time
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -57,11 +59,13 @@ def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
     flags = _flags(app.flags)
     folder = app.root / folder
     sample_book.make_folder(folder)
-    # No variable of the environment counts here, or a demo could write into a real database.
-    now = App.open(folder, {}, flags).clock.now()
+    # No variable of the environment counts here, or a demo could write into a real database. The
+    # key of clients' links is made up for this run.
+    environ = {"PERENNIAL_WEB__LINK_KEY": secrets.token_hex(32)}
+    now = App.open(folder, environ, flags).clock.now()
     drafts = checked_drafts(folder)
-    reports = live(folder, flags, now, drafts)
-    shown = App.open(folder, {}, flags)
+    reports = live(folder, flags, now, drafts, environ)
+    shown = App.open(folder, environ, flags)
     try:
         findings = demo_report.look(shown, reports, drafts)
         findings.seconds = round(time.perf_counter() - begun, 1)
@@ -87,7 +91,11 @@ def _flags(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def live(
-    folder: Path, flags: Mapping[str, str], now: datetime, drafts: Sequence[Draft]
+    folder: Path,
+    flags: Mapping[str, str],
+    now: datetime,
+    drafts: Sequence[Draft],
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Report]:
     """Lives through the last 30 days under a virtual clock; the reports of its imports.
 
@@ -101,7 +109,7 @@ def live(
     from worker.kernel import show
 
     clock = VirtualClock(now - LIVED)
-    app = App.open(folder, {}, flags, clock=clock)
+    app = App.open(folder, environ, flags, clock=clock)
     app.create_tables_if_none()
     rows, start = rows_around(now.date()), clock.now().date()
     # What a power cut would take is made anew by the next demo: no need to wait for the disk.
