@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import store
 from worker.cadence.kinds.contract import Action
+from worker.catalogue import preferences
 from worker.catalogue.stops import Stops
 
 RESELLER = "reseller"
@@ -20,7 +21,7 @@ RESELLER = "reseller"
 
 class Rung(NamedTuple):
     """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are
-    known from being written to (``opt-out``, ``stopped``); ``None``: nobody is known."""
+    known from being written to (``opt-out``, ``paused``, ``stopped``); ``None``: nobody is known."""
 
     contacts: Sequence[Row[Any]]
     silenced: str | None = None
@@ -88,7 +89,9 @@ def climb(
 
 def why_silent(person: Row[Any], mail_class: str, stops: Stops, today: date) -> str | None:
     """Why this contact is not written to now; ``None`` when it may be. An opt-out from advertising
-    never silences a notice about a contract."""
+    never silences a notice about a contract, and neither does a pause."""
     if stops and stops.hold("contact", person.id, today):
         return "stopped"
-    return "opt-out" if person.opt_out and mail_class != "contractual" else None
+    if person.opt_out and mail_class != "contractual":
+        return "opt-out"
+    return preferences.silence(person, mail_class, today)

@@ -22,7 +22,15 @@ from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
 from worker.catalogue import renewing
-from worker.catalogue.records import accounts, contacts, licences, staff, stops, terms
+from worker.catalogue.records import (
+    accounts,
+    contacts,
+    licences,
+    preferences,
+    staff,
+    stops,
+    terms,
+)
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db import bulk
 from worker.db.engine import make_scratch, reading
@@ -33,7 +41,7 @@ from worker.outbox import store as outbox
 from worker.schedules.flow import Draft
 from worker.webhooks import store as webhooks
 
-_BOOK = (staff, accounts, contacts, licences, terms)
+_BOOK = (staff, accounts, contacts, preferences, licences, terms)
 LEASE = timedelta(days=1)
 """Nobody else works on the copy."""
 
@@ -149,8 +157,8 @@ def _seldom_collected() -> Iterator[None]:
 
 
 def copy_book(source: Connection, target: Connection, *, stops_too: bool = False) -> None:
-    """Copies staff, accounts, contacts, licences and terms; the stops of today say nothing about
-    the past."""
+    """Copies staff, accounts, contacts with what they chose, licences and terms; the stops of today
+    say nothing about the past."""
     for table in (*_BOOK, *([stops] if stops_too else [])):
         columns = [column.name for column in table.columns]
         stream = source.execution_options(yield_per=5000).execute(select(table))

@@ -10,7 +10,15 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, upda
 
 from worker.cadence.library import InForce
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import accounts, contacts, licences, staff, stops, terms
+from worker.catalogue.records import (
+    accounts,
+    contacts,
+    licences,
+    preferences,
+    staff,
+    stops,
+    terms,
+)
 from worker.db import bulk
 from worker.outbox.records import messages
 from worker.outbox.rules import SENDING, UNKNOWN
@@ -86,6 +94,8 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     of_mine = select(licences.c.id).where(mine)
     _copy(source, target, accounts, bulk.among(accounts.c.id, ids))
     people = _copy(source, target, contacts, bulk.among(contacts.c.account_id, ids))
+    chose = select(contacts.c.id).where(bulk.among(contacts.c.account_id, ids))
+    _copy(source, target, preferences, preferences.c.contact_id.in_(chose))
     _copy(source, target, licences, mine)
     _copy(source, target, terms, terms.c.licence_id.in_(of_mine))
     living = or_(

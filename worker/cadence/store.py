@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, bindparam, case, cast, delete, literal, select, update
+from sqlalchemy import Text, bindparam, case, cast, delete, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import accounts, contacts, licences, staff, terms
+from worker.catalogue.records import accounts, contacts, licences, preferences, staff, terms
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
@@ -130,14 +130,15 @@ _DECIDED_ON = Prepared(
     ).where(bulk.listed(steps.c.walk_id))
 )
 _contact = [
-    contacts.c[name]
-    for name in ("id", "account_id", "email", "name", "role", "language", "opt_out")
+    *[contacts.c[name] for name in ("id", "account_id", "email", "name", "role", "opt_out")],
+    func.coalesce(preferences.c.language, contacts.c.language).label("language"),
+    *[preferences.c[name] for name in ("no_commercial", "no_surveys", "paused_until")],
 ]
-_CONTACTS_OF = Prepared(
-    select(*_contact).where(bulk.listed(contacts.c.account_id)).order_by(contacts.c.id)
-)
+_chosen = preferences.c.contact_id == contacts.c.id
+_people = select(*_contact).select_from(contacts).outerjoin(preferences, _chosen)
+_CONTACTS_OF = Prepared(_people.where(bulk.listed(contacts.c.account_id)).order_by(contacts.c.id))
 _CONTACTS_OF_KEYS = Prepared(
-    select(*_contact, accounts.c.key.label("account_key"))
+    _people.add_columns(accounts.c.key.label("account_key"))
     .join(accounts, accounts.c.id == contacts.c.account_id)
     .where(bulk.listed(accounts.c.key, "keys"))
     .order_by(contacts.c.id)
@@ -154,7 +155,7 @@ _RENEWALS = Prepared(
         terms.c.origin == "renewal",
     )
 )
-_CONTACTS_BY_ID = Prepared(select(*_contact).where(bulk.listed(contacts.c.id)))
+_CONTACTS_BY_ID = Prepared(_people.where(bulk.listed(contacts.c.id)))
 _NEXT_DUE = Prepared(
     select(walks.c.next_at).where(walks.c.next_at.is_not(None)).order_by(walks.c.next_at).limit(1)
 )

@@ -1,0 +1,82 @@
+"""What clients' people chose for themselves: language, topics, a pause. It outlasts every import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.engine import Connection
+
+from worker.catalogue.records import contacts, preferences
+from worker.db import bulk
+
+
+class Preference(NamedTuple):
+    """One person's choices. ``paused_until`` is the last day without mail that is not contractual;
+    links that were signed before ``links_from`` are revoked."""
+
+    language: str | None = None
+    no_commercial: bool = False
+    no_surveys: bool = False
+    paused_until: date | None = None
+    links_from: datetime | None = None
+
+
+NONE = Preference()
+_COLUMNS = [preferences.c[name] for name in Preference._fields]
+
+
+def of(conn: Connection, contact_id: int) -> Preference:
+    """What this contact chose; all defaults when it never did."""
+    row = conn.execute(select(*_COLUMNS).where(preferences.c.contact_id == contact_id)).first()
+    return Preference(*row) if row else NONE
+
+
+def sharing(conn: Connection, contact_id: int) -> list[int]:
+    """The contacts that are the same person as far as mail goes: those with the same address."""
+    address = select(contacts.c.email).where(contacts.c.id == contact_id).scalar_subquery()
+    same = select(contacts.c.id).where(contacts.c.email == address).order_by(contacts.c.id)
+    return list(conn.execute(same).scalars()) or [contact_id]
+
+
+def put(conn: Connection, contact_ids: Sequence[int], now: datetime, **chosen: Any) -> None:
+    """Records choices, by the names of ``Preference``; those that are not named stay."""
+    known = set(
+        conn.execute(
+            select(preferences.c.contact_id)
+            .where(bulk.among(preferences.c.contact_id, list(contact_ids)))
+            .with_for_update()
+        ).scalars()
+    )
+    values = {**chosen, "updated_at": now}
+    if known:
+        mine = bulk.among(preferences.c.contact_id, sorted(known))
+        conn.execute(update(preferences).where(mine).values(**values))
+    fresh = [{"contact_id": id_, **values} for id_ in contact_ids if id_ not in known]
+    if fresh:
+        conn.execute(insert(preferences), fresh)
+
+
+def refuse(conn: Connection, contact_id: int, mail_class: str, now: datetime) -> None:
+    """Takes a person off all mails of one class, at every account that has the address.
+
+    An opt-out of one class never silences another, and none silences what is contractual.
+    """
+    topic = {"commercial": "no_commercial", "survey": "no_surveys"}.get(mail_class)
+    if topic:
+        put(conn, sharing(conn, contact_id), now, **{topic: True})
+
+
+def silence(person: Any, mail_class: str, today: date) -> str | None:
+    """Why a person with these choices gets no mail of this class today: ``opt-out``, ``paused``.
+
+    ``person`` has the columns of ``Preference``; where nothing was chosen they are empty.
+    """
+    if mail_class == "contractual":
+        return None
+    if person.no_surveys if mail_class == "survey" else person.no_commercial:
+        return "opt-out"
+    paused = person.paused_until
+    return "paused" if paused is not None and today <= paused else None
