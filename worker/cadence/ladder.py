@@ -20,8 +20,8 @@ RESELLER = "reseller"
 
 
 class Rung(NamedTuple):
-    """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are
-    known from being written to (``opt-out``, ``paused``, ``stopped``); ``None``: nobody is known."""
+    """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are known
+    from being written to (``opt-out``, ``paused``, ``stopped``); ``None``: nobody is known."""
 
     contacts: Sequence[Row[Any]]
     silenced: str | None = None

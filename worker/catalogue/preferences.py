@@ -1,4 +1,4 @@
-"""What clients' people chose for themselves: language, topics, a pause. It outlasts every import."""
+"""What clients' people chose for themselves: language, topics, a pause. It outlasts imports."""
 
 from __future__ import annotations
 

@@ -1,0 +1,296 @@
+"""What a client's page shows, and what is done when it is sent: one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.engine import Connection
+
+from worker.cadence import heard
+from worker.cadence import store as cadence
+from worker.cadence.library import Defaults
+from worker.catalogue import preferences, stops
+from worker.catalogue.preferences import Preference
+from worker.catalogue.store import mark_changed
+from worker.clients import rules, store, tasks
+from worker.clients.rules import STOPPING, Choice, Fault, Fields, Given, Item
+from worker.kernel.dates import zone
+from worker.links.rules import BadLinkError, Subject
+from worker.schedules.calendar import Calendar
+from worker.schedules.model import CalendarSpec, Span
+from worker.worklist import store as worklist
+
+ANSWER_WITHIN = Span(2, "business days")
+"""How soon somebody is to act on an answer, in working days of the account's country."""
+_ANEW = "answered anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The copy of a mail that a link belongs to, and the person who got it."""
+
+    row: Any
+    preference: Preference
+    today: date
+    """The civil day at the person's account."""
+
+    @property
+    def languages(self) -> tuple[str | None, ...]:
+        """Best first: what the person chose, what the mail was written in, what the book says."""
+        row = self.row
+        chosen = self.preference.language
+        return chosen, row.language, row.contact_language, row.account_language
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the answer page shows. ``answered`` are those that this mail was answered about by this
+    person, and nobody since then; ``manager`` is who acts on it."""
+
+    letter: Letter
+    account: str
+    items: tuple[Item, ...]
+    manager: str | None = None
+
+    @property
+    def open_items(self) -> tuple[Item, ...]:
+        """The licences about which something can still be answered."""
+        return tuple(item for item in self.items if item.over is None)
+
+    @property
+    def answered(self) -> tuple[Item, ...]:
+        """The licences whose answer is this person's, given to this mail."""
+        mine = self.letter.row.mail_key, self.letter.row.contact_id
+        return tuple(
+            item
+            for item in self.items
+            if item.given and (item.given.mail_key, item.given.contact_id) == mine
+        )
+
+
+def letter_of(conn: Connection, subject: Subject, defaults: Defaults, now: datetime) -> Letter:
+    """The mail that a link speaks of; ``BadLinkError``: ``gone`` when there is no such mail or
+    person, ``revoked`` when the person's links of that time were."""
+    row = store.letter(conn, subject.mail_key, subject.contact_id)
+    if row is None:
+        raise BadLinkError("gone")
+    preference = preferences.of(conn, subject.contact_id)
+    if preference.links_from is not None and subject.made_at < preference.links_from:
+        raise BadLinkError("revoked")
+    today = now.astimezone(zone(row.timezone or defaults.timezone)).date()
+    return Letter(row, preference, today)
+
+
+def page_of(conn: Connection, letter: Letter) -> Page:
+    """The licences of the mail as they are now; ``BadLinkError`` when it spoke of none."""
+    terms = _terms_of(conn, letter.row.mail_key)
+    rows = store.licences_by_id(conn, sorted(terms))
+    if not rows:
+        raise BadLinkError("gone")
+    given = store.given(conn, sorted(terms))
+    items = tuple(_item(row, terms[row.id], given) for row in rows)
+    manager = rows[0].account_renewal_manager or rows[0].account_account_manager
+    return Page(letter, rows[0].account_name, items, store.person_named(conn, manager))
+
+
+def _terms_of(conn: Connection, mail_key: str) -> dict[int, int]:
+    """The terms that a mail spoke of, by licence id."""
+    found = cadence.walks_of_mails(conn, [mail_key])
+    return {row.licence_id: row.walk_cycle for row in found}
+
+
+def _item(row: Row[Any], cycle: int, given: Mapping[tuple[int, int], Given]) -> Item:
+    over = "renewed" if row.term > cycle else None
+    if over is None and row.status != "active":
+        over = str(row.status)
+    notice_on = None
+    if row.auto_renew and row.notice_days is not None:
+        notice_on = row.expires_on - timedelta(days=row.notice_days)
+    return Item(
+        row.id,
+        cycle,
+        row.key,
+        row.product,
+        row.quantity,
+        row.expires_on,
+        notice_on,
+        over,
+        given.get((row.id, cycle)),
+    )
+
+
+def answer(
+    conn: Connection, letter: Letter, fields: Fields, defaults: Defaults, now: datetime
+) -> tuple[Page, list[Fault]]:
+    """Records what the form says and does what it asks for; or says what is wrong with the form.
+
+    What was answered before about the same terms, by this mail or another, is undone. The same
+    answer once more changes nothing.
+    """
+    terms = _terms_of(conn, letter.row.mail_key)
+    store.hold_accounts(conn, sorted(terms))
+    page = page_of(conn, letter)
+    choice, faults = rules.read_answer(fields, page.items, letter.today)
+    if choice is None or faults:
+        return page, faults
+    fresh = [item for item in choice.items if not _same(item.given, choice, item, letter)]
+    if not fresh:
+        return page, []
+    _record(conn, letter, choice, fresh, now)
+    for item in fresh:
+        _undo(conn, item, choice.kind, now)
+        _move(conn, item, choice.kind, choice.details[item.licence_id], now)
+    _hear(conn, choice.kind, fresh, now)
+    _hand_over(conn, letter, fresh, defaults, now)
+    mark_changed(conn, [item.licence_id for item in fresh])
+    return page_of(conn, letter), []
+
+
+def _same(given: Given | None, choice: Choice, item: Item, letter: Letter) -> bool:
+    if given is None:
+        return False
+    asked = choice.kind, dict(choice.details[item.licence_id])
+    by = given.mail_key, given.contact_id
+    mine = letter.row.mail_key, letter.row.contact_id
+    return by == mine and (given.kind, dict(given.detail)) == asked
+
+
+def _record(
+    conn: Connection, letter: Letter, choice: Choice, fresh: Sequence[Item], now: datetime
+) -> None:
+    row = letter.row
+    new = {
+        item.licence_id: Given(
+            choice.kind, choice.details[item.licence_id], now, row.mail_key, row.contact_id
+        )
+        for item in fresh
+    }
+    store.add_answers(conn, [(item.licence_id, item.cycle) for item in fresh], new)
+
+
+def _undo(conn: Connection, item: Item, kind: str, now: datetime) -> None:
+    """Takes back what the answer before had moved; its task is written anew by ``_hand_over``."""
+    before = item.given.kind if item.given else None
+    if before == "remind" and kind != "remind":
+        heard.rest(conn, item.licence_id, item.cycle, None, now)
+    if before == "decline" and kind != "decline":
+        store.take_back_decline(conn, item.licence_id, item.cycle)
+
+
+def _move(
+    conn: Connection, item: Item, kind: str, detail: Mapping[str, Any], now: datetime
+) -> None:
+    """What an answer does to the walks on the term."""
+    if kind == "remind":
+        until = date.fromisoformat(detail["until"])
+        heard.rest(conn, item.licence_id, item.cycle, until, now)
+    elif kind == "decline":
+        heard.decline(conn, item.licence_id, item.cycle, now)
+
+
+def _hear(conn: Connection, kind: str, fresh: Sequence[Item], now: datetime) -> None:
+    """Tells the walks, so that steps can ask for it."""
+    walks = store.walks_about(conn, [(item.licence_id, item.cycle) for item in fresh])
+    for what in ("answered", *(["quote-asked"] if kind == "quote" else [])):
+        heard.note(conn, walks, what, now)
+
+
+def _hand_over(
+    conn: Connection, letter: Letter, fresh: Sequence[Item], defaults: Defaults, now: datetime
+) -> None:
+    """One open task for each mail and person with the answers that count, and stops where the
+    client waits for us. Answers that were replaced leave the tasks that held them."""
+    mine = letter.row.mail_key, letter.row.contact_id
+    touched = {(one.given.mail_key, one.given.contact_id) for one in fresh if one.given}
+    for mail_key, contact_id in sorted(touched | {mine}):
+        key = tasks.key_of(mail_key, contact_id)
+        was_open = worklist.close(conn, key, _ANEW, now)
+        if was_open or (mail_key, contact_id) == mine:
+            _open_task(conn, mail_key, contact_id, defaults, now)
+
+
+def _open_task(
+    conn: Connection, mail_key: str, contact_id: int, defaults: Defaults, now: datetime
+) -> None:
+    counting = _counting(conn, mail_key, contact_id)
+    rows = store.licences_by_id(conn, sorted(counting))
+    if not rows:
+        return
+    key, row = tasks.key_of(mail_key, contact_id), rows[0]
+    person = store.letter(conn, mail_key, contact_id)
+    who = tasks.Person(person.contact_name, person.contact_email) if person else None
+    abouts = [_about(one, counting[one.id]) for one in rows]
+    new = worklist.NewTask(
+        key=key,
+        kind=tasks.KIND,
+        title=tasks.title(row.account_name, abouts),
+        detail=tasks.detail(who, abouts, max(given.at for given in counting.values())),
+        account_id=row.account_id,
+        licence_id=row.id if len(rows) == 1 else None,
+        assignee=row.account_renewal_manager or row.account_account_manager,
+        due_on=_due_on(row, counting.values(), defaults, now),
+    )
+    worklist.open_tasks(conn, [new], now)
+    waiting = [one.id for one in rows if counting[one.id].kind in STOPPING]
+    if waiting:
+        stops.put(conn, "licence", waiting, "answered", None, now, made_by="client", task_key=key)
+
+
+def _counting(conn: Connection, mail_key: str, contact_id: int) -> dict[int, Given]:
+    """The answers to this mail by this person that still count, by licence id."""
+    terms = store.answered_in(conn, mail_key, contact_id)
+    given = store.given(conn, sorted({licence_id for licence_id, _ in terms}))
+    return {
+        licence_id: given[licence_id, cycle]
+        for licence_id, cycle in terms
+        if (given[licence_id, cycle].mail_key, given[licence_id, cycle].contact_id)
+        == (mail_key, contact_id)
+    }
+
+
+def _about(row: Row[Any], given: Given) -> tasks.About:
+    price = f"{row.amount} {row.currency or ''}".strip() if row.amount is not None else ""
+    return tasks.About(row.key, row.product, row.expires_on, price, (given.kind, given.detail))
+
+
+def _due_on(row: Row[Any], given: Iterable[Given], defaults: Defaults, now: datetime) -> date:
+    """The last day to act: that of the reminder where nothing else was asked for."""
+    days = [date.fromisoformat(one.detail["until"]) for one in given if one.kind == "remind"]
+    if len(days) == len(list(given)):
+        return min(days)
+    country = row.account_country or defaults.country or None
+    calendar = Calendar(CalendarSpec(), zone(row.account_timezone or defaults.timezone), country)
+    return calendar.add_span(calendar.today(now), ANSWER_WITHIN)
+
+
+def wish(
+    conn: Connection,
+    letter: Letter,
+    fields: Fields,
+    languages: Sequence[str],
+    now: datetime,
+) -> tuple[Letter, list[Fault]]:
+    """Records what a person wants to get, at every account that has the address; or says what is
+    wrong with the form."""
+    wishes, faults = rules.read_wishes(fields, languages, letter.today)
+    if wishes is None:
+        return letter, faults
+    chosen = {
+        "language": wishes.language,
+        "no_commercial": not wishes.offers,
+        "no_surveys": not wishes.questions,
+        "paused_until": wishes.paused_until,
+    }
+    contact_id = letter.row.contact_id
+    if letter.preference._replace(**chosen) != letter.preference:
+        preferences.put(conn, preferences.sharing(conn, contact_id), now, **chosen)
+    return Letter(letter.row, preferences.of(conn, contact_id), letter.today), []
+
+
+def refuse(conn: Connection, letter: Letter, now: datetime) -> None:
+    """Takes the person off all mails of this mail's class; once more changes nothing."""
+    preferences.refuse(conn, letter.row.contact_id, letter.row.kind, now)
