@@ -47,7 +47,7 @@ def follow_changes(conn: Connection, planning: Planning, now: datetime, limit: i
             mine = walks.get((inforce.schedule.stem, row.licence_id), [])
             current = [walk for walk in mine if walk.cycle == row.licence_term]
             awake += [walk.id for walk in mine if walk in current or walk.state != "ended"]
-            if not current and row.licence_status == "active":
+            if not current and load.left(row, row.licence_term) is None:
                 begun = _start(inforce, row, seen.get(row.licence_id), planning.defaults, now)
                 fresh += [begun] if begun else []
                 late += [_past_deadline(row, begun)] if begun and begun[7] == PAST else []

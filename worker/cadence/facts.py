@@ -41,9 +41,7 @@ class Timeline:
     def __init__(self, schedule: Schedule, calendar: Calendar) -> None:
         self.schedule = schedule
         self.calendar = calendar
-        self.asks_for_tasks = any(
-            "task-open" in step.unless | step.only_if for step in schedule.steps
-        )
+        self.asked = frozenset[str]().union(*(s.unless | s.only_if for s in schedule.steps))
         self.valid_until = lru_cache(maxsize=4096)(self._valid_until)
         self._known: dict[date, tuple[Planned, ...]] = {}
         self._present: Present | None = None
@@ -94,8 +92,9 @@ class Walk:
     is over (``renewed``, ``cancelled``, ``ended``), ``mailed_on`` the client's civil days on which
     it mailed, ``happened`` what the conditions of steps ask about (``clicked``, ``task-open`` …),
     ``steps_since`` since when each step has been in the schedule, ``put_off`` until when a step
-    has to wait, ``overtaken_by`` which steps were decided while one waited. A walk is ``stopped``
-    while staff want nothing to be done.
+    has to wait, ``overtaken_by`` which steps were decided while one waited. ``stopped`` says why
+    nothing is to be done at present (``stopped`` by staff, ``answered`` by the client). The mails
+    of the walk rest until the civil day ``rests_until``, as the client asked.
     """
 
     line: Timeline
@@ -110,7 +109,8 @@ class Walk:
     steps_since: Mapping[str, datetime] = field(default_factory=dict)
     put_off: Mapping[str, datetime] = field(default_factory=dict)
     overtaken_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    stopped: bool = False
+    stopped: str | None = None
+    rests_until: date | None = None
 
     @property
     def edge(self) -> date:

@@ -111,7 +111,7 @@ def _revives(row: Row[Any]) -> bool:
     )
 
 
-_MAY_GO_AWAY = ("cancelled", "ended", "schedule-removed", *entering.OVER)
+_MAY_GO_AWAY = ("cancelled", "ended", "declined", "schedule-removed", *entering.OVER)
 
 
 def _at_rest(row: Row[Any], inforce: InForce | None, state: str, reason: str) -> Judged:
@@ -149,7 +149,7 @@ def _judge(
         anchor=anchor,
         gone=gone,
         history=history,
-        stopped=gone is None and load.is_stopped(standing, row, line, now),
+        stopped=None if gone else load.why_stopped(standing, row, line, now),
     )
     verdict = decide(walk, now)
     state, reason = "active", None

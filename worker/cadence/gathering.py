@@ -143,7 +143,7 @@ def _company(
             row.walk_first_act_at,
             anchor=anchor,
             history=histories.get(row.walk_id, load.NOTHING),
-            stopped=load.is_stopped(stops, row, line, now),
+            stopped=load.why_stopped(stops, row, line, now),
         )
         state = (row.walk_first_act_at, None, row.walk_state, row.walk_reason)
         found.append(Judged(row, inforce, walk, [], anchor, *state))

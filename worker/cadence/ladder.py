@@ -13,15 +13,14 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import store
 from worker.cadence.kinds.contract import Action
-from worker.catalogue import preferences
 from worker.catalogue.stops import Stops
 
 RESELLER = "reseller"
 
 
 class Rung(NamedTuple):
-    """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are known
-    from being written to (``opt-out``, ``paused``, ``stopped``); ``None``: nobody is known."""
+    """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are
+    known from being written to (``opt-out``, ``bounced`` …); ``None``: nobody is known."""
 
     contacts: Sequence[Row[Any]]
     silenced: str | None = None
@@ -88,10 +87,16 @@ def climb(
 
 
 def why_silent(person: Row[Any], mail_class: str, stops: Stops, today: date) -> str | None:
-    """Why this contact is not written to now; ``None`` when it may be. An opt-out from advertising
-    never silences a notice about a contract, and neither does a pause."""
+    """Why this contact is not written to now; ``None`` when it may be: its address bounced or
+    complained, staff stopped it, or, for what is not contractual, it opted out or asked for a
+    pause. An opt-out from advertising never silences a notice about a contract."""
+    if person.silenced:
+        return str(person.silenced)
     if stops and stops.hold("contact", person.id, today):
         return "stopped"
-    if person.opt_out and mail_class != "contractual":
+    if mail_class == "contractual":
+        return None
+    chosen = person.no_surveys if mail_class == "survey" else person.no_commercial
+    if person.opt_out or chosen:
         return "opt-out"
-    return preferences.silence(person, mail_class, today)
+    return "paused" if person.paused_until and today <= person.paused_until else None

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store
+from worker.cadence import heard, store
 from worker.cadence.audience import matches
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.library import Defaults, InForce
@@ -32,7 +32,6 @@ class History(NamedTuple):
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 NOTHING = History(_NOTHING, _NOTHING)
 _NEVER: frozenset[str] = frozenset()
-_TASK_OPEN = frozenset({"task-open"})
 
 
 def histories(
@@ -61,18 +60,32 @@ def histories(
         for walk_id in recent[key]:  # one mail speaks of several licences
             known = mailed.setdefault(walk_id, {})
             known[key] = known.get(key, frozenset()) | days
-    asking = [walk_id for walk_id in done if zones[walk_id].asks_for_tasks]
-    tasks = store.with_open_tasks(conn, asking)
+    happened = _happened(conn, walk_ids, zones)
     return {
         walk_id: History(
-            steps,
+            done.get(walk_id, _NOTHING),
             mailed.get(walk_id, _NOTHING),
-            _TASK_OPEN if walk_id in tasks else _NEVER,
+            happened.get(walk_id, _NEVER),
             put_off.get(walk_id, _NOTHING),
-            numbers[walk_id],
+            numbers.get(walk_id, _NOTHING),
         )
-        for walk_id, steps in done.items()
+        for walk_id in done.keys() | happened.keys()
     }
+
+
+def _happened(
+    conn: Connection, walk_ids: Sequence[int], zones: Mapping[int, Timeline]
+) -> dict[int, frozenset[str]]:
+    """What happened on those of these walks whose schedule asks for it."""
+    found: dict[int, set[str]] = {}
+    asking = [walk_id for walk_id in walk_ids if zones[walk_id].asked]
+    for walk_id, what in heard.happened(conn, asking):
+        found.setdefault(walk_id, set()).add(what)
+    for walk_id in store.with_open_tasks(
+        conn, [walk_id for walk_id in asking if "task-open" in zones[walk_id].asked]
+    ):
+        found.setdefault(walk_id, set()).add("task-open")
+    return {walk_id: frozenset(what) for walk_id, what in found.items()}
 
 
 def line_of(inforce: InForce, row: Row[Any], defaults: Defaults) -> Timeline:
@@ -100,7 +113,9 @@ def left(row: Row[Any], cycle: int) -> str | None:
     """Why a walk on term ``cycle`` of this licence is over; ``None`` while it goes on."""
     if row.licence_term > cycle:
         return "renewed"
-    return None if row.licence_status == "active" else str(row.licence_status)
+    if row.licence_status != "active":
+        return str(row.licence_status)
+    return "declined" if row.licence_declined_term == cycle else None
 
 
 def anchor_of(inforce: InForce, row: Row[Any], gone: str | None = None) -> date | None:
@@ -113,10 +128,11 @@ def anchor_of(inforce: InForce, row: Row[Any], gone: str | None = None) -> date 
     return trigger.anchor(row)
 
 
-def is_stopped(stops: Stops, row: Row[Any], line: Timeline, now: datetime) -> bool:
-    """Whether staff want nothing to be done about this licence now."""
+def why_stopped(stops: Stops, row: Row[Any], line: Timeline, now: datetime) -> str | None:
+    """Why nothing is to be done about this licence now: ``stopped`` by staff, ``answered`` by the
+    client, whose task is open; ``None`` when it goes on."""
     if not stops:
-        return False
+        return None
     today = line.at(now).today
     return stops.hold("licence", row.licence_id, today) or stops.hold(
         "account", row.licence_account_id, today
@@ -134,7 +150,7 @@ def walk_of(
     history: History = NOTHING,
     without: tuple[str, str] | None = None,
     waited: Mapping[str, datetime] = MappingProxyType({}),
-    stopped: bool = False,
+    stopped: str | None = None,
 ) -> Walk:
     """The walk of one row with licence_ and account_ columns.
 
@@ -161,6 +177,7 @@ def walk_of(
         put_off={**history.put_off, **waited} if waited else history.put_off,
         overtaken_by=_overtaken_by(history, [*history.put_off, *(without or ())[:1]]),
         stopped=stopped,
+        rests_until=row.walk_rests_until if hasattr(row, "walk_rests_until") else None,
     )
 
 

@@ -152,7 +152,7 @@ class Rechecker:
             history=view.histories.get(row.walk_id, load.NOTHING),
             without=(row.step, message.mail_key),
             waited={row.step: view.now} if _waited(message, row) else {},
-            stopped=gone is None and load.is_stopped(view.stops, row, line, view.now),
+            stopped=None if gone else load.why_stopped(view.stops, row, line, view.now),
         )
         verdict = decide(walk, view.now)
         for decision in verdict.decisions:

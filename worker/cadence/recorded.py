@@ -169,7 +169,16 @@ def _why(rows: Sequence[Any], active: Mapping[str, InForce]) -> str:
     return "no-schedule" if first.status == "active" else str(first.status)
 
 
-_WEIGHT = ("renewed", "cancelled", "ended", "done", "deadline-past", "history", "not-in-audience")
+_WEIGHT = (
+    "renewed",
+    "declined",
+    "cancelled",
+    "ended",
+    "done",
+    "deadline-past",
+    "history",
+    "not-in-audience",
+)
 
 
 def weightiest(reasons: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, update
 
 from worker.cadence import book, flow, halves, machine, store
 from worker.cadence.horizon import end_of, start_of, warm_up
@@ -29,6 +29,7 @@ from worker.catalogue.records import (
     preferences,
     staff,
     stops,
+    suppressions,
     terms,
 )
 from worker.channels.rehearsal import RehearsalChannel
@@ -42,6 +43,7 @@ from worker.schedules.flow import Draft
 from worker.webhooks import store as webhooks
 
 _BOOK = (staff, accounts, contacts, preferences, licences, terms)
+_TODAY = (stops, suppressions)
 LEASE = timedelta(days=1)
 """Nobody else works on the copy."""
 
@@ -113,7 +115,7 @@ def prepare(live: Engine, copy: Engine, asked: Asked) -> None:
     """Makes the empty database ``copy`` a copy of the book, with the schedules in force."""
     metadata.create_all(copy)
     with reading(live) as source, copy.begin() as target:
-        copy_book(source, target, stops_too=asked.period.first >= asked.now.date())
+        copy_book(source, target, today_too=asked.period.first >= asked.now.date())
     flow.apply(copy, VirtualClock(begin_of(asked)), asked.drafts)
 
 
@@ -156,14 +158,17 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def copy_book(source: Connection, target: Connection, *, stops_too: bool = False) -> None:
-    """Copies staff, accounts, contacts with what they chose, licences and terms; the stops of today
-    say nothing about the past."""
-    for table in (*_BOOK, *([stops] if stops_too else [])):
+def copy_book(source: Connection, target: Connection, *, today_too: bool = False) -> None:
+    """Copies staff, accounts, contacts and their wishes, licences and terms. What stands today,
+    stops, silent addresses and refusals to renew, says nothing about the past: with
+    ``today_too`` only."""
+    for table in (*_BOOK, *(_TODAY if today_too else [])):
         columns = [column.name for column in table.columns]
         stream = source.execution_options(yield_per=5000).execute(select(table))
         for part in stream.partitions():
             bulk.insert(target, table, columns, part)
+    if not today_too:
+        target.execute(update(licences).values(declined_term=None))
     if source.dialect.name == "sqlite":
         source.exec_driver_sql("PRAGMA shrink_memory")  # the pages of the book, once read
 

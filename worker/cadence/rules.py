@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from worker.cadence.facts import Planned, Walk
-from worker.schedules.calendar import SLOT
+from worker.schedules.calendar import DAY, SLOT
 from worker.schedules.model import Step
 
 _OUT = frozenset({"planned", "waiting", "sent", "unknown"})
@@ -45,6 +45,8 @@ def decide(walk: Walk, now: datetime) -> Verdict:
     undone = [item for item in walk.line.of(walk.anchor_on) if item.step.id not in done]
     if walk.put_off:
         undone = [_as_put_off(walk, item) for item in undone]
+    if walk.rests_until:
+        undone = [_rested(walk, item, walk.rests_until) for item in undone]
     if walk.left:
         return Verdict(tuple(_passed(walk, undone, "cancelled", walk.left)), None)
     opened = now - walk.slot * SLOT  # windows that were open by then have come to this walk's slot
@@ -63,7 +65,7 @@ def decide(walk: Walk, now: datetime) -> Verdict:
             coming.append(item)
     again: datetime | None = None
     if walk.stopped:
-        settled, due = [*settled, *_passed(walk, due, "suppressed", "stopped")], []
+        settled, due = [*settled, *_passed(walk, due, "suppressed", walk.stopped)], []
     if due:
         resolved, again = _resolve(walk, due, coming, now)
         settled += resolved
@@ -81,6 +83,21 @@ def _as_put_off(walk: Walk, item: Planned) -> Planned:
     day = walk.line.calendar.today(until)
     opens_at = until - walk.slot * SLOT
     return replace(item, day=day, opens_at=opens_at, first_at=item.first_at or item.opens_at)
+
+
+def _rested(walk: Walk, item: Planned, until: date) -> Planned:
+    """A mail whose day comes before the one until which the client asked us to rest falls on that
+    day: of several the last goes. None of them crosses the anchor on that account."""
+    if not item.step.mails or item.day is None or item.day >= until:
+        return item
+    calendar = walk.line.calendar
+    opening = calendar.next_opening(calendar.closes_at(until - DAY), walk.slot)
+    day = calendar.today(opening) if opening else None
+    if item.due_on <= walk.edge and (day is None or day > walk.edge):
+        day = calendar.land(walk.edge, walk.edge)
+    if day is None or day <= item.day:
+        return item
+    return replace(item, day=day, opens_at=calendar.opens_at(day), first_at=None)
 
 
 def _has_hopeless(walk: Walk, undone: Sequence[Planned]) -> bool:
@@ -246,6 +263,8 @@ def gather(walk: Walk, step_id: str, first_due: date, days: int, now: datetime) 
     if walk.left or walk.stopped or not undone or undone[0].step.id != step_id:
         return None
     item, today = undone[0], walk.line.at(now).today
+    if walk.rests_until and today < walk.rests_until:
+        return None
     if not first_due <= item.due_on <= first_due + timedelta(days=days):
         return None
     if not _may_come_early(walk, item, today) or _never(walk, item):

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
 
 from worker.cadence.library import InForce
-from worker.cadence.records import steps, walks
+from worker.cadence.records import happenings, steps, walks
 from worker.catalogue.records import (
     accounts,
     contacts,
@@ -17,6 +17,7 @@ from worker.catalogue.records import (
     preferences,
     staff,
     stops,
+    suppressions,
     terms,
 )
 from worker.db import bulk
@@ -83,7 +84,7 @@ def _sharing(conn: Connection, ids: set[int]) -> set[int]:
 
 def take(source: Connection, target: Connection, account_ids: Sequence[int], now: datetime) -> None:
     """Copies these accounts, their walks and what was mailed lately into an empty database."""
-    for table in (versions, template_texts, staff, stops):
+    for table in (versions, template_texts, staff, stops, suppressions):
         _copy(source, target, table)
     for chunk in bulk.chunks(account_ids, _CHUNK):
         _take_some(source, target, list(chunk), now)
@@ -94,8 +95,9 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     of_mine = select(licences.c.id).where(mine)
     _copy(source, target, accounts, bulk.among(accounts.c.id, ids))
     people = _copy(source, target, contacts, bulk.among(contacts.c.account_id, ids))
-    chose = select(contacts.c.id).where(bulk.among(contacts.c.account_id, ids))
-    _copy(source, target, preferences, preferences.c.contact_id.in_(chose))
+    if people:
+        of_people = bulk.among(preferences.c.contact_id, [person.id for person in people])
+        _copy(source, target, preferences, of_people)
     _copy(source, target, licences, mine)
     _copy(source, target, terms, terms.c.licence_id.in_(of_mine))
     living = or_(
@@ -105,7 +107,9 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     )
     going = and_(walks.c.subject_id.in_(of_mine), living)
     _copy(source, target, walks, going)
-    _copy(source, target, steps, steps.c.walk_id.in_(select(walks.c.id).where(going)))
+    of_going = select(walks.c.id).where(going)
+    _copy(source, target, steps, steps.c.walk_id.in_(of_going))
+    _copy(source, target, happenings, happenings.c.walk_id.in_(of_going))
     # What was decided this very moment is past: so the copy's own decisions can be told apart.
     just_now = update(steps).where(steps.c.decided_at >= now)
     target.execute(just_now.values(decided_at=now - timedelta(seconds=1)))

@@ -11,13 +11,31 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import accounts, contacts, licences, preferences, staff, terms
+from worker.catalogue.records import (
+    accounts,
+    contacts,
+    licences,
+    preferences,
+    staff,
+    suppressions,
+    terms,
+)
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
 from worker.worklist.records import tasks
 
-WALK = ("id", "schedule", "subject_id", "cycle", "anchor_on", "first_act_at", "state", "reason")
+WALK = (
+    "id",
+    "schedule",
+    "subject_id",
+    "cycle",
+    "anchor_on",
+    "first_act_at",
+    "state",
+    "reason",
+    "rests_until",
+)
 LICENCE = (
     "id",
     "key",
@@ -36,6 +54,7 @@ LICENCE = (
     "term",
     "starts_on",
     "expires_on",
+    "declined_term",
     "source",
 )
 ACCOUNT = (
@@ -133,12 +152,16 @@ _contact = [
     *[contacts.c[name] for name in ("id", "account_id", "email", "name", "role", "opt_out")],
     func.coalesce(preferences.c.language, contacts.c.language).label("language"),
     *[preferences.c[name] for name in ("no_commercial", "no_surveys", "paused_until")],
+    suppressions.c.reason.label("silenced"),
 ]
-_chosen = preferences.c.contact_id == contacts.c.id
-_people = select(*_contact).select_from(contacts).outerjoin(preferences, _chosen)
-_CONTACTS_OF = Prepared(_people.where(bulk.listed(contacts.c.account_id)).order_by(contacts.c.id))
+_contacts = (
+    select(*_contact)
+    .outerjoin(preferences, preferences.c.contact_id == contacts.c.id)
+    .outerjoin(suppressions, suppressions.c.address == contacts.c.email)
+)
+_CONTACTS_OF = Prepared(_contacts.where(bulk.listed(contacts.c.account_id)).order_by(contacts.c.id))
 _CONTACTS_OF_KEYS = Prepared(
-    _people.add_columns(accounts.c.key.label("account_key"))
+    _contacts.add_columns(accounts.c.key.label("account_key"))
     .join(accounts, accounts.c.id == contacts.c.account_id)
     .where(bulk.listed(accounts.c.key, "keys"))
     .order_by(contacts.c.id)
@@ -155,7 +178,7 @@ _RENEWALS = Prepared(
         terms.c.origin == "renewal",
     )
 )
-_CONTACTS_BY_ID = Prepared(_people.where(bulk.listed(contacts.c.id)))
+_CONTACTS_BY_ID = Prepared(_contacts.where(bulk.listed(contacts.c.id)))
 _NEXT_DUE = Prepared(
     select(walks.c.next_at).where(walks.c.next_at.is_not(None)).order_by(walks.c.next_at).limit(1)
 )
@@ -211,7 +234,8 @@ def decided_on(conn: Connection, walk_ids: Sequence[int], now: datetime) -> Sequ
 
 
 def contacts_of(conn: Connection, account_ids: Sequence[int]) -> Sequence[Any]:
-    """Contacts of accounts, in the order in which they joined the book."""
+    """Contacts of accounts, in the order in which they joined the book, each with what they chose
+    themselves and why their address is silent."""
     return _CONTACTS_OF.rows(conn, ids=account_ids) if account_ids else []
 
 

@@ -67,16 +67,3 @@ def refuse(conn: Connection, contact_id: int, mail_class: str, now: datetime) ->
     topic = {"commercial": "no_commercial", "survey": "no_surveys"}.get(mail_class)
     if topic:
         put(conn, sharing(conn, contact_id), now, **{topic: True})
-
-
-def silence(person: Any, mail_class: str, today: date) -> str | None:
-    """Why a person with these choices gets no mail of this class today: ``opt-out``, ``paused``.
-
-    ``person`` has the columns of ``Preference``; where nothing was chosen they are empty.
-    """
-    if mail_class == "contractual":
-        return None
-    if person.no_surveys if mail_class == "survey" else person.no_commercial:
-        return "opt-out"
-    paused = person.paused_until
-    return "paused" if paused is not None and today <= paused else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import store
@@ -20,7 +20,12 @@ _DAY = timedelta(days=1)
 _EAST = timedelta(hours=14)
 """No zone's day begins earlier than this before UTC's."""
 
-_AUTO = and_(licences.c.auto_renew, licences.c.status == "active")
+_AUTO = and_(
+    licences.c.auto_renew,
+    licences.c.status == "active",
+    # A client that said no is nobody's renewal; its task asks staff to see to the contract.
+    or_(licences.c.declined_term.is_(None), licences.c.declined_term != licences.c.term),
+)
 _PASSED = Prepared(
     select(
         licences.c.id,

@@ -1,8 +1,11 @@
-"""Stops: what staff want nobody to be written about, or to, for a while or until they lift it."""
+"""Stops: what nobody is written about, or to, for a while or until somebody lifts it.
+
+Staff make them by command; a client's answer makes one that stands until its task is closed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +14,8 @@ from sqlalchemy import ColumnElement, Table, insert, select, update
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences, stops
+from worker.catalogue.store import mark_changed
+from worker.db import bulk
 from worker.db.prepared import Prepared
 
 SCOPES: Mapping[str, tuple[Table, ColumnElement[str]]] = {
@@ -20,32 +25,46 @@ SCOPES: Mapping[str, tuple[Table, ColumnElement[str]]] = {
 }
 """What can be stopped, and by what it is called."""
 
+STAFF, CLIENT = "staff", "client"
+"""Who made a stop; a subject bears at most one of each."""
+
 _STANDING = Prepared(
-    select(stops.c.scope, stops.c.subject_id, stops.c.until).where(stops.c.lifted_at.is_(None))
+    select(stops.c.scope, stops.c.subject_id, stops.c.made_by, stops.c.until).where(
+        stops.c.lifted_at.is_(None)
+    )
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Stops:
-    """The stops that stand, by scope and subject, each with its last day (``None``: no end)."""
+    """The stops that stand, by scope, subject and maker, each with its last day (``None``: no
+    end)."""
 
-    until: Mapping[tuple[str, int], date | None] = field(default_factory=dict)
+    until: Mapping[tuple[str, int, str], date | None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.until)
 
-    def hold(self, scope: str, subject_id: int, today: date) -> bool:
-        """Whether this subject is stopped on the client's civil day ``today``."""
-        place = scope, subject_id
-        if place not in self.until:
-            return False
-        last = self.until[place]
-        return last is None or today <= last
+    def hold(self, scope: str, subject_id: int, today: date) -> str | None:
+        """Why this subject is stopped on the client's civil day ``today``: ``stopped`` by staff,
+        else ``answered`` by the client; ``None`` when it is not."""
+        for maker, reason in _REASONS:
+            place = scope, subject_id, maker
+            if place in self.until:
+                last = self.until[place]
+                if last is None or today <= last:
+                    return reason
+        return None
+
+
+_REASONS = ((STAFF, "stopped"), (CLIENT, "answered"))
 
 
 def standing(conn: Connection) -> Stops:
     """Every stop that was not lifted; one small query."""
-    return Stops({(row.scope, row.subject_id): row.until for row in _STANDING.rows(conn)})
+    return Stops(
+        {(row.scope, row.subject_id, row.made_by): row.until for row in _STANDING.rows(conn)}
+    )
 
 
 def find(conn: Connection, scope: str, key: str) -> list[int]:
@@ -55,32 +74,57 @@ def find(conn: Connection, scope: str, key: str) -> list[int]:
 
 
 def put(
-    conn: Connection, scope: str, ids: list[int], reason: str, until: date | None, now: datetime
+    conn: Connection,
+    scope: str,
+    ids: Sequence[int],
+    reason: str,
+    until: date | None,
+    now: datetime,
+    *,
+    made_by: str = STAFF,
+    task_key: str | None = None,
 ) -> None:
-    """Stops these subjects; a stop that stands already is replaced."""
-    lift(conn, scope, ids, now)
-    rows = [
-        {"scope": scope, "subject_id": id_, "reason": reason, "until": until, "made_at": now}
-        for id_ in ids
-    ]
-    conn.execute(insert(stops), rows)
+    """Stops these subjects; a stop of the same maker that stands already is replaced.
+
+    With ``task_key`` the stop ends when the task with that key is closed.
+    """
+    lift(conn, scope, ids, now, made_by=made_by)
+    shared = {"scope": scope, "reason": reason, "until": until, "made_at": now}
+    shared |= {"made_by": made_by, "task_key": task_key}
+    if ids:
+        conn.execute(insert(stops), [shared | {"subject_id": id_} for id_ in ids])
 
 
-def lift(conn: Connection, scope: str, ids: list[int], now: datetime) -> int:
+def lift(
+    conn: Connection, scope: str, ids: Sequence[int], now: datetime, *, made_by: str = STAFF
+) -> int:
     """Ends the stops of these subjects; how many stood."""
-    mine = (stops.c.scope == scope) & stops.c.subject_id.in_(ids) & stops.c.lifted_at.is_(None)
-    return conn.execute(update(stops).where(mine).values(lifted_at=now)).rowcount
+    mine = (stops.c.scope == scope) & stops.c.subject_id.in_(ids) & (stops.c.made_by == made_by)
+    ended = update(stops).where(mine, stops.c.lifted_at.is_(None)).values(lifted_at=now)
+    return conn.execute(ended).rowcount
+
+
+def lift_for(conn: Connection, task_keys: Sequence[str], now: datetime) -> int:
+    """Ends the stops that wait for these tasks, and rings for their licences; how many stood."""
+    if not task_keys:
+        return 0
+    mine = bulk.among(stops.c.task_key, task_keys) & stops.c.lifted_at.is_(None)
+    ended = conn.execute(
+        update(stops).where(mine).values(lifted_at=now).returning(stops.c.scope, stops.c.subject_id)
+    ).all()
+    mark_changed(conn, [row.subject_id for row in ended if row.scope == "licence"])
+    return len(ended)
 
 
 def listed(conn: Connection, today: date) -> list[Any]:
     """The stops that stand on ``today``: scope, subject (as people call it), reason, until,
-    made_at."""
+    made_by, made_at."""
     stands = stops.c.lifted_at.is_(None) & (stops.c.until.is_(None) | (stops.c.until >= today))
     found: list[Any] = []
     for scope, (table, named) in SCOPES.items():
         query = (
             select(stops.c.scope, named.label("subject"), stops.c.reason, stops.c.until)
-            .add_columns(stops.c.made_at)
+            .add_columns(stops.c.made_by, stops.c.made_at)
             .join(table, table.c.id == stops.c.subject_id)
             .where(stops.c.scope == scope, stands)
         )

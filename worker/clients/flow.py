@@ -11,7 +11,6 @@ from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence import heard
-from worker.cadence import store as cadence
 from worker.cadence.library import Defaults
 from worker.catalogue import preferences, stops
 from worker.catalogue.preferences import Preference
@@ -99,8 +98,7 @@ def page_of(conn: Connection, letter: Letter) -> Page:
 
 def _terms_of(conn: Connection, mail_key: str) -> dict[int, int]:
     """The terms that a mail spoke of, by licence id."""
-    found = cadence.walks_of_mails(conn, [mail_key])
-    return {row.licence_id: row.walk_cycle for row in found}
+    return {row.subject_id: row.cycle for row in heard.walks_of_mail(conn, mail_key)}
 
 
 def _item(row: Row[Any], cycle: int, given: Mapping[tuple[int, int], Given]) -> Item:
@@ -142,8 +140,8 @@ def answer(
         return page, []
     _record(conn, letter, choice, fresh, now)
     for item in fresh:
-        _undo(conn, item, choice.kind, now)
-        _move(conn, item, choice.kind, choice.details[item.licence_id], now)
+        _undo(conn, item, choice.kind)
+        _move(conn, item, choice.kind, choice.details[item.licence_id])
     _hear(conn, choice.kind, fresh, now)
     _hand_over(conn, letter, fresh, defaults, now)
     mark_changed(conn, [item.licence_id for item in fresh])
@@ -172,29 +170,33 @@ def _record(
     store.add_answers(conn, [(item.licence_id, item.cycle) for item in fresh], new)
 
 
-def _undo(conn: Connection, item: Item, kind: str, now: datetime) -> None:
+def _undo(conn: Connection, item: Item, kind: str) -> None:
     """Takes back what the answer before had moved; its task is written anew by ``_hand_over``."""
     before = item.given.kind if item.given else None
-    if before == "remind" and kind != "remind":
-        heard.rest(conn, item.licence_id, item.cycle, None, now)
-    if before == "decline" and kind != "decline":
-        store.take_back_decline(conn, item.licence_id, item.cycle)
+    if before == kind:
+        return
+    if before == "remind":
+        heard.rest(conn, item.licence_id, item.cycle, None)
+    elif before == "decline":
+        heard.decline(conn, item.licence_id, None)
+    elif before == "quote":
+        walks = heard.walks_of_term(conn, item.licence_id, item.cycle)
+        heard.forget(conn, walks, "quote-asked")
 
 
-def _move(
-    conn: Connection, item: Item, kind: str, detail: Mapping[str, Any], now: datetime
-) -> None:
+def _move(conn: Connection, item: Item, kind: str, detail: Mapping[str, Any]) -> None:
     """What an answer does to the walks on the term."""
     if kind == "remind":
-        until = date.fromisoformat(detail["until"])
-        heard.rest(conn, item.licence_id, item.cycle, until, now)
+        heard.rest(conn, item.licence_id, item.cycle, date.fromisoformat(detail["until"]))
     elif kind == "decline":
-        heard.decline(conn, item.licence_id, item.cycle, now)
+        heard.decline(conn, item.licence_id, item.cycle)
 
 
 def _hear(conn: Connection, kind: str, fresh: Sequence[Item], now: datetime) -> None:
     """Tells the walks, so that steps can ask for it."""
-    walks = store.walks_about(conn, [(item.licence_id, item.cycle) for item in fresh])
+    walks = [
+        walk for item in fresh for walk in heard.walks_of_term(conn, item.licence_id, item.cycle)
+    ]
     for what in ("answered", *(["quote-asked"] if kind == "quote" else [])):
         heard.note(conn, walks, what, now)
 

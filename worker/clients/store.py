@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, insert, select, tuple_, update
+from sqlalchemy import and_, insert, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import walks
 from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.clients.records import answers, visits
 from worker.clients.rules import Given
@@ -77,14 +76,6 @@ def licences_by_id(conn: Connection, ids: Sequence[int]) -> list[Any]:
     return list(conn.execute(query))
 
 
-def walks_about(conn: Connection, terms: Sequence[tuple[int, int]]) -> list[int]:
-    """The walks on these terms of licences: (licence id, term)."""
-    if not terms:
-        return []
-    pair = tuple_(walks.c.subject_id, walks.c.cycle)
-    return list(conn.execute(select(walks.c.id).where(pair.in_(list(terms)))).scalars())
-
-
 def given(conn: Connection, licence_ids: Sequence[int]) -> Mapping[tuple[int, int], Given]:
     """The answer that counts about each term of these licences: the last one."""
     if not licence_ids:
@@ -127,12 +118,6 @@ def add_answers(
         for licence_id, cycle in terms
     ]
     conn.execute(insert(answers), rows)
-
-
-def take_back_decline(conn: Connection, licence_id: int, cycle: int) -> None:
-    """The client means to renew this term after all, or has not decided."""
-    mine = and_(licences.c.id == licence_id, licences.c.declined_term == cycle)
-    conn.execute(update(licences).where(mine).values(declined_term=None, changed=True))
 
 
 def person_named(conn: Connection, key: str | None) -> str | None:

@@ -1,4 +1,7 @@
-"""Queries on tasks. Opening is idempotent: one open task per key."""
+"""Queries on tasks. Opening is idempotent: one open task per key.
+
+Closing a task ends the stops that waited for it, in the same transaction.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, Row, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from worker.catalogue import stops
 from worker.worklist.records import tasks
 
 
@@ -42,28 +46,31 @@ def open_tasks(conn: Connection, new: Sequence[NewTask], now: datetime) -> None:
 
 def close(conn: Connection, key: str, outcome: str, now: datetime) -> int:
     """Closes the open task of that key, if there is one; returns how many were closed."""
-    return conn.execute(
-        update(tasks)
-        .where(tasks.c.key == key, tasks.c.closed_at.is_(None))
-        .values(closed_at=now, outcome=outcome)
-    ).rowcount
+    return len(_close(conn, tasks.c.key == key, outcome, now))
 
 
 def close_one(conn: Connection, number: int, outcome: str, now: datetime) -> str | None:
     """Closes the open task with this id; its title, or ``None`` when there is none."""
-    done = update(tasks).where(tasks.c.id == number, tasks.c.closed_at.is_(None))
-    closed = conn.execute(done.values(closed_at=now, outcome=outcome).returning(tasks.c.title))
-    title: str | None = closed.scalar()
-    return title
+    closed = _close(conn, tasks.c.id == number, outcome, now)
+    return str(closed[0].title) if closed else None
 
 
 def close_all(conn: Connection, prefix: str, outcome: str, now: datetime) -> int:
     """Closes the open tasks whose key begins with ``prefix``; how many there were."""
-    return conn.execute(
+    return len(_close(conn, tasks.c.key.startswith(prefix, autoescape=True), outcome, now))
+
+
+def _close(
+    conn: Connection, which: ColumnElement[bool], outcome: str, now: datetime
+) -> Sequence[Row[Any]]:
+    closed = conn.execute(
         update(tasks)
-        .where(tasks.c.key.startswith(prefix, autoescape=True), tasks.c.closed_at.is_(None))
+        .where(which, tasks.c.closed_at.is_(None))
         .values(closed_at=now, outcome=outcome)
-    ).rowcount
+        .returning(tasks.c.key, tasks.c.title)
+    ).all()
+    stops.lift_for(conn, [row.key for row in closed], now)
+    return closed
 
 
 def open_ones(conn: Connection, kinds: Sequence[str] = ()) -> list[Any]:

@@ -1,0 +1,35 @@
+"""Addresses that nobody is written to any more, whatever the class of the mail."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from worker.catalogue.records import suppressions
+
+BOUNCED, COMPLAINED = "bounced", "complained"
+"""Why an address is silent: mail to it comes back for good, or its owner called one spam."""
+
+
+def suppress(
+    conn: Connection, address: str, reason: str, detail: str | None, now: datetime
+) -> bool:
+    """Silences ``address`` for all schedules; whether it was not silent before. A complaint says
+    more than a bounce and replaces it."""
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
+    row = {"address": address, "reason": reason, "detail": detail, "at": now}
+    fresh = conn.execute(
+        dialect.insert(suppressions).on_conflict_do_nothing().returning(suppressions.c.address), row
+    ).first()
+    if fresh is None and reason == COMPLAINED:
+        worse = suppressions.update().where(suppressions.c.address == address)
+        conn.execute(worse.values(reason=reason, detail=detail, at=now))
+    return fresh is not None
+
+
+def lift(conn: Connection, address: str) -> int:
+    """Lets mail to ``address`` go again; how many suppressions there were."""
+    return conn.execute(delete(suppressions).where(suppressions.c.address == address)).rowcount
