@@ -281,7 +281,7 @@ def wish(
     wishes, faults = rules.read_wishes(fields, languages, letter.today)
     if wishes is None:
         return letter, faults
-    chosen = {
+    chosen: dict[str, Any] = {
         "language": wishes.language,
         "no_commercial": not wishes.offers,
         "no_surveys": not wishes.questions,

@@ -78,9 +78,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something in a form that cannot be used: at which field, and by which word it is told."""
+    """Something in a form that cannot be used: the field's name, and the word that tells it."""
 
-    field: str
+    name: str
     word: str
     values: Mapping[str, Any] = field(default_factory=dict)
 
@@ -120,14 +120,13 @@ def read_answer(
         faults.append(Fault("licence", "choose-licence"))
     if kind not in KINDS:
         return None, [*faults, Fault("answer", "choose-answer")]
-    details = {item.licence_id: _detail(kind, fields, item, faults) for item in chosen}
+    note = clean(first(fields, "note"))
+    noted = {"note": note} if note else {}
+    details = {item.licence_id: _detail(kind, fields, item, faults) | noted for item in chosen}
     if kind == "remind" and chosen:
         until = _reminder(fields, chosen, today, faults)
         for detail in details.values():
             detail["until"] = until.isoformat() if until else None
-    note = clean(first(fields, "note"))
-    for detail in details.values():
-        detail |= {"note": note} if note else {}
     return (None if faults else Choice(kind, chosen, details)), _once(faults)
 
 
@@ -227,4 +226,4 @@ def _weight(text: str) -> float:
 
 def _once(faults: Sequence[Fault]) -> list[Fault]:
     """One fault for each field."""
-    return list({fault.field: fault for fault in reversed(faults)}.values())[::-1]
+    return list({fault.name: fault for fault in reversed(faults)}.values())[::-1]

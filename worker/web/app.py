@@ -1,10 +1,11 @@
-"""The web application. Rooms will mount their pages here."""
+"""The web application: the rooms' pages, and probes."""
 
 from __future__ import annotations
 
 from fastapi import FastAPI
 
 from worker.bootstrap import App
+from worker.clients import pages as clients
 from worker.web.probes import make_router
 
 
@@ -12,4 +13,5 @@ def make_app(app: App) -> FastAPI:
     """The pages and probes of ``app``; no generated documentation is served."""
     web = FastAPI(title="Perennial", docs_url=None, redoc_url=None, openapi_url=None)
     web.include_router(make_router(app))
+    web.include_router(clients.make_router(app))
     return web
