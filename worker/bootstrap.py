@@ -171,6 +171,8 @@ class App:
         with self._wiring:
             if self._doors is not None:
                 self._doors.close()
+            if "channel" in self.__dict__:
+                self.channel.close()
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None

@@ -8,18 +8,21 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from tests.cadence.conftest import Book, day
 from worker.cadence import answers
+from worker.cadence import heard as heard_of
 from worker.cadence.decisions import outcome
 from worker.cadence.machine import Guards
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import accounts, licences
+from worker.catalogue import stops, suppressions
+from worker.catalogue.records import accounts, contacts, licences, preferences
 from worker.db.engine import reading
 from worker.kernel.dates import zone
 from worker.outbox import holds
 from worker.schedules.calendar import wall_moment
+from worker.worklist import store as worklist
 from worker.worklist.records import tasks
 
 Words = Mapping[str, str]
@@ -98,6 +101,63 @@ def _mails(book: Book, bare: list[str], words: Words) -> None:
     book.guards = replace(book.guards, sending=lambda conn, now: off or holds.is_held(conn))
 
 
+def _clicked(book: Book, bare: list[str], words: Words) -> None:
+    """``clicked L-1``: something that we are told of, on every walk of the licence's term."""
+    what, key = bare
+    with book.engine.begin() as conn:
+        licence = _licence_of(conn, key)
+        heard_of.note(conn, heard_of.walks_of_term(conn, licence.id, licence.term), what, book.now)
+
+
+def _rests(book: Book, bare: list[str], words: Words) -> None:
+    with book.engine.begin() as conn:
+        licence = _licence_of(conn, bare[0])
+        heard_of.rest(conn, licence.id, licence.term, date.fromisoformat(words["until"]))
+
+
+def _declines(book: Book, bare: list[str], words: Words) -> None:
+    with book.engine.begin() as conn:
+        licence = _licence_of(conn, bare[0])
+        heard_of.decline(conn, licence.id, None if "not" in bare else licence.term)
+
+
+def _answers(book: Book, bare: list[str], words: Words) -> None:
+    """``answers L-1``: the client asked for something, and a task about it is open."""
+    with book.engine.begin() as conn:
+        licence = _licence_of(conn, bare[0])
+        task = worklist.NewTask(f"answer:{bare[0]}", "answer", "The client wants a quote")
+        worklist.open_tasks(conn, [task], book.now)
+        about = {"made_by": stops.CLIENT, "task_key": task.key}
+        stops.put(conn, "licence", [licence.id], "asked", None, book.now, **about)
+
+
+def _done(book: Book, bare: list[str], words: Words) -> None:
+    with book.engine.begin() as conn:
+        assert worklist.close(conn, f"answer:{bare[0]}", "done", book.now) == 1
+
+
+def _silences(book: Book, bare: list[str], words: Words) -> None:
+    """``bounced ann@maple.example``."""
+    with book.engine.begin() as conn:
+        suppressions.suppress(conn, bare[0], words["why"], None, book.now)
+
+
+def _prefers(book: Book, bare: list[str], words: Words) -> None:
+    columns = {"paused": "paused_until"}
+    said: dict[str, Any] = {columns.get(name, name): value for name, value in words.items()}
+    if "paused_until" in said:
+        said["paused_until"] = date.fromisoformat(said["paused_until"])
+    said |= {name: said[name] == "yes" for name in ("no_commercial", "no_surveys") if name in said}
+    with book.engine.begin() as conn:
+        person = conn.execute(select(contacts.c.id).where(contacts.c.key == bare[0])).scalar_one()
+        row = said | {"contact_id": person, "updated_at": book.now}
+        conn.execute(preferences.insert(), row)
+
+
+def _licence_of(conn: Connection, key: str) -> Any:
+    return conn.execute(select(licences).where(licences.c.key == key)).one()
+
+
 _TELLERS: Mapping[str, Callable[[Book, list[str], Words], None]] = {
     "account": _account,
     "contact": _contact,
@@ -108,6 +168,13 @@ _TELLERS: Mapping[str, Callable[[Book, list[str], Words], None]] = {
     "release": _release,
     "brake": _brake,
     "mails": _mails,
+    "hears": _clicked,
+    "rests": _rests,
+    "declines": _declines,
+    "answers": _answers,
+    "done": _done,
+    "silent": _silences,
+    "prefers": _prefers,
 }
 
 GUARDED = Guards(

@@ -521,6 +521,175 @@ EXAMPLES = [
         budget=ONE,
         until="2027-12-01",
     ),
+    # --- what clients say ---
+    Example(
+        "a step that is not meant for those who clicked is left out for the licence they looked at",
+        (*ends("2027-03-15", "2027-03-16"), ANN),
+        cadence("14 days before", '7 days before | unless = ["clicked", "answered"]'),
+        (
+            "Mon 2027-03-01 09:00 14-days-before: L-1 L-2 to ann@maple.example",
+            "Mon 2027-03-08 7-days-before: L-1 skipped condition",
+            "Tue 2027-03-09 09:00 7-days-before: L-2 to ann@maple.example",
+        ),
+        then=("Tue 2027-03-02 09:00 | hears clicked L-1",),
+    ),
+    Example(
+        "a step only for those who asked for a quote goes to them alone",
+        (*ends("2027-03-15", "2027-03-16"), ANN),
+        cadence("14 days before", '7 days before | only_if = ["quote-asked"]'),
+        (
+            "Mon 2027-03-01 09:00 14-days-before: L-1 L-2 to ann@maple.example",
+            "Mon 2027-03-08 7-days-before: L-1 skipped condition",
+            "Tue 2027-03-09 09:00 7-days-before: L-2 to ann@maple.example",
+        ),
+        then=("Tue 2027-03-02 09:00 | hears quote-asked L-2",),
+    ),
+    Example(
+        "while the task about an answer is open nothing is sent for that licence; closed, later"
+        " steps come",
+        (*ends("2027-03-15", "2027-03-16"), ANN),
+        cadence("30 days before", "14 days before", "7 days before"),
+        (
+            "Fri 2027-02-12 09:00 30-days-before: L-1 L-2 to ann@maple.example",
+            "Mon 2027-03-01 14-days-before: L-1 suppressed answered",
+            "Tue 2027-03-02 09:00 14-days-before: L-2 to ann@maple.example",
+            "Mon 2027-03-08 09:00 7-days-before: L-1 L-2 to ann@maple.example",
+        ),
+        then=(
+            "Tue 2027-02-16 10:00 | answers L-1",
+            "Wed 2027-03-03 10:00 | done L-1",
+        ),
+    ),
+    Example(
+        "a stop of staff outlasts the task about the client's answer",
+        (*ends("2027-03-15"), ANN),
+        cadence("14 days before", "7 days before"),
+        (
+            "Mon 2027-03-01 14-days-before: L-1 suppressed stopped",
+            "Mon 2027-03-08 7-days-before: L-1 suppressed stopped",
+        ),
+        then=(
+            "Tue 2027-02-16 10:00 | answers L-1",
+            "Tue 2027-02-16 11:00 | stop licence L-1",
+            "Wed 2027-03-03 10:00 | done L-1",
+        ),
+    ),
+    Example(
+        "remind me on a date: mails rest until then, when the one that fits goes out",
+        (*ends("2027-03-15"), ANN),
+        cadence("30 days before", "21 days before", "14 days before", "3 days before"),
+        (
+            "Fri 2027-02-12 09:00 30-days-before: L-1 to ann@maple.example",
+            "Thu 2027-03-04 21-days-before: L-1 superseded same-day",
+            "Thu 2027-03-04 09:00 14-days-before: L-1 to ann@maple.example",
+            "Fri 2027-03-12 09:00 3-days-before: L-1 to ann@maple.example",
+        ),
+        then=("Tue 2027-02-16 10:00 | rests L-1 until=2027-03-04",),
+    ),
+    Example(
+        "remind me on a Sunday: on Monday; a task for a colleague does not rest",
+        (*ends("2027-03-31"), ANN),
+        cadence(
+            "21 days before",
+            'task 20 days before | assign_to = "account-manager"',
+            "3 days after",
+        ),
+        (
+            "Thu 2027-03-11 09:00 20-days-before: L-1 to account-manager",
+            "Mon 2027-03-15 09:00 21-days-before: L-1 to ann@maple.example",
+            "Fri 2027-04-02 09:00 3-days-after: L-1 to ann@maple.example",
+        ),
+        then=("Tue 2027-03-02 10:00 | rests L-1 until=2027-03-14",),
+    ),
+    Example(
+        "remind me after the end: what belongs before the end still comes before it",
+        (*ends("2027-03-31"), ANN),
+        cadence("21 days before", "3 days after", "10 days after"),
+        (
+            "Wed 2027-03-31 09:00 21-days-before: L-1 to ann@maple.example",
+            "Thu 2027-04-08 09:00 3-days-after: L-1 to ann@maple.example",
+            "Fri 2027-04-09 09:00 10-days-after: L-1 to ann@maple.example",
+        ),
+        then=("Tue 2027-03-02 10:00 | rests L-1 until=2027-04-08",),
+    ),
+    Example(
+        "the client will not renew: nothing more is sent, unless they change their mind",
+        (*ends("2027-03-15", "2027-03-16"), ANN),
+        cadence("14 days before", "3 days before", "3 days after"),
+        (
+            "Mon 2027-03-01 09:00 14-days-before: L-1 L-2 to ann@maple.example",
+            "Fri 2027-03-12 3-days-before: L-1 cancelled declined",
+            "Fri 2027-03-12 09:00 3-days-before: L-2 to ann@maple.example",
+            "Thu 2027-03-18 3-days-after: L-1 cancelled declined",
+            "Fri 2027-03-19 09:00 3-days-after: L-2 to ann@maple.example",
+        ),
+        then=(
+            "Tue 2027-03-02 10:00 | declines L-1",
+            "Tue 2027-03-02 10:05 | declines L-2",
+            "Wed 2027-03-03 10:05 | declines L-2 not",
+        ),
+    ),
+    Example(
+        "a client that said no to a contract which renews by itself gets no next term",
+        (*ends("2027-03-15", more="auto_renew=yes"), ANN),
+        cadence("14 days before", "3 days after"),
+        (
+            "Mon 2027-03-01 09:00 14-days-before: L-1 to ann@maple.example",
+            "Thu 2027-03-18 3-days-after: L-1 cancelled declined",
+        ),
+        then=("Tue 2027-03-02 10:00 | declines L-1",),
+    ),
+    Example(
+        "an address that bounced is silent: the next rung of the ladder gets the mail",
+        (
+            *ends("2027-03-15"),
+            f"{ANN} role=decision-maker",
+            "contact tom@maple.example of Maple role=procurement",
+        ),
+        cadence(
+            '14 days before | to = ["decision-maker", "procurement"]',
+            '7 days before | to = ["decision-maker", "procurement"]',
+        ),
+        (
+            "Mon 2027-03-01 09:00 14-days-before: L-1 to ann@maple.example",
+            "Mon 2027-03-08 09:00 7-days-before: L-1 to tom@maple.example",
+        ),
+        then=("Mon 2027-03-01 09:10 | silent ann@maple.example why=bounced",),
+    ),
+    Example(
+        "whoever called our mail spam gets none, not even about the contract: somebody has to call",
+        (*ends("2027-03-15"), ANN),
+        cadence("14 days before"),
+        ("Mon 2027-03-01 14-days-before: L-1 blocked no-reachable-contact",),
+        to_do=("no-contact",),
+        then=("Mon 2027-02-22 09:10 | silent ann@maple.example why=complained",),
+    ),
+    Example(
+        "a pause that a person asked for holds offers back, never a notice about the contract",
+        (*ends("2027-03-15"), ANN),
+        {
+            "offer": offer("advert = 15 days before"),
+            "renewal": cadence("notice = 14 days before"),
+        },
+        (
+            "Fri 2027-02-26 advert: L-1 suppressed paused",
+            "Mon 2027-03-01 09:00 notice: L-1 to ann@maple.example",
+        ),
+        then=("Mon 2027-02-22 09:10 | prefers ann@maple.example paused=2027-03-31",),
+    ),
+    Example(
+        "no offers, but questions are welcome: each kind of mail is chosen apart",
+        (*ends("2027-03-15"), ANN),
+        {
+            "offer": offer("advert = 15 days before"),
+            "question": poll("asked = 14 days before"),
+        },
+        (
+            "Fri 2027-02-26 advert: L-1 suppressed opt-out",
+            "Mon 2027-03-01 09:00 asked: L-1 to ann@maple.example",
+        ),
+        then=("Mon 2027-02-22 09:10 | prefers ann@maple.example no_commercial=yes",),
+    ),
     # --- stops ---
     Example(
         "what falls due while an account is stopped is not made up for; later steps come",

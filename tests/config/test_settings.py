@@ -40,7 +40,9 @@ def test_the_sample_file_shows_the_defaults() -> None:
     shown = {name for name, origin in loaded.origins.items() if origin != "default"}
     secrets = {"web.metrics_token", "webhooks.secret", "webhooks.previous_secret"}
     secrets |= {"web.link_key", "web.previous_link_key"}
-    assert set(loaded.origins) - shown == secrets | {"mail.reply_to", "mail.redirect_to"}
+    secrets |= {"mail.smtp.password", "mail.sendgrid.api_key"}
+    without = {"mail.reply_to", "mail.redirect_to", "mail.smtp.username"}
+    assert set(loaded.origins) - shown == secrets | without
 
 
 def test_a_flag_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path) -> None:
@@ -174,7 +176,10 @@ def test_a_file_that_cannot_be_read_does_not_hide_what_the_environment_has_wrong
             "2:9: log.level: 'inof' is not one of 'debug', 'info', 'warning', 'error'; "
             "did you mean 'info'?",
         ),
-        ('[mail]\nchannel = "sendgird"', "2:11: mail.channel: 'sendgird' is not 'file'"),
+        (
+            '[mail]\nchannel = "sendgird"',
+            "2:11: mail.channel: 'sendgird' is not one of 'file', 'smtp', 'sendgrid'; did you mean 'sendgrid'?",
+        ),
         (
             '[book]\ntimezone = "+02:00"',
             "2:12: book.timezone: '+02:00' is not a time zone; "
@@ -473,3 +478,122 @@ def test_a_source_is_checked_as_far_as_it_can_be_without_its_file(
     column = line.index("=") + 3
     text = f'[sources.s]\nkind = "csv"\npath = "x.csv"\n{line}\n'
     assert complaints(tmp_path, text) == [f"config.toml:4:{column}: sources.s.{said}"]
+
+
+# --- ways out ---------------------------------------------------------------------------------
+
+_P256 = b64encode(
+    bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004") + bytes(range(64))
+).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[mail]\nchannel = "sendgrid"',
+            "config.toml:2:11: mail.sendgrid.api_key: missing; expected the key that channel "
+            "'sendgrid' sends with; set PERENNIAL_MAIL__SENDGRID__API_KEY or "
+            "PERENNIAL_MAIL__SENDGRID__API_KEY_FILE",
+        ),
+        (
+            '[mail]\nchannel = "smtp"\nsmtp.username = "me"',
+            "config.toml:3:17: mail.smtp.password: missing; expected the password of this user; "
+            "set PERENNIAL_MAIL__SMTP__PASSWORD or PERENNIAL_MAIL__SMTP__PASSWORD_FILE",
+        ),
+    ],
+)
+def test_a_channel_says_what_it_lacks(tmp_path: Path, text: str, said: str) -> None:
+    assert complaints(tmp_path, text) == [said]
+
+
+def test_what_a_channel_lacks_is_told_with_all_other_mistakes(tmp_path: Path) -> None:
+    text = '[mail]\nchannel = "sendgrid"\n[web]\nport = "80"'
+    assert [one.partition(": ")[2].partition(":")[0] for one in complaints(tmp_path, text)] == [
+        "mail.sendgrid.api_key",
+        "web.port",
+    ]
+
+
+def test_a_channel_that_is_not_used_lacks_nothing(tmp_path: Path) -> None:
+    load_text(tmp_path, '[mail]\n[mail.smtp]\nusername = "me"\n[mail.sendgrid]')
+
+
+def test_a_password_without_its_user_is_told_by_the_name_of_its_variable(tmp_path: Path) -> None:
+    said = complaints(
+        tmp_path, '[mail]\nchannel = "smtp"', PERENNIAL_MAIL__SMTP__PASSWORD="hunter22"
+    )
+    assert said == [
+        "PERENNIAL_MAIL__SMTP__PASSWORD: mail.smtp.username: missing; expected the name that "
+        'belongs to it; write e.g. username = "renewals@example.com"'
+    ]
+
+
+def test_a_password_never_travels_where_others_can_read_it(tmp_path: Path) -> None:
+    text = '[mail]\nchannel = "smtp"\n[mail.smtp]\nusername = "me"\nsecurity = "none"\nhost = '
+    secret = {"PERENNIAL_MAIL__SMTP__PASSWORD": "hunter22"}
+    assert complaints(tmp_path, text + '"smtp.example.com"', **secret) == [
+        "config.toml:5:12: mail.smtp.security: 'none' is not safe for a password: away from "
+        "localhost the connection must be encrypted; write 'starttls' or 'tls'"
+    ]
+    assert load_text(tmp_path, text + '"localhost"', **secret).settings.mail.smtp.password
+
+
+@pytest.mark.parametrize("name", ["SMTP__PASSWORD", "SENDGRID__API_KEY"])
+@pytest.mark.parametrize("secret", ["", "ab\ncd", "zażółć"])
+def test_a_key_that_no_header_could_carry_is_refused_and_not_repeated(
+    tmp_path: Path, name: str, secret: str
+) -> None:
+    (said,) = complaints(tmp_path, "", **{f"PERENNIAL_MAIL__{name}": secret})
+    assert said.startswith(f"PERENNIAL_MAIL__{name}: mail.{name.lower().replace('__', '.')}: the")
+    assert not secret or secret not in said
+
+
+def test_keys_and_passwords_are_in_no_representation(tmp_path: Path) -> None:
+    loaded = load_text(
+        tmp_path,
+        '[mail.smtp]\nusername = "me"',
+        PERENNIAL_MAIL__SMTP__PASSWORD="hunter22",
+        PERENNIAL_MAIL__SENDGRID__API_KEY="SG.canary",
+    )
+    assert "hunter22" not in repr(loaded.settings)
+    assert "canary" not in repr(loaded)
+
+
+def test_an_attempt_must_end_before_its_lease_does(tmp_path: Path) -> None:
+    text = '[mail]\nchannel = "smtp"\n'
+    assert complaints(tmp_path, text + 'timeout = "1 minute"') == [
+        "config.toml:3:11: mail.timeout: '1 minute' is not shorter than the lease of a mail; "
+        "lease is how long a worker may hold a mail"
+    ]
+    assert complaints(tmp_path, text + 'lease = "30 seconds"') == [
+        "config.toml:3:9: mail.lease: '30 seconds' is not longer than the timeout of an attempt; "
+        "lease is how long a worker may hold a mail"
+    ]
+    load_text(tmp_path, text + 'lease = "31 seconds"')
+    load_text(tmp_path, '[mail]\nlease = "2 seconds"')  # a file takes no time
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('smtp.host = "https://smtp.example.com"', "the name of a machine"),
+        ('smtp.host = ""', "the name of a machine"),
+        ('smtp.host = "smtp.example.com:25"', "the name of a machine"),
+        ("smtp.port = 0", "a port"),
+        ('smtp.security = "ssl"', "one of 'starttls', 'tls', 'none'"),
+        ('sendgrid.base_url = "http://api.sendgrid.com"', "safe for a key"),
+        ('sendgrid.base_url = "api.sendgrid.com"', "the address of an API"),
+        ('sendgrid.event_key = "abc"', "the public key of signed events"),
+        (f'sendgrid.event_key = "{_P256[:-4]}"', "the public key of signed events"),
+    ],
+)
+def test_a_provider_that_cannot_be_called_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    (found,) = complaints(tmp_path, f"[mail]\n{line}")
+    assert f" is not {said}" in found
+
+
+@pytest.mark.parametrize("host", ["smtp.example.com", "10.0.0.5", "::1", "mail"])
+def test_a_mail_server_may_be_named_or_numbered(tmp_path: Path, host: str) -> None:
+    text = f'[mail.smtp]\nhost = "{host}"\n[mail.sendgrid]\nevent_key = "{_P256}"'
+    assert load_text(tmp_path, text).settings.mail.smtp.host == host

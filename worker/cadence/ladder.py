@@ -13,14 +13,16 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import store
 from worker.cadence.kinds.contract import Action
+from worker.catalogue import suppressions
 from worker.catalogue.stops import Stops
 
 RESELLER = "reseller"
+_DEAD = (suppressions.BOUNCED, suppressions.COMPLAINED)
 
 
 class Rung(NamedTuple):
-    """The contacts that a mail goes to. With none, ``silenced`` says what keeps those who are
-    known from being written to (``opt-out``, ``bounced`` …); ``None``: nobody is known."""
+    """The contacts that a mail goes to. With none, ``silenced`` says whose wish keeps those who are
+    known from being written to (``opt-out``, ``stopped`` …); ``None``: nobody can be reached."""
 
     contacts: Sequence[Row[Any]]
     silenced: str | None = None
@@ -63,7 +65,7 @@ class People:
             if open_:
                 return Rung(open_)
             reasons = [why_silent(p, schedule.mail_class, self.stops, today) for p in people]
-            silenced = silenced or next(iter(reasons), None)
+            silenced = silenced or next((why for why in reasons if why not in _DEAD), None)
         return Rung((), silenced)
 
 

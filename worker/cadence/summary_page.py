@@ -54,8 +54,6 @@ _WORDS = {
     "stopped": "Staff had stopped it.",
     "opt-out": "Everybody who could be written to has opted out of this kind of mail.",
     "paused": "Everybody who could be written to asked for a pause.",
-    "bounced": "The only known addresses take no mail.",
-    "complained": "The owner of the only known address called our mail spam.",
     "given-up": "Nobody knows whether the mail left, and it was not worth a second copy.",
     "condition": "The step's own condition (unless, only if) did not hold.",
     "no-reachable-contact": "No contact of the account can be reached by mail.",

@@ -172,7 +172,7 @@ def send(
     step = script.template.rpartition("/")[2]
     envelope = Envelope(mail_key, to, subject.context.today, "send-test", f"test-{step}")
     result = channel.send(envelope, mail, now)
-    if result.outcome is Outcome.NOT_SENT:
+    if result.outcome in (Outcome.NOT_SENT, Outcome.SHUT):
         raise DependencyDownError(f"The channel {channel.name} did not take it: {result.detail}")
     if result.outcome is Outcome.REFUSED:
         raise FindingsError(f"The channel {channel.name} refused it: {result.detail}")

@@ -14,17 +14,23 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     NOT_SENT = "not-sent"  # surely not: try again
     REFUSED = "refused"  # surely not, and never will be: bad address, 4xx on this mail
+    SHUT = "shut"  # surely not, and no other mail would be: the door is closed to all of them
     UNKNOWN = "unknown"  # it may be on its way: never try again without evidence
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one attempt; ``detail`` is for people, ``retry_at`` when it may be tried."""
+    """The outcome of one attempt; ``detail`` is for people, ``retry_at`` when it may be tried.
+
+    ``pause_until``: the provider asked to be left alone until then, whatever the mail. Neither
+    ``detail`` nor ``provider_id`` holds an address or a secret.
+    """
 
     outcome: Outcome
     provider_id: str | None = None
     detail: str = ""
     retry_at: datetime | None = None
+    pause_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ class Channel(Protocol):
     burst: int
     """How many mails may be marked as started in one transaction. 1 where an unknown is costly;
     more where evidence settles every unknown at once."""
+    proves: bool
+    """Whether evidence of an unknown will come: the channel's own, or an event of the provider."""
 
     def wants_text(self, envelope: Envelope) -> bool:
         """Whether this mail must be rendered; only a rehearsal ever says no."""
@@ -79,4 +87,8 @@ class Channel(Protocol):
 
     def check(self) -> str | None:
         """For ``doctor``: what is wrong with this channel now, or ``None``."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of what is open; the channel may be used again."""
         ...

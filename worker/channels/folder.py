@@ -24,6 +24,7 @@ class FolderChannel:
 
     name = "file"
     burst = 50
+    proves = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -82,6 +83,9 @@ class FolderChannel:
         except OSError as error:
             return f"mail.file.folder: {self.folder} cannot be written to: {error.strerror}"
         return None
+
+    def close(self) -> None:
+        pass  # nothing stays open
 
 
 def _linked(draft: Path, target: Path) -> bool:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 from worker.channels.contract import Channel
 from worker.channels.folder import FolderChannel
+from worker.channels.sendgrid import SendGridChannel
+from worker.channels.smtp import SmtpChannel
 from worker.config.settings import Settings
 
 KINDS: dict[str, Callable[[Settings, Path], Channel]] = {
     "file": lambda settings, root: FolderChannel(root / settings.mail.file.folder),
+    "smtp": lambda settings, root: SmtpChannel(settings.mail),
+    "sendgrid": lambda settings, root: SendGridChannel(settings.mail),
 }

@@ -12,8 +12,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from worker.config.secret import GivenSecret, HeaderSecret, Secret, SigningSecret
 from worker.config.validation import masked, not_a
 from worker.config.values import (
     Address,
@@ -21,18 +22,15 @@ from worker.config.values import (
     PerDays,
     Span,
     ZoneName,
+    api_url,
     broker_url,
     database_url,
+    host_name,
     pages_url,
-    signing_key,
+    public_key,
 )
 from worker.kernel.dates import USUAL_ALLOWANCE
 from worker.kernel.errors import did_you_mean
-
-_PLACEHOLDER = re.compile(
-    r"(change.?me|secret|password|token|placeholder|example|todo|your).*|(.)\2*"
-)
-SECRET_BYTES = 32
 
 
 class Section(BaseModel):
@@ -45,24 +43,6 @@ class Section(BaseModel):
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():
             yield name, masked(value) if isinstance(value, str) else value
-
-
-def _secret(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    make = "make one with: openssl rand -hex 32"
-    if not text.strip():
-        raise not_a("secret", "the secret is blank", make, got="")
-    if _PLACEHOLDER.fullmatch(text.lower()):
-        raise not_a("secret", "the secret is a placeholder that anyone could guess", make, got="")
-    if len(text.encode()) < SECRET_BYTES:
-        said = f"the secret is {len(text.encode())} bytes long; at least {SECRET_BYTES} are needed"
-        raise not_a("secret", said, make, got="")
-    return value
-
-
-def _signing_secret(value: SecretStr) -> SecretStr:
-    signing_key(value.get_secret_value())
-    return value
 
 
 def _port(value: int) -> int:
@@ -125,20 +105,13 @@ def _url(value: str) -> str:
     return value
 
 
-def _given(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text.strip():
-        raise not_a("secret", "the secret is blank", "set it, or leave the variable out", got="")
-    if not text.isprintable():
-        raise not_a("secret", "the secret has a line break or a control character in it", got="")
+def _plain(value: str) -> str:
+    if not (value.strip() and value.isascii() and value.isprintable()):
+        raise not_a("name", "a name in plain ASCII")
     return value
 
 
 Filled = Annotated[str, AfterValidator(_filled)]
-Secret = Annotated[SecretStr, AfterValidator(_secret)]
-GivenSecret = Annotated[SecretStr, AfterValidator(_given)]
-"""A secret that another system gave us: how long it is, is not ours to say."""
-SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 
 
 class DatabaseSettings(Section):
@@ -195,10 +168,28 @@ class FileChannelSettings(Section):
     folder: Filled = "var/outbox"
 
 
+class SmtpSettings(Section):
+    """The mail server that takes mails. It is called by name, and TLS checks that name."""
+
+    host: Annotated[str, AfterValidator(host_name)] = "localhost"
+    port: Annotated[int, AfterValidator(_port)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: Annotated[str, AfterValidator(_plain)] | None = None
+    password: HeaderSecret | None = None
+
+
+class SendGridSettings(Section):
+    """SendGrid's v3 API. ``event_key`` is the public key that signed events are checked with."""
+
+    base_url: Annotated[str, AfterValidator(api_url)] = "https://api.sendgrid.com"
+    api_key: HeaderSecret | None = None
+    event_key: Annotated[str, AfterValidator(public_key)] = ""
+
+
 class MailSettings(Section):
     """How mails leave. ``sender`` is ``from`` in the file."""
 
-    channel: Literal["file"] = "file"
+    channel: Literal["file", "smtp", "sendgrid"] = "file"
     mode: Literal["live", "redirect", "off"] = "live"
     redirect_to: Address | None = None
     sender: Mailbox = Field(default="Renewals <renewals@example.com>", validation_alias="from")
@@ -207,6 +198,8 @@ class MailSettings(Section):
     hold: Span = timedelta(minutes=30)
     timeout: Span = timedelta(seconds=30)
     file: FileChannelSettings = FileChannelSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    sendgrid: SendGridSettings = SendGridSettings()
 
 
 class WebhookSettings(Section):

@@ -19,6 +19,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 _LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
 _DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z][A-Za-z0-9-]*[A-Za-z0-9]"
 _ADDRESS = re.compile(f"(?=.{{1,64}}@){_LOCAL}@{_DOMAIN}")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+")
+_P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 _SPAN_UNITS = (("week", 604800), ("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
@@ -98,18 +100,46 @@ def mailbox(text: str) -> str:
 
 def pages_url(text: str) -> str:
     """Where clients reach the pages: https, or http on this machine only; no trailing slash."""
-    hint = "write e.g. 'https://renewals.example.com'"
+    safe = "safe to mail: away from localhost a base_url begins with https://"
+    return _web_url(text, "an address of pages", safe, "write e.g. 'https://renewals.example.com'")
+
+
+def api_url(text: str) -> str:
+    """Where a provider is called: https, or http on this machine only; no trailing slash."""
+    safe = "safe for a key: away from localhost a base_url begins with https://"
+    return _web_url(text, "the address of an API", safe, "write e.g. 'https://api.sendgrid.com'")
+
+
+def _web_url(text: str, what: str, safe: str, hint: str) -> str:
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
     except ValueError:
-        raise not_a("url", "an address of pages", hint) from None
+        raise not_a("url", what, hint) from None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
-        raise not_a("url", "an address of pages", hint)
+        raise not_a("url", what, hint)
     if parts.scheme == "http" and host not in LOOPBACK:
-        said = "safe to mail: away from localhost a base_url begins with https://"
-        raise not_a("https", said, hint)
+        raise not_a("https", safe, hint)
     return text.rstrip("/")
+
+
+def host_name(text: str) -> str:
+    """The name of a machine, or its address; no scheme, no port."""
+    if _HOST.fullmatch(text):
+        return text
+    raise not_a("host", "the name of a machine", "write e.g. 'smtp.example.com'")
+
+
+def public_key(text: str) -> str:
+    """A public key of the curve P-256, as SendGrid shows it: base64 of its DER form; or blank."""
+    try:
+        key = base64.b64decode(text, validate=True)
+    except ValueError:
+        key = b"?"
+    if key and not (key.startswith(_P256) and len(key) == len(_P256) + 64):
+        hint = "copy the verification key of the signed event webhook"
+        raise not_a("key", "the public key of signed events", hint)
+    return text
 
 
 def signing_key(text: str) -> bytes:
