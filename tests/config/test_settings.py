@@ -178,7 +178,8 @@ def test_a_file_that_cannot_be_read_does_not_hide_what_the_environment_has_wrong
         ),
         (
             '[mail]\nchannel = "sendgird"',
-            "2:11: mail.channel: 'sendgird' is not one of 'file', 'smtp', 'sendgrid'; did you mean 'sendgrid'?",
+            "2:11: mail.channel: 'sendgird' is not one of 'file', 'smtp', 'sendgrid'; "
+            "did you mean 'sendgrid'?",
         ),
         (
             '[book]\ntimezone = "+02:00"',

@@ -104,6 +104,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
     "outbox": ("worker.outbox.commands", "outbox", "List mails with their state."),
+    "export": (
+        "worker.clients.commands",
+        "export",
+        "Print all that is known of a contact, as JSON.",
+    ),
+    "erase": ("worker.clients.commands", "erase", "Erase a contact's data from every table."),
+    "links": ("worker.clients.commands", "links", "Revoke the links in a contact's mails."),
     "db": ("worker.db.commands", "db", "Create and upgrade the tables."),
     "schema": ("worker.schedules.commands", "schema", "Print the JSON Schema of schedules."),
     "config": ("worker.cli.configuration", "config", "Show settings and where each comes from."),

@@ -242,6 +242,16 @@ def _open_task(
         stops.put(conn, "licence", waiting, "answered", None, now, made_by="client", task_key=key)
 
 
+def impersonal(conn: Connection, mail_key: str, contact_id: int) -> str | None:
+    """What the task of a person's answers says when the person is left out."""
+    counting = _counting(conn, mail_key, contact_id)
+    rows = store.licences_by_id(conn, sorted(counting))
+    if not rows:
+        return None
+    abouts = [_about(row, counting[row.id]) for row in rows]
+    return tasks.detail(None, abouts, max(given.at for given in counting.values()))
+
+
 def _counting(conn: Connection, mail_key: str, contact_id: int) -> dict[int, Given]:
     """The answers to this mail by this person that still count, by licence id."""
     terms = store.answered_in(conn, mail_key, contact_id)
