@@ -227,10 +227,13 @@ class App:
                         links_of(self.settings.web),
                     ),
                     lease=mail.lease,
+                    hold=mail.hold,
+                    gap=mail.pace.gap if mail.pace else timedelta(0),
                     allowance=self.settings.budget.per_contact,
                     guards=self._guards(),
                     outside=self._doors.outside(held=self._stands_still),
                     stop=self.stopping.is_set,
+                    wait=self.stopping.wait,
                 )
             return self._machine
 

@@ -77,7 +77,8 @@ def test_a_dead_lease_returns_what_had_not_started_and_makes_the_rest_unknown(
 ) -> None:
     first, second = _claim(decided, "dead", 2)
     with decided.engine.begin() as conn:
-        assert store.mark_started(conn, [first.id], "dead", decided.clock.now()) == {first.id}
+        now = decided.clock.now()
+        assert store.mark_started(conn, [first.id], "dead", "file", now) == {first.id}
     decided.later(seconds=61)
     with decided.engine.begin() as conn:
         assert store.release_dead(conn, decided.clock.now()) == 2
@@ -97,7 +98,7 @@ def test_a_worker_whose_lease_has_passed_to_another_cannot_start_or_record_anyth
     assert mail.id in taken
     before = _row(decided, mail)
     with decided.engine.begin() as conn:
-        assert store.mark_started(conn, [mail.id], "slow", decided.clock.now()) == set()
+        assert store.mark_started(conn, [mail.id], "slow", "file", decided.clock.now()) == set()
         assert store.finish(conn, [mail.id], "slow", {"state": "accepted"}) == 0
     assert _row(decided, mail) == before
 
@@ -107,7 +108,7 @@ def test_a_result_that_comes_after_the_lease_does_not_hide_that_the_outcome_is_u
 ) -> None:
     (mail,) = _claim(decided, "slow", 1)
     with decided.engine.begin() as conn:
-        store.mark_started(conn, [mail.id], "slow", decided.clock.now())
+        store.mark_started(conn, [mail.id], "slow", "file", decided.clock.now())
     decided.later(seconds=61)
     with decided.engine.begin() as conn:
         store.release_dead(conn, decided.clock.now())

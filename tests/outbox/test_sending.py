@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.outbox.world import LEASE, World
+from tests.outbox.world import LEASE, Scripted, World
 from worker.channels.contract import Envelope, Mail, Outcome, Result
 from worker.channels.folder import FolderChannel
 from worker.outbox.rules import MAX_STARTS
@@ -27,20 +27,6 @@ class Mortal(FolderChannel):
         if envelope.address == self.address:
             raise Death
         return super().send(envelope, mail, now)  # type: ignore[arg-type]  # a datetime
-
-
-class Scripted(FolderChannel):
-    """A channel that answers what it is told to, one result after the other."""
-
-    def __init__(self, inner: FolderChannel, *results: Result) -> None:
-        super().__init__(inner.folder)
-        self.results = list(results)
-
-    def send(self, envelope: Envelope, mail: Mail | None, now: object) -> Result:
-        return self.results.pop(0)
-
-    def evidence(self, envelope: Envelope) -> Outcome | None:
-        return None
 
 
 @pytest.fixture
@@ -110,16 +96,6 @@ def test_a_refused_mail_is_never_tried_again_and_the_others_go(decided: World) -
     decided.later(hours=2)
     decided.run()
     assert decided.mails() == []
-
-
-def test_a_mail_that_may_be_on_its_way_is_not_sent_again_without_evidence(decided: World) -> None:
-    channel = Scripted(decided.folder, *[Result(Outcome.UNKNOWN, detail="cut off")] * 3)
-    machine = decided.machine(channel=channel)
-    decided.run(machine)
-    for _ in range(3):
-        decided.later(minutes=30)
-        decided.run(machine)
-    assert {row.state for row in decided.ledger()} == {"unknown"}
 
 
 def test_evidence_turns_a_lost_result_into_a_sent_mail(decided: World) -> None:

@@ -20,7 +20,7 @@ from worker.cadence.machine import UNGUARDED, Guards, Letterhead, Machine
 from worker.cadence.records import steps, walks
 from worker.catalogue.flow import import_source
 from worker.catalogue.records import licences
-from worker.channels.contract import Channel, Envelope
+from worker.channels.contract import Channel, Envelope, Mail, Outcome, Result
 from worker.channels.folder import FolderChannel
 from worker.config.settings import SourceSettings
 from worker.db.engine import reading
@@ -83,6 +83,20 @@ CONTACT = {
 }
 
 NOTHING: Callable[[str], None] = lambda label: None  # noqa: E731 -- a default for pauses
+
+
+class Scripted(FolderChannel):
+    """A channel that answers what it is told to, one result after the other."""
+
+    def __init__(self, inner: FolderChannel, *results: Result) -> None:
+        super().__init__(inner.folder)
+        self.results = list(results)
+
+    def send(self, envelope: Envelope, mail: Mail | None, now: object) -> Result:
+        return self.results.pop(0)
+
+    def evidence(self, envelope: Envelope) -> Outcome | None:
+        return None
 
 
 @dataclass

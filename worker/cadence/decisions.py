@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from worker.outbox.rules import ACCEPTED, OPEN, UNKNOWN
+from worker.outbox.rules import ACCEPTED, GIVEN_UP, OPEN, UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,9 @@ def outcome(decision: str, reason: str | None, mails: Sequence[Row[Any]]) -> tup
     states = {mail.state: mail.reason for mail in mails}
     if ACCEPTED in states:
         return "sent", None
-    if UNKNOWN in states:
-        return UNKNOWN, states[UNKNOWN]
+    for state in (UNKNOWN, GIVEN_UP):
+        if state in states:
+            return "unknown", states[state]
     for state in OPEN:
         if state in states:
             return "waiting", states[state]

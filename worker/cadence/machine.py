@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from email.utils import parseaddr
+from time import sleep
 from urllib.parse import quote
 
 from sqlalchemy import Engine
@@ -23,6 +24,7 @@ from worker.kernel.clock import Clock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
 from worker.links.rules import Links, Purpose
 from worker.outbox import flow as outbox
+from worker.outbox import settling
 from worker.outbox.flow import Sending
 from worker.outbox.rules import Go, Trouble
 from worker.outbox.store import Message
@@ -103,7 +105,7 @@ class Machine:
 
     def sweep(self) -> int:
         """Ends dead leases and settles unknowns; how many moved."""
-        return outbox.sweep(self.sending)
+        return settling.sweep(self.sending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class Guards:
 
 UNGUARDED = Guards()
 
+USUAL_HOLD = timedelta(minutes=30)
+
 
 def build(
     engine: Engine,
@@ -129,15 +133,21 @@ def build(
     defaults: Defaults,
     letterhead: Letterhead,
     lease: timedelta,
+    hold: timedelta = USUAL_HOLD,
+    gap: timedelta = timedelta(0),
     allowance: Allowance = USUAL_ALLOWANCE,
     guards: Guards = UNGUARDED,
     outside: Outside = NOBODY,
+    refused: outbox.Refused = lambda conn, message, why, now: None,
     stop: Callable[[], bool] = lambda: False,
+    wait: Callable[[float], object] = sleep,
     pause: Callable[[str], None] = lambda label: None,
 ) -> Machine:
     """Wires a machine on one database, one clock and one channel.
 
     Without an ``outside`` every call to another system counts as made, and nobody is called.
+    ``hold`` is how long a mail of unknown fate waits for evidence, ``gap`` how far apart mails
+    leave at least; ``refused`` hears of a mail that was refused for good.
     """
     library = Library()
 
@@ -161,9 +171,14 @@ def build(
             ),
             compose=compose,
             tell=_tell,
+            calm=_calm,
             lease=lease,
+            hold=hold,
+            gap=gap,
+            refused=refused,
             held=guards.sending,
             stop=stop,
+            wait=wait,
             pause=pause,
         ),
         webhook.calling(engine, clock, outside, stop=stop, pause=pause),
@@ -244,3 +259,7 @@ def _answer_page(
 def _tell(conn: Connection, trouble: Trouble, now: datetime) -> None:
     task = worklist.NewTask(trouble.key, "blocked-mail", trouble.title, trouble.detail)
     worklist.open_tasks(conn, [task], now)
+
+
+def _calm(conn: Connection, key: str, now: datetime) -> None:
+    worklist.close(conn, key, "it goes on", now)

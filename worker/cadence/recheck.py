@@ -282,7 +282,7 @@ def _stop(
     later = verdict if isinstance(verdict, datetime) and verdict > view.now else None
     if later and _waited(message, row) and not judged.moved:
         return Wait(later, message.reason or BUDGET)  # it may go, but not at this hour
-    others = _sent_to_others(conn, message, going)
+    others = message.in_doubt or _sent_to_others(conn, message, going)
     if isinstance(verdict, Decision) and verdict.decision != "planned":
         if not others:  # else the step was done, and its row says so
             store.rewrite_step(conn, row.step_id, verdict.decision, verdict.reason)
@@ -290,7 +290,9 @@ def _stop(
     if others:
         # Somebody has this mail already: deciding anew would mail them twice.
         contact = view.contacts.get(message.contact_id or 0)
-        if judged.due and contact is not None and contact.email not in (None, message.address):
+        moved = contact is not None and contact.email not in (None, message.address)
+        if judged.due and moved and not message.in_doubt:
+            assert contact is not None
             outbox.readdress(conn, message, contact.email, view.now)
         return Wait(later, "waits") if later else Drop("cancelled", "moved")
     store.withdraw_step(conn, row.step_id)

@@ -42,13 +42,13 @@ def _shown(value: object) -> object:
     from worker.config.loading import is_secret
     from worker.config.validation import masked
     from worker.config.values import span_text
-    from worker.kernel.dates import Allowance
+    from worker.kernel.dates import Allowance, Pace
 
     if is_secret(value):
         return "***"
     if isinstance(value, timedelta):
         return span_text(value)
-    if isinstance(value, Allowance):
+    if isinstance(value, Allowance | Pace):
         return str(value)
     if isinstance(value, list):
         return "1 table" if len(value) == 1 else f"{len(value)} tables"

@@ -111,6 +111,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "erase": ("worker.clients.commands", "erase", "Erase a contact's data from every table."),
     "links": ("worker.clients.commands", "links", "Revoke the links in a contact's mails."),
+    "settle": (
+        "worker.outbox.commands",
+        "settle",
+        "Say what became of a mail of which nobody knows whether it left.",
+    ),
     "db": ("worker.db.commands", "db", "Create and upgrade the tables."),
     "schema": ("worker.schedules.commands", "schema", "Print the JSON Schema of schedules."),
     "config": ("worker.cli.configuration", "config", "Show settings and where each comes from."),

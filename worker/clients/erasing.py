@@ -39,7 +39,7 @@ from worker.clients.records import answers, visits
 from worker.db import bulk
 from worker.kernel.errors import FindingsError
 from worker.outbox.records import messages
-from worker.outbox.rules import ACCEPTED, CANCELLED, DUE, FAILED, SENDING, UNKNOWN
+from worker.outbox.rules import ACCEPTED, CANCELLED, DUE, GIVEN_UP, SENDING, UNKNOWN
 from worker.worklist.records import tasks as worklist
 
 ERASED = "[erased]"
@@ -159,13 +159,14 @@ def _withdraw(conn: Connection, rows: Sequence[Any], now: datetime) -> int:
     """Open mails go to nobody; a step that nobody else has or gets the mail of is decided anew."""
     due = [row for row in rows if row.state == DUE]
     unknown = [row for row in rows if row.state == UNKNOWN]
-    for some, state in ((due, CANCELLED), (unknown, FAILED)):
+    for some, state in ((due, CANCELLED), (unknown, GIVEN_UP)):
         if some:
             ended = update(messages).where(bulk.among(messages.c.id, [row.id for row in some]))
             conn.execute(ended.values(state=state, reason="erased", next_at=None))
     for key in sorted({row.mail_key for row in due}):
         others = select(messages.c.id).where(
-            messages.c.mail_key == key, messages.c.state.in_((DUE, SENDING, ACCEPTED, UNKNOWN))
+            messages.c.mail_key == key,
+            messages.c.state.in_((DUE, SENDING, ACCEPTED, UNKNOWN, GIVEN_UP)),
         )
         if conn.execute(others.limit(1)).first() is None:
             _decide_anew(conn, key, now)

@@ -20,6 +20,7 @@ from worker.config.values import (
     Address,
     Mailbox,
     PerDays,
+    PerTime,
     Span,
     ZoneName,
     api_url,
@@ -196,6 +197,7 @@ class MailSettings(Section):
     reply_to: Address | None = None
     lease: Span = timedelta(seconds=60)
     hold: Span = timedelta(minutes=30)
+    pace: PerTime = None
     timeout: Span = timedelta(seconds=30)
     file: FileChannelSettings = FileChannelSettings()
     smtp: SmtpSettings = SmtpSettings()

@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, InstanceOf
 
 from worker.config.validation import not_a
-from worker.kernel.dates import Allowance, parse_allowance, parse_span, zone_names
+from worker.kernel.dates import (
+    Allowance,
+    Pace,
+    parse_allowance,
+    parse_pace,
+    parse_span,
+    zone_names,
+)
 from worker.kernel.errors import did_you_mean
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -52,6 +59,19 @@ def allowance(value: object) -> object:
         return parse_allowance(value)
     except ValueError:
         raise not_a("allowance", expected, hint) from None
+
+
+def pace(value: object) -> object:
+    """``"10 per second"`` → a ``Pace``; ``""`` → ``None``."""
+    if isinstance(value, Pace) or value is None:
+        return value
+    expected, hint = "a number of mails per second or minute", "write e.g. '10 per second'"
+    if not isinstance(value, str):
+        raise not_a("pace", expected, hint)
+    try:
+        return parse_pace(value) if value.strip() else None
+    except ValueError:
+        raise not_a("pace", expected, hint) from None
 
 
 def span_text(length: timedelta) -> str:
@@ -182,6 +202,7 @@ def broker_url(text: str) -> str:
 
 Span = Annotated[timedelta, BeforeValidator(span)]
 PerDays = Annotated[InstanceOf[Allowance], BeforeValidator(allowance)]
+PerTime = Annotated[InstanceOf[Pace] | None, BeforeValidator(pace)]
 ZoneName = Annotated[str, AfterValidator(zone_name)]
 Address = Annotated[str, AfterValidator(mail_address)]
 Mailbox = Annotated[str, AfterValidator(mailbox)]

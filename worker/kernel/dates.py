@@ -77,6 +77,33 @@ def parse_allowance(text: str) -> Allowance:
     return Allowance(int(found[1]), int(found[2]))
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many mails may leave in a second, or in a minute."""
+
+    mails: int
+    seconds: int
+
+    @property
+    def gap(self) -> timedelta:
+        """How far apart two mails leave."""
+        return timedelta(seconds=self.seconds) / self.mails
+
+    def __str__(self) -> str:
+        return f"{self.mails} per {'second' if self.seconds == 1 else 'minute'}"
+
+
+_PACE = re.compile(r"(\d{1,6})\s+per\s+(second|minute)")
+
+
+def parse_pace(text: str) -> Pace:
+    """``"10 per second"`` → a ``Pace``; ``ValueError`` for anything else."""
+    found = _PACE.fullmatch(text.strip())
+    if not found or not int(found[1]):
+        raise ValueError(f"{text!r} is not a pace")
+    return Pace(int(found[1]), 1 if found[2] == "second" else 60)
+
+
 def civil_date(moment: datetime, tz: ZoneInfo) -> date:
     """The date on the wall in ``tz`` at ``moment``."""
     return moment.astimezone(tz).date()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import sleep
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
@@ -16,11 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from worker.channels.contract import Channel, Mail, Outcome, Result
 from worker.kernel.clock import Clock
 from worker.kernel.keys import new_attempt_id
-from worker.outbox import store
+from worker.outbox import store, ways
 from worker.outbox.rules import (
     ACCEPTED,
     BLOCKED,
     DUE,
+    GIVEN_UP,
     UNKNOWN,
     Drop,
     Go,
@@ -28,7 +30,6 @@ from worker.outbox.rules import (
     Verdict,
     Wait,
     after,
-    after_evidence,
 )
 from worker.outbox.store import Message
 
@@ -38,6 +39,14 @@ Recheck = Callable[[Connection, Sequence[Message], datetime], Mapping[int, Verdi
 
 Tell = Callable[[Connection, Trouble, datetime], None]
 """Tells staff, in the same transaction."""
+
+
+Calm = Callable[[Connection, str, datetime], None]
+"""Takes back what staff were told under this key: it is over."""
+
+
+Refused = Callable[[Connection, Message, str, datetime], None]
+"""Hears of a mail that was refused for good, and why, in the transaction that records it."""
 
 
 class Compose(Protocol):
@@ -56,11 +65,18 @@ class Sending:
     recheck: Recheck
     compose: Compose
     tell: Tell
+    calm: Calm
     lease: timedelta
+    hold: timedelta
+    gap: timedelta = timedelta(0)
+    """How far apart mails leave at least, all workers together."""
+    refused: Refused = lambda conn, message, why, now: None
     held: Callable[[Connection, datetime], bool] = lambda conn, now: False
     """Whether nothing may leave at all; asked in the claim's transaction."""
     stop: Callable[[], bool] = lambda: False
     """Whether the process was told to end: mails that have not started are handed back."""
+    wait: Callable[[float], object] = sleep
+    """Waits for so many seconds, or less when the process was told to end."""
     pause: Callable[[str], None] = lambda label: None
     """Called at every labelled point of the path; tests crash the process here."""
 
@@ -75,19 +91,31 @@ def send_batch(sending: Sending, limit: int = 100) -> int:
     """Claims and sends up to ``limit`` due mails; returns how many were claimed."""
     attempt = new_attempt_id()
     deadline = sending.clock.monotonic() + sending.lease.total_seconds()
-    going = _claim(sending, attempt, limit)
-    if going is None:
+    claim = _claim(sending, attempt, limit)
+    if claim is None:
         return 0
-    claimed, allowed = going
     sending.pause("claimed")
-    bursts = list(_bursts(allowed, sending.channel.burst))
+    bursts = list(_bursts(claim.allowed, 1 if sending.gap else sending.channel.burst))
+    turn, misses = sending.clock.monotonic() + claim.waits, 0
     for number, burst in enumerate(bursts):
-        if sending.stop():
+        sending.wait(max(0.0, turn - sending.clock.monotonic()))
+        if sending.stop() or misses >= ways.IN_A_ROW:
             _hand_back(sending, attempt, [one for rest in bursts[number:] for one, _ in rest])
             break
         # Written burst by burst: a batch that took longer than its lease would never get on.
-        _send_burst(sending, attempt, deadline, list(_render(sending, attempt, burst)))
-    return claimed
+        results = _send_burst(sending, attempt, deadline, list(_render(sending, attempt, burst)))
+        misses = _misses(misses, results)
+        turn += sending.gap.total_seconds()
+    return claim.taken
+
+
+def _misses(before: int, results: Sequence[Result]) -> int:
+    """How many mails in a row surely did not go out; all that may come where the way is shut."""
+    for result in results:
+        if result.outcome is Outcome.SHUT or result.pause_until:
+            return ways.IN_A_ROW
+        before = before + 1 if result.outcome is Outcome.NOT_SENT else 0
+    return before
 
 
 _Allowed = tuple[Message, Go]
@@ -111,33 +139,64 @@ def _hand_back(sending: Sending, attempt: str, messages: Sequence[Message]) -> N
         store.finish(conn, [message.id for message in messages], attempt, back)
 
 
-def _claim(
-    sending: Sending, attempt: str, limit: int
-) -> tuple[int, list[tuple[Message, Go]]] | None:
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What an attempt took; the first of the ``allowed`` may leave after ``waits`` seconds."""
+
+    taken: int
+    allowed: Sequence[_Allowed]
+    waits: float = 0.0
+
+
+def _claim(sending: Sending, attempt: str, limit: int) -> _Claim | None:
     """The claim and, in the same transaction, the re-check of everything it took."""
     now = sending.clock.now()
     with sending.engine.begin() as conn:
         if sending.held(conn, now):
             return None
-        taken = store.claim(conn, now, now + sending.lease, attempt, limit)
+        way = ways.of(conn, sending.channel.name)
+        if not way.is_open(now):
+            return None
+        start, most = _turn(conn, sending, 1 if way.failures else limit, now)
+        taken = store.claim(conn, now, now + sending.lease, attempt, most) if most else []
         if not taken:
+            _give_back(conn, sending, start, 0, most)
             return None
         verdicts = sending.recheck(conn, taken, now)
-        allowed: list[tuple[Message, Go]] = []
+        allowed: list[_Allowed] = []
         for message in taken:
             verdict = verdicts[message.id]
             if isinstance(verdict, Go):
                 allowed.append((message, verdict))
             else:
-                store.finish(conn, [message.id], attempt, _stopped(verdict))
-    return len(taken), allowed
+                store.finish(conn, [message.id], attempt, _stopped(message, verdict))
+        _give_back(conn, sending, start, len(allowed), most)
+    return _Claim(len(taken), allowed, (start - now).total_seconds())
 
 
-def _stopped(verdict: Wait | Drop) -> dict[str, Any]:
+def _turn(conn: Connection, sending: Sending, limit: int, now: datetime) -> tuple[datetime, int]:
+    """When the first mail may leave, and how many may be claimed: no more than leave in half a
+    lease where a pace is kept."""
+    if not sending.gap:
+        return now, limit
+    within = sending.lease / 2
+    return ways.reserve(conn, sending.channel.name, sending.gap, limit, now, within)
+
+
+def _give_back(
+    conn: Connection, sending: Sending, start: datetime, used: int, reserved: int
+) -> None:
+    if sending.gap and used < reserved:
+        ways.give_back(conn, sending.channel.name, start, sending.gap, used)
+
+
+def _stopped(message: Message, verdict: Wait | Drop) -> dict[str, Any]:
     idle = {"attempt_id": None, "lease_until": None}
     if isinstance(verdict, Wait):
         return idle | {"state": DUE, "next_at": verdict.until, "reason": verdict.reason}
-    return idle | {"state": verdict.state, "next_at": None, "reason": verdict.reason}
+    # One that may have left already is not undone by a reason that came later.
+    state = GIVEN_UP if message.in_doubt else verdict.state
+    return idle | {"state": state, "next_at": None, "reason": verdict.reason}
 
 
 def _render(
@@ -171,21 +230,23 @@ def _block(sending: Sending, attempt: str, message: Message, why: str, now: date
             sending.tell(conn, trouble, now)
 
 
-def _send_burst(sending: Sending, attempt: str, deadline: float, burst: Sequence[_Ready]) -> None:
+def _send_burst(
+    sending: Sending, attempt: str, deadline: float, burst: Sequence[_Ready]
+) -> list[Result]:
     """Marks a few mails as started, sends them, and records what came of them."""
     started_at = sending.clock.now()
     if not burst or sending.clock.monotonic() >= deadline:
-        return  # the lease is over: the rows are somebody else's, or soon will be
+        return []  # the lease is over: the rows are somebody else's, or soon will be
     with sending.engine.begin() as conn:
         ids = [ready.message.id for ready in burst]
-        ours = store.mark_started(conn, ids, attempt, started_at)
+        ours = store.mark_started(conn, ids, attempt, sending.channel.name, started_at)
     sending.pause("started")
     results: list[tuple[_Ready, Result]] = []
     unsent: list[int] = []
     for ready in burst:
         if ready.message.id not in ours:
             continue
-        if sending.clock.monotonic() >= deadline:
+        if sending.clock.monotonic() >= deadline or _is_over([one for _, one in results]):
             unsent.append(ready.message.id)
             continue
         result = sending.channel.send(ready.message.envelope, ready.mail, sending.clock.now())
@@ -193,6 +254,12 @@ def _send_burst(sending: Sending, attempt: str, deadline: float, burst: Sequence
         results.append((ready, result))
     _record(sending, attempt, results, unsent)
     sending.pause("recorded")
+    return [result for _, result in results]
+
+
+def _is_over(results: Sequence[Result]) -> bool:
+    """Whether the way was found shut, or asked for a rest, by the last mail."""
+    return bool(results) and _misses(0, results[-1:]) >= ways.IN_A_ROW
 
 
 def _record(
@@ -213,7 +280,36 @@ def _record(
         for ready, result in results:
             if not _is_plain(ready, result):
                 values = _values(result, ready.mail, ready.message.attempts, now)
-                store.finish(conn, [ready.message.id], attempt, values)
+                ours = store.finish(conn, [ready.message.id], attempt, values)
+                if ours and result.outcome is Outcome.REFUSED:
+                    sending.refused(conn, ready.message, result.detail, now)
+        _mind_the_way(conn, sending, [result for _, result in results], now)
+
+
+def _mind_the_way(
+    conn: Connection, sending: Sending, results: Sequence[Result], now: datetime
+) -> None:
+    """Shuts the way out, lets it rest or opens it again, after what the last mail met."""
+    if not results:
+        return
+    channel, last = sending.channel.name, results[-1]
+    if last.outcome is Outcome.SHUT:
+        until = ways.shut(conn, channel, last.detail, now)
+        sending.tell(conn, _shut(channel, last.detail, until), now)
+    elif last.pause_until:
+        ways.pause(conn, channel, last.pause_until, last.detail)
+    elif last.outcome is not Outcome.NOT_SENT and ways.of(conn, channel).failures:
+        ways.reopen(conn, channel)
+        sending.calm(conn, f"way-shut:{channel}", now)
+
+
+def _shut(channel: str, why: str, until: datetime) -> Trouble:
+    return Trouble(
+        key=f"way-shut:{channel}",
+        title=f"No mail gets out by {channel}",
+        detail=f"{why}. All mails wait and none is lost. It is tried again by itself, first at "
+        f"{until:%Y-%m-%d %H:%M} UTC; what is wrong: perennial doctor",
+    )
 
 
 def _is_plain(ready: _Ready, result: Result) -> bool:
@@ -232,36 +328,12 @@ def _values(result: Result, mail: Mail | None, attempts: int, now: datetime) -> 
         "attempt_id": None,
         "lease_until": None,
     }
+    if result.outcome is Outcome.SHUT:
+        values |= {"attempts": attempts - 1}
+    if state == UNKNOWN:
+        values |= {"unknown_since": now}
     if state == ACCEPTED:
         values |= {"accepted_at": now, "reason": None, "provider_id": result.provider_id}
     if mail is not None:
         values |= {"subject": mail.subject, "language": mail.language}
     return values
-
-
-def sweep(sending: Sending, limit: int = 500) -> int:
-    """Ends dead leases and looks for evidence of unknown mails; returns how many were moved."""
-    now = sending.clock.now()
-    with sending.engine.begin() as conn:
-        moved = store.release_dead(conn, now)
-        for message in store.unknown(conn, now, limit):
-            found = sending.channel.evidence(message.envelope)
-            state, reason, next_at = after_evidence(found, message.deaths, now)
-            values: dict[str, Any] = {"state": state, "next_at": next_at}
-            if state != UNKNOWN:
-                values |= {"reason": reason, "lease_until": None}
-                moved += 1
-            if state == ACCEPTED:
-                values |= {"accepted_at": now}
-            store.settle(conn, message.id, values)
-            if state == BLOCKED:
-                sending.tell(conn, _quarantined(message), now)
-    return moved
-
-
-def _quarantined(message: Message) -> Trouble:
-    return Trouble(
-        key=f"quarantined:{message.mail_key}",
-        title="A mail was set aside: three workers died while sending it",
-        detail=f"To {message.address}, step {message.step}, mail {message.mail_key}",
-    )

@@ -4,7 +4,7 @@
             |  \\-> due          surely not sent: try again, later each time
             |  \\-> failed       refused for good
             |  \\-> unknown      it may be on its way
-            \\-> unknown -> accepted | due     by evidence
+            \\-> unknown -> accepted | due | given-up     by evidence, or at the end of the hold
     side exits: superseded, skipped, blocked, cancelled
 
 A worker sends because its claim on the row succeeded, never because a job arrived.
@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from worker.channels.contract import Outcome
 from worker.templating.context import MailContext
@@ -26,6 +27,7 @@ UNKNOWN = "unknown"
 FAILED = "failed"
 BLOCKED = "blocked"
 CANCELLED = "cancelled"
+GIVEN_UP = "given-up"
 
 OPEN = (DUE, SENDING, UNKNOWN)
 """States in which something may still happen to a message."""
@@ -90,20 +92,74 @@ def after(outcome: Outcome, attempts: int, now: datetime) -> tuple[str, datetime
         return FAILED, None
     if outcome is Outcome.UNKNOWN:
         return UNKNOWN, now
+    if outcome is Outcome.SHUT:
+        return DUE, now  # nothing is burnt: the way is shut, and the mail waits for it
     return DUE, now + backoff(attempts)
 
 
-def after_evidence(
-    found: Outcome | None, deaths: int, now: datetime
-) -> tuple[str, str | None, datetime | None]:
-    """State, reason and next look for an unknown message, given what could be proved.
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is known about a mail whose outcome is not.
 
     ``deaths`` counts the workers that died over it, not attempts: an outage is nobody's death.
+    ``resends`` counts the times that it was sent again in doubt. ``others_told``: the provider told
+    of mails that left around the same time, and not of this one. ``other_way``: it was tried on a
+    way out that is not in use any more.
+    """
+
+    kind: str
+    since: datetime
+    valid_until: datetime
+    deaths: int = 0
+    resends: int = 0
+    others_told: bool = False
+    other_way: bool = False
+
+
+class Next(NamedTuple):
+    """State, reason and next look of a message; ``again``: a second copy is possible."""
+
+    state: str
+    reason: str | None
+    next_at: datetime | None
+    again: bool = False
+
+
+def after_evidence(found: Outcome | None, doubt: Doubt, hold: timedelta, now: datetime) -> Next:
+    """Where an unknown message stands, given what could be proved, or at the end of its hold.
+
+    Without a proof it waits for ``hold`` since the attempt. Then what the provider does not tell of
+    while it tells of others was not sent. Else the class decides: a contractual mail is sent again
+    once, after a day, or at once where a day would be too late; the others are not worth a second
+    copy. A copy never goes out on another way than the first.
     """
     if found is Outcome.ACCEPTED:
-        return ACCEPTED, None, None
-    if found is Outcome.NOT_SENT and deaths >= MAX_STARTS:
-        return BLOCKED, "quarantined", None
+        return Next(ACCEPTED, None, None)
     if found is Outcome.NOT_SENT:
-        return DUE, None, now
-    return UNKNOWN, None, now + timedelta(minutes=1)
+        return _not_sent(doubt, now)
+    end = doubt.since + hold
+    if now < end:
+        return Next(UNKNOWN, None, min(end, now + max(hold / 10, _LOOK)))
+    if doubt.others_told and not doubt.other_way:
+        return _not_sent(doubt, now)._replace(again=True)
+    return _without_proof(doubt, now)
+
+
+def _without_proof(doubt: Doubt, now: datetime) -> Next:
+    if doubt.other_way:
+        return Next(GIVEN_UP, "other-way", None)
+    if doubt.kind != "contractual" or doubt.resends:
+        return Next(GIVEN_UP, "no-proof", None)
+    if doubt.deaths >= MAX_STARTS:
+        return Next(BLOCKED, "quarantined", None)
+    tomorrow = doubt.since + timedelta(days=1)
+    return Next(DUE, "no-proof", now if tomorrow >= doubt.valid_until else tomorrow, again=True)
+
+
+_LOOK = timedelta(seconds=5)
+
+
+def _not_sent(doubt: Doubt, now: datetime) -> Next:
+    if doubt.deaths >= MAX_STARTS:
+        return Next(BLOCKED, "quarantined", None)
+    return Next(DUE, None, now)

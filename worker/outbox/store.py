@@ -17,7 +17,7 @@ from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
 from worker.outbox.records import messages
-from worker.outbox.rules import ACCEPTED, DUE, SENDING, UNKNOWN
+from worker.outbox.rules import ACCEPTED, DUE, GIVEN_UP, SENDING, UNKNOWN
 
 NEW = (
     "mail_key",
@@ -52,6 +52,16 @@ class Message(NamedTuple):
     attempts: int
     deaths: int
     reason: str | None
+    kind: str
+    channel: str | None
+    unknown_since: datetime | None
+    resends: int
+    fate: str | None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a copy of it may be out already."""
+        return self.unknown_since is not None
 
     @property
     def envelope(self) -> Envelope:
@@ -103,13 +113,19 @@ _OURS = (
     messages.c.state == SENDING,
 )
 _START = Prepared(
-    update(messages).where(*_OURS).values(started_at=bindparam("started")).returning(messages.c.id)
+    update(messages)
+    .where(*_OURS)
+    .values(started_at=bindparam("started"), channel=bindparam("way"))
+    .returning(messages.c.id)
 )
 
 
-def mark_started(conn: Connection, ids: Sequence[int], attempt_id: str, now: datetime) -> set[int]:
-    """Records that the first byte of these mails is about to leave; the ids that are still ours."""
-    return set(_START.scalars(conn, ids=ids, attempt=attempt_id, started=now))
+def mark_started(
+    conn: Connection, ids: Sequence[int], attempt_id: str, channel: str, now: datetime
+) -> set[int]:
+    """Records that the first byte of these mails is about to leave by ``channel``; the ids that are
+    still ours."""
+    return set(_START.scalars(conn, ids=ids, attempt=attempt_id, way=channel, started=now))
 
 
 def finish(conn: Connection, ids: Sequence[int], attempt_id: str, values: dict[str, Any]) -> int:
@@ -149,6 +165,7 @@ def release_dead(conn: Connection, now: datetime) -> int:
             state=UNKNOWN,
             reason="worker-died",
             attempt_id=None,
+            unknown_since=messages.c.started_at,
             next_at=now,
             deaths=messages.c.deaths + 1,
         )
@@ -173,6 +190,49 @@ def settle(conn: Connection, id_: int, values: dict[str, Any]) -> None:
     conn.execute(
         update(messages).where(messages.c.id == id_, messages.c.state == UNKNOWN).values(**values)
     )
+
+
+def set_aside(conn: Connection, ids: Sequence[int], values: dict[str, Any]) -> None:
+    """Writes a person's word on mails that nobody is sending."""
+    for some in bulk.chunks(ids):
+        mine = bulk.among(messages.c.id, some) & (messages.c.state != SENDING)
+        conn.execute(update(messages).where(mine).values(**values))
+
+
+def prove(conn: Connection, ids: Sequence[int], now: datetime) -> int:
+    """Moves mails on of which there is proof that they left: whatever was not known of them is
+    known now. How many moved. One that is being sent is left to whoever sends it."""
+    in_doubt = messages.c.state.in_((UNKNOWN, GIVEN_UP)) | (
+        (messages.c.state == DUE) & messages.c.unknown_since.is_not(None)
+    )
+    moved = 0
+    for some in bulk.chunks(ids):
+        proved = update(messages).where(bulk.among(messages.c.id, some), in_doubt)
+        left = func.coalesce(messages.c.unknown_since, literal(now, Moment()))
+        done = {"state": ACCEPTED, "accepted_at": left, "reason": None, "next_at": None}
+        moved += conn.execute(proved.values(**done)).rowcount
+    return moved
+
+
+_ABOUT = timedelta(minutes=10)
+
+
+def others_told(conn: Connection, message: Message) -> bool:
+    """Whether the provider told of mails that it took around the time of this one's attempt."""
+    since = message.unknown_since
+    if since is None:
+        return False
+    near = messages.c.accepted_at.between(since - _ABOUT, since + _ABOUT)
+    told = (messages.c.channel == message.channel) & messages.c.fate.is_not(None)
+    query = select(messages.c.id).where(near, told, messages.c.id != message.id).limit(1)
+    return conn.execute(query).first() is not None
+
+
+def doubtful(conn: Connection) -> list[Any]:
+    """Mails of which nobody knows whether they left, and those that were sent again in doubt: the
+    oldest first."""
+    asked = messages.c.state.in_((UNKNOWN, GIVEN_UP)) | (messages.c.resends > 0)
+    return list(conn.execute(select(messages).where(asked).order_by(messages.c.id)))
 
 
 _NEXT_DUE = Prepared(
@@ -248,7 +308,7 @@ def readdress(conn: Connection, message: Message, address: str, now: datetime) -
     )
 
 
-_MAILED = (DUE, SENDING, ACCEPTED, UNKNOWN)
+_MAILED = (DUE, SENDING, ACCEPTED, UNKNOWN, GIVEN_UP)
 _MAILED_ON = Prepared(
     select(
         *[messages.c[name] for name in ("address", "day", "mail_key", "id", "state", "accepted_at")]
@@ -275,7 +335,7 @@ class Mailed(NamedTuple):
     @property
     def left(self) -> bool:
         """Whether it is out of our hands."""
-        return self.state in (ACCEPTED, UNKNOWN)
+        return self.state in (ACCEPTED, UNKNOWN, GIVEN_UP)
 
     def counts_on(self, tz: ZoneInfo, today: date) -> date:
         """The civil day in ``tz`` on which it left, else the one that it is meant for: never one
