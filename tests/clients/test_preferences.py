@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from tests.clients.conftest import COMMERCIAL, OWN, SCHEDULE, Site
+from tests.clients.conftest import COMMERCIAL, OWN, Site
 from worker.catalogue.records import contacts
 
 WISHES = {"offers": "yes", "questions": "yes", "language": "", "pause": "", "action": "save"}
@@ -21,7 +21,7 @@ def wish(site: Site, path: str, **more: str) -> None:
     assert 'role="status"' in shown.text
 
 
-def test_who_wants_no_offers_gets_none_and_still_gets_notices(site: Site) -> None:
+def test_who_wants_no_offers_gets_none(site: Site) -> None:
     path = site.mailed(COMMERCIAL)["p"]
     wish(site, path, offers="-")
     assert site.preference().no_commercial
@@ -29,9 +29,14 @@ def test_who_wants_no_offers_gets_none_and_still_gets_notices(site: Site) -> Non
     site.later(days=33)
     site.run()
     assert site.decisions()["grace"] == ("suppressed", "opt-out")
-    site.apply(SCHEDULE)
+
+
+def test_no_choice_silences_a_notice(site: Site) -> None:
+    path = site.mailed()["p"]
+    wish(site, path, offers="-", questions="-", pause="2027-06-30")
+    site.later(days=33)
     site.run()
-    assert len(site.mails()) == 2  # the notice went out after all
+    assert len(site.mails()) == 2
 
 
 def test_a_pause_holds_what_is_not_contractual_until_its_last_day(site: Site) -> None:
