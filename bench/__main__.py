@@ -1,4 +1,4 @@
-"""``python -m bench [import tick rehearse rendering report help] [--quick]``: a table with floors.
+"""``python -m bench [import tick rehearse rendering report events help] [--quick]``: with floors.
 
 ``--quick`` makes everything small: it shows that the measuring works, not how fast we are.
 """
@@ -93,6 +93,16 @@ def _report(quick: bool) -> list[Row]:
     return [_timed(what, floor, ours, report.REACH)]
 
 
+def _events(quick: bool) -> list[Row]:
+    from bench import engine, events
+
+    with engine.postgresql() as fresh:
+        count, floor, ours = events.run(fresh, 2_000 if quick else 20_000)
+    what = f"take {count:,} events in batches of {events.BATCH:,}; floor: executemany, no effects"
+    rates = (f"{count / took:,.0f}/s" for took in (floor, ours))
+    return [Row(what, *rates, f"{ours / floor:.2f}", f"{events.EVENTS_A_SECOND:,}/s")]
+
+
 def _help(quick: bool) -> list[Row]:
     """Starting ``perennial --help`` against starting Python, in turns; medians."""
     perennial = Path(sys.executable).with_name("perennial")
@@ -124,6 +134,7 @@ WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "rehearse": _rehearsal,
     "rendering": _rendering,
     "report": _report,
+    "events": _events,
     "help": _help,
 }
 

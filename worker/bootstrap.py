@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from worker.cadence.watch import Fingerprint
     from worker.catalogue.refresh import Tried
     from worker.channels.contract import Channel
+    from worker.channels.told import Ear
     from worker.config.loading import Loaded
     from worker.config.settings import Settings
     from worker.kernel.errors import PerennialError
@@ -60,6 +61,7 @@ class App:
         self._calling = threading.Lock()
         self._files_seen: Fingerprint | None = None
         self._stale_seen: frozenset[str] | None = None
+        self._bounces_tried: datetime | None = None
 
     @classmethod
     def open(
@@ -153,6 +155,17 @@ class App:
         from worker.channels.table import KINDS
 
         return KINDS[self.settings.mail.channel](self.settings, self.root)
+
+    @cached_property
+    def ears(self) -> Mapping[str, Ear]:
+        """Who hears what providers tell, by channel: those whose keys are set.
+
+        Raises ``ConfigError`` when a key is none.
+        """
+        from worker.channels.table import EARS
+
+        made = {name: make(self.settings) for name, make in EARS.items()}
+        return {name: ear for name, ear in made.items() if ear is not None}
 
     def create_tables_if_none(self) -> None:
         """Gives an empty database its tables; one with an older schema is left as it is."""
@@ -321,7 +334,21 @@ class App:
         tried = refresh(self.engine, sources, self.clock, self.root, options, stop.is_set)
         watch_sources(self.engine, sources, self.clock.now())
         self._wake_held()
+        self._read_bounces()
         return tried
+
+    def _read_bounces(self) -> None:
+        """Reads the mailbox that bounces come to, if there is one and its time has come."""
+        from worker.events import bounces
+
+        smtp, now = self.settings.mail.smtp, self.clock.now()
+        tried = self._bounces_tried
+        if smtp.bounces is None or (tried is not None and now - tried < bounces.EVERY):
+            return
+        self._bounces_tried = now
+        password = smtp.bounces_password
+        secret = password.get_secret_value() if password else None
+        bounces.read(self.engine, self.clock, smtp.bounces, secret, self.root)
 
     def _wake_held(self) -> None:
         """Gives mails that a stale source held their moment back, once one is fresh again."""

@@ -271,6 +271,7 @@ def test_a_test_goes_to_the_tester_alone_marked_and_under_a_key_of_its_own() -> 
     ("outcome", "error", "said"),
     [
         (Outcome.NOT_SENT, DependencyDownError, "did not take it: because"),
+        (Outcome.SHUT, DependencyDownError, "did not take it: because"),
         (Outcome.REFUSED, FindingsError, "refused it: because"),
         (Outcome.UNKNOWN, FindingsError, "may have gone out or not: because"),
     ],

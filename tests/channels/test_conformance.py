@@ -2,63 +2,129 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
 import pytest
 
-from worker.channels.contract import Channel, Envelope, Mail, Outcome
+from tests.channels.letters import (
+    CALENDAR,
+    NOW,
+    SUBJECT,
+    Words,
+    a_letter,
+    an_envelope,
+    content,
+    parsed,
+)
+from tests.providers import misbehaving, smtp_twin
+from tests.providers.payload import as_message
+from worker.channels.contract import Channel, Mail, Outcome
 from worker.channels.folder import FolderChannel
 from worker.channels.rehearsal import RehearsalChannel
 from worker.channels.table import KINDS
 from worker.config.settings import Settings
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 RAW = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: Hello\r\n\r\nHello.\r\n"
 MAIL = Mail("Hello", "en", RAW, "anna@example.com")
 LONG = "l" * 64 + "@" + ".".join(["d" * 60] * 3) + ".com"
 
-Make = Callable[[Path], Channel]
-_ALL: dict[str, Make] = {
-    name: lambda root, make=make: make(Settings(), root)  # type: ignore[misc]  # a bound default
-    for name, make in KINDS.items()
-}
-_ALL["rehearsal"] = lambda root: RehearsalChannel(root / "mails", NOW, None)
-
-
-def an_envelope(address: str = "anna@example.com", key: str = "k" * 16) -> Envelope:
-    return Envelope(key, address, date(2026, 11, 20), "renewal", "heads-up")
+CANARY = "SG.canary-of-the-key"
 
 
 @dataclass
 class Tried:
-    """A channel and the folder under which everything it leaves behind lies."""
+    """A channel, what it reaches, and the folder under which everything it leaves behind lies."""
 
     channel: Channel
     root: Path
-    make: Make
-
-    def mails(self) -> list[bytes]:
-        """Every mail that this channel let out."""
-        return [path.read_bytes() for path in sorted(self.root.rglob("*.eml"))]
+    arrived: Callable[[], list[EmailMessage]]
+    shut: Callable[[], None]
+    """Nothing gets through from now on."""
 
     def everything(self) -> list[Path]:
         return [path for path in self.root.rglob("*") if path.is_file()]
 
 
+def _in_files(root: Path) -> list[EmailMessage]:
+    return [parsed(path.read_bytes()) for path in sorted(root.rglob("*.eml"))]
+
+
+def _refuse(root: Path) -> None:
+    shutil.rmtree(root / "var", ignore_errors=True)
+    (root / "var").write_text("a file where a folder should be")
+
+
+@contextmanager
+def _file(root: Path, _elsewhere: Path) -> Iterator[Tried]:
+    channel = KINDS["file"](Settings(), root)
+    yield Tried(channel, root, lambda: _in_files(root), lambda: _refuse(root))
+
+
+@contextmanager
+def _rehearsal(root: Path, _elsewhere: Path) -> Iterator[Tried]:
+    channel = RehearsalChannel(root / "mails", NOW, None)
+    yield Tried(channel, root, lambda: _in_files(root), lambda: None)
+
+
+@contextmanager
+def _smtp(root: Path, elsewhere: Path) -> Iterator[Tried]:
+    with smtp_twin.Twin(elsewhere, login=("me", CANARY)).running() as twin:
+        smtp = {"host": "127.0.0.1", "port": twin.port, "security": "none"}
+        settings = _settings({"smtp": smtp | {"username": "me", "password": CANARY}})
+        channel = KINDS["smtp"](settings, root)
+        yield Tried(
+            channel,
+            root,
+            lambda: [parsed(raw) for _, _, raw in twin.taken],
+            lambda: twin.whims.script.append("rcpt-550"),
+        )
+        channel.close()
+
+
+@contextmanager
+def _sendgrid(root: Path, elsewhere: Path) -> Iterator[Tried]:
+    with misbehaving.Provider(elsewhere, key=CANARY).running() as provider:
+        settings = _settings({"sendgrid": {"base_url": provider.url, "api_key": CANARY}})
+        channel = KINDS["sendgrid"](settings, root)
+        yield Tried(
+            channel,
+            root,
+            lambda: [as_message(payload) for payload in provider.taken],
+            lambda: provider.whims.script.append("400"),
+        )
+        channel.close()
+
+
+def _settings(mail: dict[str, object]) -> Settings:
+    return Settings.model_validate_json(json.dumps({"mail": mail}))
+
+
+_ALL = {"file": _file, "rehearsal": _rehearsal, "smtp": _smtp, "sendgrid": _sendgrid}
+
+
 @pytest.fixture(params=sorted(_ALL))
-def tried(request: pytest.FixtureRequest, tmp_path: Path) -> Tried:
-    make = _ALL[request.param]
-    return Tried(make(tmp_path), tmp_path, make)
+def tried(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tried]:
+    (tmp_path / "root").mkdir()
+    with _ALL[request.param](tmp_path / "root", tmp_path / "elsewhere") as made:
+        yield made
+
+
+def test_every_channel_there_is_was_tried() -> None:
+    assert set(KINDS) < set(_ALL)
 
 
 def test_every_channel_says_its_name_and_how_many_mails_it_takes_at_once(tried: Tried) -> None:
@@ -67,11 +133,33 @@ def test_every_channel_says_its_name_and_how_many_mails_it_takes_at_once(tried: 
     assert tried.channel.wants_text(an_envelope())
 
 
-def test_a_mail_that_was_accepted_is_there_whole_and_has_evidence(tried: Tried) -> None:
-    result = tried.channel.send(an_envelope(), MAIL, NOW)
+def test_a_mail_arrives_whole(tried: Tried) -> None:
+    letter = a_letter()
+    result = tried.channel.send(an_envelope(), letter, NOW)
+    assert (result.outcome, result.detail) == (Outcome.ACCEPTED, "")
+    (got,) = tried.arrived()
+    wanted = parsed(letter.raw)
+    for name in ("From", "To", "Reply-To"):
+        (one,), (other,) = got[name].addresses, wanted[name].addresses
+        assert (one.display_name, one.addr_spec) == (other.display_name, other.addr_spec)
+    for name in ("Message-ID", "Auto-Submitted", "List-Unsubscribe", "List-Unsubscribe-Post"):
+        assert got[name] == wanted[name] is not None
+    assert got["Subject"] == SUBJECT
+    assert got["Content-Language"] == "pl"
+    assert content(got, "plain") == Words().text.rstrip("\n")
+    assert content(got, "html") == Words().html.rstrip("\n")
+    (calendar,) = got.iter_attachments()
+    assert calendar.get_content_type() == "text/calendar"
+    assert calendar["Content-Type"].params["method"] == "PUBLISH"
+    assert calendar.get_filename() == "odnowienie.ics"
+    assert calendar.get_payload(decode=True) == CALENDAR
+
+
+def test_a_mail_that_was_accepted_is_proved_or_has_a_name_at_the_provider(tried: Tried) -> None:
+    result = tried.channel.send(an_envelope(), a_letter(), NOW)
     assert result.outcome is Outcome.ACCEPTED
-    assert tried.mails() == [RAW]
-    assert tried.channel.evidence(an_envelope()) is Outcome.ACCEPTED
+    proved = tried.channel.evidence(an_envelope())
+    assert proved is Outcome.ACCEPTED or (proved is None and result.provider_id)
 
 
 def test_a_mail_that_was_never_sent_has_no_evidence_of_having_been(tried: Tried) -> None:
@@ -80,17 +168,93 @@ def test_a_mail_that_was_never_sent_has_no_evidence_of_having_been(tried: Tried)
     assert tried.channel.evidence(an_envelope(key="j" * 16)) is not Outcome.ACCEPTED
 
 
-def test_sending_twice_is_accepted_twice_and_leaves_one_mail(tried: Tried) -> None:
+def test_every_attempt_sends_the_same_mail_under_the_same_name(tried: Tried) -> None:
     for _ in range(2):
-        assert tried.channel.send(an_envelope(), MAIL, NOW).outcome is Outcome.ACCEPTED
-    assert tried.mails() == [RAW]
+        assert tried.channel.send(an_envelope(), a_letter(), NOW).outcome is Outcome.ACCEPTED
+    names = {mail["Message-ID"] for mail in tried.arrived()}
+    assert names == {"<kkkkkkkkkkkkkkkk@example.com>"}
+    assert {content(mail, "plain") for mail in tried.arrived()} == {Words().text.rstrip("\n")}
 
 
 def test_one_mail_to_two_addresses_is_two_mails(tried: Tried) -> None:
     for address in ("anna@example.com", "bob@example.com"):
-        tried.channel.send(an_envelope(address), MAIL, NOW)
-        assert tried.channel.evidence(an_envelope(address)) is Outcome.ACCEPTED
-    assert len(tried.mails()) == 2
+        letter = a_letter(to=address, recipient=address)
+        assert tried.channel.send(an_envelope(address), letter, NOW).outcome is Outcome.ACCEPTED
+    assert {mail["To"].addresses[0].addr_spec for mail in tried.arrived()} == {
+        "anna@example.com",
+        "bob@example.com",
+    }
+
+
+def test_a_redirected_mail_reaches_whoever_looks_and_nobody_else(tried: Tried) -> None:
+    letter = a_letter(
+        to="me@example.com", recipient="me@example.com", intended_for="anna@example.com"
+    )
+    assert tried.channel.send(an_envelope(), letter, NOW).outcome is Outcome.ACCEPTED
+    (got,) = tried.arrived()
+    assert [one.addr_spec for one in got["To"].addresses] == ["me@example.com"]
+    assert got["X-Perennial-Intended-For"] == "anna@example.com"
+    assert got["Subject"] == f"[for anna@example.com] {SUBJECT}"
+
+
+@pytest.mark.parametrize("length", [1, 60, 70, 76, 77, 78, 200, 900])
+@pytest.mark.parametrize("sign", ["ż", "я", "a ", "ż я "])
+def test_a_subject_arrives_as_it_was_written(tried: Tried, length: int, sign: str) -> None:
+    subject = (sign * length)[:length].strip()
+    tried.channel.send(an_envelope(), a_letter(words=Words(subject=subject)), NOW)
+    assert [mail["Subject"] for mail in tried.arrived()] == [subject]
+
+
+def test_a_mail_that_does_not_get_through_says_so_and_raises_nothing(tried: Tried) -> None:
+    tried.shut()
+    result = tried.channel.send(an_envelope(), a_letter(), NOW)
+    if tried.channel.name == "rehearsal":  # which accepts everything
+        return
+    assert result.outcome in (Outcome.NOT_SENT, Outcome.REFUSED)
+    assert result.detail
+    assert tried.arrived() == []
+    assert tried.channel.evidence(an_envelope()) is not Outcome.ACCEPTED
+
+
+def test_no_secret_and_no_address_is_written_down(
+    tried: Tried, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    results = [tried.channel.send(an_envelope(), a_letter(), NOW)]
+    tried.shut()
+    results.append(tried.channel.send(an_envelope(key="j" * 16), a_letter(key="j" * 16), NOW))
+    tried.channel.check()
+    said = repr(results) + caplog.text
+    inside = repr([tried.channel, getattr(tried.channel, "__dict__", {})])
+    assert CANARY not in said + inside
+    if tried.channel.name not in ("file", "rehearsal"):  # whose files bear the address
+        assert "anna@" not in said
+
+
+def test_a_channel_that_was_closed_may_be_used_again(tried: Tried) -> None:
+    tried.channel.send(an_envelope(), a_letter(), NOW)
+    tried.channel.close()
+    again = tried.channel.send(an_envelope(key="j" * 16), a_letter(key="j" * 16), NOW)
+    assert again.outcome is Outcome.ACCEPTED
+    tried.channel.close()
+
+
+def test_several_threads_may_send_at_once(tried: Tried) -> None:
+    def send(number: int) -> Outcome:
+        key = f"{number:06d}{'k' * 10}"
+        return tried.channel.send(an_envelope(key=key), a_letter(key=key), NOW).outcome
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(send, range(30))) == {Outcome.ACCEPTED}
+    assert len({mail["Message-ID"] for mail in tried.arrived()}) == 30
+
+
+def test_a_channel_says_whether_evidence_of_an_unknown_will_come(tried: Tried) -> None:
+    proves = {"file": True, "rehearsal": True, "smtp": False, "sendgrid": False}
+    assert tried.channel.proves is proves[tried.channel.name]
+
+
+# --- the folder -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,12 +272,24 @@ def test_one_mail_to_two_addresses_is_two_mails(tried: Tried) -> None:
     ],
     ids=["long", "climbing", "dots", "slash", "polish", "cyrillic", "signs", "hidden", "too-long"],
 )
-def test_no_address_leads_out_of_the_folder_or_breaks_a_name(tried: Tried, address: str) -> None:
-    envelope = an_envelope(address)
-    assert tried.channel.send(envelope, MAIL, NOW).outcome is Outcome.ACCEPTED
-    assert tried.channel.evidence(envelope) is Outcome.ACCEPTED
-    assert tried.mails() == [RAW]
-    assert not (tried.root.parent / "etc").exists()
+@pytest.mark.parametrize("kind", ["file", "rehearsal"])
+def test_no_address_leads_out_of_the_folder_or_breaks_a_name(
+    tmp_path: Path, kind: str, address: str
+) -> None:
+    (tmp_path / "root").mkdir()
+    with _ALL[kind](tmp_path / "root", tmp_path) as tried:
+        envelope = an_envelope(address)
+        assert tried.channel.send(envelope, MAIL, NOW).outcome is Outcome.ACCEPTED
+        assert tried.channel.evidence(envelope) is Outcome.ACCEPTED
+        assert [path.read_bytes() for path in tried.root.rglob("*.eml")] == [RAW]
+        assert [path for path in tmp_path.iterdir() if path.name != "root"] == []
+
+
+def test_sending_twice_leaves_one_file(tmp_path: Path) -> None:
+    channel = FolderChannel(tmp_path)
+    for _ in range(2):
+        assert channel.send(an_envelope(), MAIL, NOW).outcome is Outcome.ACCEPTED
+    assert [path.read_bytes() for path in tmp_path.rglob("*.eml")] == [RAW]
 
 
 @pytest.mark.parametrize(
@@ -217,7 +393,7 @@ _FULL = """
 import resource, signal, sys
 from pathlib import Path
 from datetime import datetime, UTC
-from tests.channels.test_conformance import MAIL, NOW, an_envelope
+from tests.channels.test_conformance import NOW, an_envelope
 from worker.channels.folder import FolderChannel
 from worker.channels.contract import Mail
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

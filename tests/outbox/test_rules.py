@@ -10,12 +10,13 @@ from worker.channels.contract import Outcome
 from worker.outbox.rules import MAX_STARTS, Doubt, after, after_evidence, backoff
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+LEASE, HOLD = timedelta(seconds=60), timedelta(minutes=30)
 
 
 def test_a_mail_that_did_not_go_out_rests_longer_each_time_and_never_more_than_a_quarter_hour() -> (
     None
 ):
-    rests = [backoff(attempts).total_seconds() for attempts in range(1, 40)]
+    rests = [backoff(attempts, LEASE).total_seconds() for attempts in range(1, 40)]
     assert rests[:6] == [10, 20, 40, 80, 160, 320]
     assert rests == sorted(rests)
     assert max(rests) == timedelta(minutes=15).total_seconds()
@@ -28,15 +29,15 @@ def test_a_mail_that_did_not_go_out_rests_longer_each_time_and_never_more_than_a
         (Outcome.REFUSED, ("failed", None)),
         (Outcome.UNKNOWN, ("unknown", NOW)),
         (Outcome.NOT_SENT, ("due", NOW + timedelta(seconds=20))),
+        (Outcome.SHUT, ("due", NOW + timedelta(seconds=20))),
     ],
 )
 def test_only_what_surely_did_not_go_out_is_tried_again(
     outcome: Outcome, expected: tuple[str, datetime | None]
 ) -> None:
-    assert after(outcome, 2, NOW) == expected
+    assert after(outcome, 2, LEASE, NOW) == expected
 
 
-HOLD = timedelta(minutes=30)
 FAR = NOW + timedelta(days=9)
 
 
@@ -45,7 +46,7 @@ def _doubt(**said: object) -> Doubt:
 
 
 def test_a_shut_way_burns_no_attempt_and_the_mail_is_due_as_soon_as_it_opens() -> None:
-    assert after(Outcome.SHUT, 2, NOW) == ("due", NOW)
+    assert after(Outcome.SHUT, 2, LEASE, NOW) == ("due", NOW)
 
 
 def test_evidence_settles_an_unknown_mail_either_way() -> None:

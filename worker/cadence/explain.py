@@ -19,7 +19,7 @@ from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.horizon import SHIFT
 from worker.cadence.library import InForce, Library
 from worker.cadence.recorded import Reading
-from worker.cadence.records import steps, walks
+from worker.cadence.records import returned, steps, walks
 from worker.cadence.triggers import TRIGGERS
 from worker.catalogue import stops
 from worker.catalogue.records import licences, terms
@@ -121,6 +121,19 @@ def _past(
     for step in decided:
         walk = by_walk[step.walk_id]
         yield recorded.record(step, walk, row, mails.get(step.mail_key or "", []), told)
+    yield from _returned(conn, told, row, by_walk)
+
+
+def _returned(
+    conn: Connection, told: Reading, row: Row[Any], by_walk: Mapping[int, Row[Any]]
+) -> Iterator[Record]:
+    """Mails that went out and came back, after which their steps were decided anew."""
+    mine = returned.c.walk_id.in_(list(by_walk))
+    back = conn.execute(select(returned).where(mine).order_by(returned.c.at)).all()
+    mails = recorded.mails_of(conn, [one.mail_key for one in back])
+    for one in back:
+        sent = SimpleNamespace(**one._mapping, decision="sent", reason="bounced", recipient=None)
+        yield recorded.record(sent, by_walk[one.walk_id], row, mails[one.mail_key], told)
 
 
 def _silence(row: Any, known: Sequence[Row[Any]]) -> list[Record]:

@@ -80,7 +80,7 @@ class Walk:
         self.cycle: int = row.walk_cycle
 
 
-def record(step: Row[Any], walk: Any, row: Any, mails: Sequence[Any], known: Reading) -> Record:
+def record(step: Any, walk: Any, row: Any, mails: Sequence[Any], known: Reading) -> Record:
     """A recorded decision, with what the ledger made of it."""
     decision, reason = outcome(step.decision, step.reason, mails)
     inforce = known.schedules.get(walk.schedule)

@@ -59,3 +59,16 @@ happenings = Table(
     Column("what", Text, primary_key=True),  # clicked, answered, replied, delivered, quote-asked
     Column("at", Moment, nullable=False),
 )
+
+# Mails that a step went out with and that came back from everybody: the step was decided anew.
+returned = Table(
+    "returned",
+    metadata,
+    Column("walk_id", Id, ForeignKey("walks.id"), primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("mail_key", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("due_on", Date, nullable=False),
+    Column("at", Moment, nullable=False),  # as the step's row said
+    Column("returned_at", Moment, nullable=False),
+)

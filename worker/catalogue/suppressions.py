@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -33,3 +33,9 @@ def suppress(
 def lift(conn: Connection, address: str) -> int:
     """Lets mail to ``address`` go again; how many suppressions there were."""
     return conn.execute(delete(suppressions).where(suppressions.c.address == address)).rowcount
+
+
+def counts(conn: Connection) -> dict[str, int]:
+    """Silent addresses by reason."""
+    query = select(suppressions.c.reason, func.count()).group_by(suppressions.c.reason)
+    return {row[0]: row[1] for row in conn.execute(query)}

@@ -21,6 +21,11 @@ def plain(address: str) -> str | None:
     return found if _PLAIN.fullmatch(found) else None
 
 
+def is_same(one: str, other: str) -> bool:
+    """Whether two addresses are one: domains in either form, and nobody tells capitals apart."""
+    return one == other or (plain(one) or one).lower() == (plain(other) or other).lower()
+
+
 def without(text: str | bytes) -> str:
     """What the other side said, on one short line, without the addresses in it."""
     if isinstance(text, bytes):

@@ -112,7 +112,7 @@ def request(envelope: Envelope, raw: bytes, recipient: str) -> bytes:
     if message["Reply-To"] is not None:
         (reply_to,) = message["Reply-To"].addresses
         made.reply_to = api.ReplyTo(reply_to.addr_spec, reply_to.display_name or None)
-    made.subject = api.Subject(str(message["Subject"]))
+    made.subject = api.Subject(str(message["Subject"]).strip())
     to = api.Personalization()
     to.add_to(api.To(recipient, _name_of(recipient, message["To"].addresses)))
     to.add_custom_arg(api.CustomArg("mail", envelope.mail_key))
@@ -124,7 +124,8 @@ def request(envelope: Envelope, raw: bytes, recipient: str) -> bytes:
     for kind in ("plain", "html"):
         part = message.get_body((kind,))
         if part is not None:
-            made.add_content(api.Content(f"text/{kind}", part.get_content()))
+            text = part.get_content().replace("\r\n", "\n")
+            made.add_content(api.Content(f"text/{kind}", text))
     for given in _attachments(message):
         made.add_attachment(api.Attachment(*given, "attachment"))
     body: dict[str, Any] = made.get()

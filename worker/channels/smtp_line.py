@@ -96,7 +96,7 @@ class Line(smtplib.SMTP):
             if found is None:
                 return -1, line
             if line[3:4] != b"-":
-                return int(found[0]), b" ".join(said)
+                return int(found[0]), b"\n".join(said)  # as the library parts them
 
     def _one_line(self) -> bytes:
         while b"\n" not in self._unread:

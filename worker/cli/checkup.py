@@ -14,9 +14,12 @@ from sqlalchemy.engine import Connection
 
 from worker.bootstrap import App
 from worker.cadence import brakes, waits
-from worker.catalogue import freshness, stops, store
+from worker.catalogue import freshness, stops, store, suppressions
 from worker.db import heartbeats
 from worker.db.engine import reading, wal_is_safe
+from worker.events import bounces
+from worker.events import store as events
+from worker.kernel.errors import ConfigError
 from worker.outbox import holds
 from worker.schedules.records import versions
 from worker.webhooks import store as calls
@@ -64,6 +67,7 @@ def examine(app: App) -> list[Check]:
     if database is None:
         with reading(app.engine) as conn:
             found += [_beat(app, conn), *_sources(app, conn), *_schedules(app, conn)]
+            found += [*_events(app, conn), *_bounces(app, conn)]
             found += [*_calls(app, conn), *_held(app, conn), *_waiting(conn)]
     return found
 
@@ -87,7 +91,8 @@ def _journal(url: str) -> Iterator[Check]:
 def _channel(app: App) -> Check:
     wrong = app.channel.check()
     name = f"mail.channel {app.settings.mail.channel}"
-    return Check(name, Level.DOWN if wrong else Level.OK, wrong or "takes mails")
+    takes = "takes mails" if app.channel.proves else "takes mails; nothing proves an unknown"
+    return Check(name, Level.DOWN if wrong else Level.OK, wrong or takes)
 
 
 def _links(app: App) -> Iterator[Check]:
@@ -150,6 +155,38 @@ def _schedules(app: App, conn: Connection) -> Iterator[Check]:
     for stem in sorted(applied.keys() - files.keys()):
         said = "runs, but its file is gone: put it back, or perennial apply to end it"
         yield Check(f"schedules/{stem}.toml", Level.FINDING, said)
+
+
+def _events(app: App, conn: Connection) -> Iterator[Check]:
+    """Whether providers can tell what becomes of mails, and what they told."""
+    try:
+        listening = bool(app.ears)
+    except ConfigError as error:
+        yield Check("events", Level.FINDING, str(error))
+        return
+    if app.settings.mail.channel == "sendgrid" and not listening:
+        said = "mail.sendgrid.event_key is not set: nothing tells what becomes of a mail"
+        yield Check("events", Level.FINDING, f"{said}; see docs/events.md")
+    told = events.counts(conn, app.clock.now() - timedelta(days=1))
+    if listening or told:
+        odd = {
+            "of no mail of ours": told.pop("orphan", 0),
+            "of no known kind": told.get("unknown", 0),
+        }
+        more = "".join(f", {count} {what}" for what, count in odd.items() if count)
+        count = sum(told.values()) + odd["of no mail of ours"]
+        yield Check("events", Level.NOTE if more else Level.OK, f"{count} over the last day{more}")
+
+
+def _bounces(app: App, conn: Connection) -> Iterator[Check]:
+    if app.settings.mail.smtp.bounces is not None:
+        last = heartbeats.last(conn, bounces.DUTY)
+        said = f"last read at {last:%Y-%m-%d %H:%M} UTC" if last else "never read yet"
+        yield Check("mail.smtp.bounces", Level.OK if last else Level.NOTE, said)
+    silent = suppressions.counts(conn)
+    if silent:
+        said = ", ".join(f"{count} {reason}" for reason, count in sorted(silent.items()))
+        yield Check("silent addresses", Level.NOTE, said)
 
 
 def _calls(app: App, conn: Connection) -> Iterator[Check]:

@@ -24,6 +24,7 @@ from worker.config.values import (
     Span,
     ZoneName,
     api_url,
+    bounce_box,
     broker_url,
     database_url,
     host_name,
@@ -170,13 +171,18 @@ class FileChannelSettings(Section):
 
 
 class SmtpSettings(Section):
-    """The mail server that takes mails. It is called by name, and TLS checks that name."""
+    """The mail server that takes mails. It is called by name, and TLS checks that name.
+
+    ``bounces`` is the mailbox that they come back to: a Maildir, or a folder on an IMAP server.
+    """
 
     host: Annotated[str, AfterValidator(host_name)] = "localhost"
     port: Annotated[int, AfterValidator(_port)] = 587
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: Annotated[str, AfterValidator(_plain)] | None = None
     password: HeaderSecret | None = None
+    bounces: Annotated[str, AfterValidator(bounce_box)] | None = None
+    bounces_password: HeaderSecret | None = None
 
 
 class SendGridSettings(Section):

@@ -150,6 +150,28 @@ def host_name(text: str) -> str:
     raise not_a("host", "the name of a machine", "write e.g. 'smtp.example.com'")
 
 
+def bounce_box(text: str) -> str:
+    """A Maildir, or ``imaps://user@host/folder``; without TLS on this machine only."""
+    hint = "write e.g. 'var/bounces' or 'imaps://bounces@imap.example.com/INBOX'"
+    if "://" not in text:
+        if text.strip() and text.isprintable():
+            return text
+        raise not_a("mailbox", "a mailbox", hint)
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise not_a("mailbox", "a mailbox", hint) from None
+    if parts.password is not None:
+        raise not_a("mailbox", "a mailbox without its password", "set its variable", got="")
+    known = parts.scheme in ("imap", "imaps") and host and parts.username
+    if not known or parts.query or parts.fragment or not text.isascii():
+        raise not_a("mailbox", "a mailbox", hint)
+    if parts.scheme == "imap" and host not in LOOPBACK:
+        raise not_a("mailbox", "safe for a password: away from localhost write imaps://", hint)
+    return text
+
+
 def public_key(text: str) -> str:
     """A public key of the curve P-256, as SendGrid shows it: base64 of its DER form; or blank."""
     try:

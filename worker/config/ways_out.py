@@ -52,6 +52,8 @@ def _of_smtp(table: Mapping[str, Any]) -> Iterator[_Need]:
     for name, other in (("username", "password"), ("password", "username")):
         if other in table and name not in table:
             yield name, pair[name], ("mail", "smtp", other)
+    if "://" in str(table.get("bounces", "")) and "bounces_password" not in table:
+        yield "bounces_password", "the password of this mailbox", ("mail", "smtp", "bounces")
 
 
 def _how(path: Path_) -> str:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     TypeDecorator,
     bindparam,
 )
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -43,6 +44,38 @@ def insert(conn: Connection, table: Table, columns: Sequence[str], rows: Sequenc
     sql = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608 -- names are ours
     with driving(conn) as cursor:
         cursor.executemany(sql, _converted(conn, table, columns, rows))
+
+
+def add_new(
+    conn: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row], *, key: str
+) -> set[Any]:
+    """Inserts those of ``rows`` that conflict with none; their values in the column ``key``."""
+    if not rows:
+        return set()
+    if conn.dialect.name != "postgresql":
+        adding = sqlite.insert(table).on_conflict_do_nothing().returning(table.c[key])
+        named = [dict(zip(columns, row, strict=True)) for row in rows]
+        return set(conn.execute(adding, named).scalars())
+    names, arrays = ", ".join(columns), _arrays(conn, table, columns)
+    with driving(conn) as cursor:
+        cursor.execute(
+            f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) "  # noqa: S608
+            f"ON CONFLICT DO NOTHING RETURNING {key}",
+            _lists(conn, table, columns, rows),
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _arrays(conn: Connection, table: Table, columns: Sequence[str]) -> str:
+    """A parameter for each column: the list of its values."""
+    types = [table.c[name].type.compile(conn.dialect) for name in columns]
+    return ", ".join(f"%s::{type_}[]" for type_ in types)
+
+
+def _lists(
+    conn: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]
+) -> list[list[Any]]:
+    return [list(cells) for cells in zip(*_converted(conn, table, columns, rows), strict=True)]
 
 
 def update(
@@ -70,14 +103,12 @@ def _update_few(
     """An array for each column. A temporary table for each batch would swell the catalogue."""
     key, *others = columns
     assignments = ", ".join(f"{name} = s.{name}" for name in others)
-    arrays = ", ".join(f"%s::{table.c[name].type.compile(conn.dialect)}[]" for name in columns)
-    names = ", ".join(columns)
-    lists = [list(cells) for cells in zip(*_converted(conn, table, columns, rows), strict=True)]
+    arrays, names = _arrays(conn, table, columns), ", ".join(columns)
     with driving(conn) as cursor:
         cursor.execute(
             f"UPDATE {table.name} t SET {assignments} "  # noqa: S608 -- names are ours
             f"FROM unnest({arrays}) AS s({names}) WHERE t.{key} = s.{key}",
-            lists,
+            _lists(conn, table, columns, rows),
         )
 
 

@@ -1,1 +1,1 @@
-"""What providers tell of our mails: verified, translated, kept raw, and acted on."""
+"""What providers tell about our mails: kept raw, put into our words, and what follows from it."""

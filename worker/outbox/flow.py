@@ -275,11 +275,11 @@ def _record(
             store.finish(conn, unsent, attempt, back)
         plain = [ready for ready, result in results if _is_plain(ready, result)]
         if plain:
-            accepted = _values(Result(Outcome.ACCEPTED), None, 0, now)
+            accepted = _values(Result(Outcome.ACCEPTED), None, 0, sending.lease, now)
             store.finish(conn, [ready.message.id for ready in plain], attempt, accepted)
         for ready, result in results:
             if not _is_plain(ready, result):
-                values = _values(result, ready.mail, ready.message.attempts, now)
+                values = _values(result, ready.mail, ready.message.attempts, sending.lease, now)
                 ours = store.finish(conn, [ready.message.id], attempt, values)
                 if ours and result.outcome is Outcome.REFUSED:
                     sending.refused(conn, ready.message, result.detail, now)
@@ -294,7 +294,7 @@ def _mind_the_way(
         return
     channel, last = sending.channel.name, results[-1]
     if last.outcome is Outcome.SHUT:
-        until = ways.shut(conn, channel, last.detail, now)
+        until = ways.shut(conn, channel, last.detail, sending.lease, now)
         sending.tell(conn, _shut(channel, last.detail, until), now)
     elif last.pause_until:
         ways.pause(conn, channel, last.pause_until, last.detail)
@@ -317,8 +317,10 @@ def _is_plain(ready: _Ready, result: Result) -> bool:
     return result.outcome is Outcome.ACCEPTED and ready.mail is None and not result.provider_id
 
 
-def _values(result: Result, mail: Mail | None, attempts: int, now: datetime) -> dict[str, Any]:
-    state, next_at = after(result.outcome, attempts, now)
+def _values(
+    result: Result, mail: Mail | None, attempts: int, lease: timedelta, now: datetime
+) -> dict[str, Any]:
+    state, next_at = after(result.outcome, attempts, lease, now)
     if result.retry_at and state == DUE:
         next_at = max(result.retry_at, now)
     values: dict[str, Any] = {

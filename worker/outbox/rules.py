@@ -79,12 +79,16 @@ class Trouble:
     detail: str
 
 
-def backoff(attempts: int) -> timedelta:
-    """How long a message rests after ``attempts`` that surely did not go out: 10 s to 15 min."""
-    return min(timedelta(seconds=10 * 2 ** max(0, attempts - 1)), timedelta(minutes=15))
+def backoff(attempts: int, lease: timedelta) -> timedelta:
+    """How long a message rests after ``attempts`` that surely did not go out: a sixth of a lease,
+    twice as long each time, 15 leases at most. With the usual lease: 10 s to 15 min."""
+    doublings: int = 2 ** max(0, min(attempts, 12) - 1)
+    return min(lease / 6 * doublings, lease * 15)
 
 
-def after(outcome: Outcome, attempts: int, now: datetime) -> tuple[str, datetime | None]:
+def after(
+    outcome: Outcome, attempts: int, lease: timedelta, now: datetime
+) -> tuple[str, datetime | None]:
     """The state that follows an attempt, and when to look at the message again."""
     if outcome is Outcome.ACCEPTED:
         return ACCEPTED, None
@@ -94,7 +98,7 @@ def after(outcome: Outcome, attempts: int, now: datetime) -> tuple[str, datetime
         return UNKNOWN, now
     if outcome is Outcome.SHUT:
         return DUE, now  # nothing is burnt: the way is shut, and the mail waits for it
-    return DUE, now + backoff(attempts)
+    return DUE, now + backoff(attempts, lease)
 
 
 @dataclass(frozen=True, slots=True)

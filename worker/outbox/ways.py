@@ -18,7 +18,6 @@ from sqlalchemy.engine import Connection
 from worker.db.prepared import Prepared
 from worker.outbox.records import ways
 
-_LEAST, _MOST = timedelta(minutes=1), timedelta(minutes=15)
 IN_A_ROW = 3
 """Mails of one batch that surely did not go out, one after another, before the rest waits."""
 
@@ -49,19 +48,20 @@ def of(conn: Connection, channel: str) -> Way:
     return Way(*rows[0]) if rows else Way()
 
 
-def rest_of(failures: int) -> timedelta:
-    """How long a way rests after so many failures in a row: 1, 2, 4, 8, then 15 minutes."""
+def rest_of(failures: int, lease: timedelta) -> timedelta:
+    """How long a way rests after so many failures in a row: 1, 2, 4, 8, then 15 leases of a mail,
+    which are minutes as a rule."""
     doublings: int = 2 ** max(0, min(failures, 10) - 1)
-    return min(_LEAST * doublings, _MOST)
+    return lease * min(doublings, 15)
 
 
-def shut(conn: Connection, channel: str, why: str, now: datetime) -> datetime:
+def shut(conn: Connection, channel: str, why: str, lease: timedelta, now: datetime) -> datetime:
     """Notes that the way turned a mail away that might have been any; until when it rests."""
     _note(conn, channel)
     known = of(conn, channel)
     # Several workers may run into one shut door at once: that is one failure, not several.
     failures = known.failures if not known.is_open(now) else known.failures + 1
-    until = now + rest_of(failures)
+    until = now + rest_of(failures, lease)
     _set(conn, channel, paused_until=until, why=why, failures=failures)
     return until
 

@@ -59,6 +59,8 @@ class Figures:
     ended_messages: Mapping[str, int]
     """By state: mails accepted over the last day, and those decided in it that ended otherwise."""
     lateness: Lateness
+    events: Mapping[str, int]
+    """What providers told over the last day, by kind; ``orphan`` is of no mail of ours."""
     brakes: Mapping[str, int]
     """Brakes that are pulled, by kind."""
     beats: Mapping[str, datetime]
@@ -120,6 +122,7 @@ def _metrics(found: Figures) -> Iterable[Metric]:
     )
     yield _by("sends_last_day", "Mails that came to an end.", "outcome", found.ended_messages)
     yield _lateness(found.lateness)
+    yield _by("events_last_day", "What providers told of mails.", "kind", found.events)
     yield _by("brakes", "Brakes that are pulled and stop all sending.", "kind", found.brakes)
     yield _gauge("open_alarms", "Alarms that wait for a person.", found.open_tasks.get("alarm", 0))
     yield _by("open_tasks", "Work that waits for people.", "kind", found.open_tasks)

@@ -1,4 +1,4 @@
-"""The web application: the rooms' pages, and probes."""
+"""The web application: mounts the rooms' pages and the probes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from worker.bootstrap import App
 from worker.clients import pages as clients
+from worker.events import pages as events
 from worker.web.closing import Closing
 from worker.web.probes import make_router
 
@@ -16,4 +17,5 @@ def make_app(app: App) -> FastAPI:
     web.add_middleware(Closing)
     web.include_router(make_router(app))
     web.include_router(clients.make_router(app))
+    web.include_router(events.make_router(lambda: app.engine, app.clock, app.ears))
     return web

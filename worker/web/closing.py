@@ -31,7 +31,9 @@ class Closing:
 
         async def say(message: Message) -> None:
             if message["type"] == "http.response.start" and unread:
-                message["headers"] = [*message["headers"], (b"connection", b"close")]
+                headers: dict[bytes, bytes] = dict(message["headers"])
+                if b"connection" not in headers:
+                    message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)
 
         await self._app(scope, hear, say)

@@ -14,6 +14,7 @@ from worker.cadence.records import walks
 from worker.db import heartbeats
 from worker.db.engine import reading
 from worker.db.records import heartbeats as beats
+from worker.events import store as events
 from worker.kernel.errors import PerennialError
 from worker.outbox.records import brakes, messages
 from worker.outbox.rules import ACCEPTED, DUE, OPEN
@@ -63,6 +64,7 @@ def read_figures(app: App) -> Figures | None:
                 held_messages=_held_messages(conn),
                 ended_messages=_ended_messages(conn, now - WINDOW),
                 lateness=_lateness(conn, now - WINDOW),
+                events=events.counts(conn, now - WINDOW),
                 brakes=_counts(conn, brakes.c.kind, brakes.c.released_at.is_(None)),
                 beats={row.name: row.at for row in conn.execute(select(beats))},
                 open_tasks=count_open(conn),

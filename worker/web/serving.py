@@ -24,13 +24,13 @@ log = structlog.get_logger(__name__)
 def serving(app: App, ended: Callable[[], None]) -> Iterator[None]:
     """Answers requests until the block is left; calls ``ended`` when the server gives up earlier.
 
-    Raises ``ConfigError`` when the port cannot be had.
+    Raises ``ConfigError`` when the port cannot be had, or a key of signed events is none.
     """
-    web = app.settings.web
+    web, pages = app.settings.web, make_app(app)
     listener = _listen(web.host, web.port)
     server = uvicorn.Server(
         uvicorn.Config(
-            make_app(app),
+            pages,
             log_config=None,
             access_log=False,  # paths will carry clients' links
             lifespan="off",

@@ -67,6 +67,17 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['walk_id'], ['walks.id'], name=op.f('fk_happenings_walk_id')),
     sa.PrimaryKeyConstraint('walk_id', 'what', name=op.f('pk_happenings'))
     )
+    op.create_table('returned',
+    sa.Column('walk_id', Id, nullable=False),
+    sa.Column('step', sa.Text(), nullable=False),
+    sa.Column('mail_key', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('due_on', sa.Date(), nullable=False),
+    sa.Column('at', Moment(), nullable=False),
+    sa.Column('returned_at', Moment(), nullable=False),
+    sa.ForeignKeyConstraint(['walk_id'], ['walks.id'], name=op.f('fk_returned_walk_id')),
+    sa.PrimaryKeyConstraint('walk_id', 'step', 'mail_key', name=op.f('pk_returned'))
+    )
     op.create_table('answers',
     sa.Column('id', Id, nullable=False),
     sa.Column('mail_key', sa.Text(), nullable=False),

@@ -1,0 +1,1 @@
+"""Providers that misbehave on purpose, and one that does not: what channels are tried against."""
