@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import contacts, preferences
-from worker.db import bulk
 
 
 class Preference(NamedTuple):
@@ -43,20 +43,14 @@ def sharing(conn: Connection, contact_id: int) -> list[int]:
 
 def put(conn: Connection, contact_ids: Sequence[int], now: datetime, **chosen: Any) -> None:
     """Records choices, by the names of ``Preference``; those that are not named stay."""
-    known = set(
-        conn.execute(
-            select(preferences.c.contact_id)
-            .where(bulk.among(preferences.c.contact_id, list(contact_ids)))
-            .with_for_update()
-        ).scalars()
-    )
+    if not contact_ids:
+        return
+    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     values = {**chosen, "updated_at": now}
-    if known:
-        mine = bulk.among(preferences.c.contact_id, sorted(known))
-        conn.execute(update(preferences).where(mine).values(**values))
-    fresh = [{"contact_id": id_, **values} for id_ in contact_ids if id_ not in known]
-    if fresh:
-        conn.execute(insert(preferences), fresh)
+    new = dialect.insert(preferences).on_conflict_do_update(
+        index_elements=["contact_id"], set_=values
+    )
+    conn.execute(new, [{"contact_id": id_, **values} for id_ in sorted(contact_ids)])
 
 
 def refuse(conn: Connection, contact_id: int, mail_class: str, now: datetime) -> None:

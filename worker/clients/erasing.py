@@ -8,7 +8,7 @@ in its free pages.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -145,7 +145,7 @@ def erase(conn: Connection, person: Person, now: datetime) -> Gone:
     for table, column in ((preferences, "contact_id"), (stops, "subject_id")):
         _delete(conn, table, column, person.ids)
     _delete(conn, contacts, "id", person.ids)
-    _sweep(conn, person, tables)
+    _sweep(conn, person, erased, tables)
     mark_accounts_changed(conn, person.account_ids)
     envelopes = tuple(
         Envelope(row.mail_key, row.address, row.day, row.schedule, row.step) for row in rows
@@ -230,11 +230,13 @@ def _delete(conn: Connection, table: Table, column: str, ids: Sequence[int]) -> 
     conn.execute(delete(table).where(which))
 
 
-def _sweep(conn: Connection, person: Person, tables: MetaData) -> None:
+def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -> None:
     """Takes addresses out of every other text, and names out of the tasks of their accounts."""
+    # Two addresses never become one word: they may stand in keys.
+    marks = {one: f"[erased {erased.hash(ADDRESS, one)[:12]}]" for one in person.addresses}
     for table, column in _texts(tables, skip=_OURS | _CLIENTS):
-        _replace(conn, table, column, person.addresses)
-    names = [name for name in person.names if len(name) >= _SHORTEST_NAME]
+        _replace(conn, table, column, marks)
+    names = {name: ERASED for name in person.names if len(name) >= _SHORTEST_NAME}
     if person.account_ids:
         theirs = bulk.among(worklist.c.account_id, list(person.account_ids))
         for column in (worklist.c.title, worklist.c.detail):
@@ -252,15 +254,15 @@ def _texts(tables: MetaData, skip: frozenset[str]) -> Iterator[tuple[Table, Colu
 
 
 def _replace(
-    conn: Connection, table: Table, column: Column[Any], words: Iterable[str], *where: Any
+    conn: Connection, table: Table, column: Column[Any], words: Mapping[str, str], *where: Any
 ) -> None:
-    """Writes ``[erased]`` for these words, whatever their case."""
+    """Writes other words for these, whatever their case."""
     ids = list(table.primary_key.columns)
-    for word in words:
+    for word, instead in words.items():
         holds = func.lower(column).contains(word.lower(), autoescape=True)
         exact = column.contains(word, autoescape=True)  # SQLite lowers ASCII alone
         for row in conn.execute(select(column, *ids).where(or_(holds, exact), *where)).all():
-            mended = re.sub(re.escape(word), ERASED, row[0], flags=re.I)
+            mended = re.sub(re.escape(word), instead, row[0], flags=re.I)
             mine = [key == value for key, value in zip(ids, row[1:], strict=True)]
             conn.execute(update(table).where(*mine).values({column: mended}))
 
