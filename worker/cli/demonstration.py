@@ -73,6 +73,7 @@ def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
         if not once:
             web = shown.settings.web
             click.echo(f"It goes on at http://{web.host}:{web.port} until Ctrl-C.", err=True)
+            click.echo(f"What a client sees who answers a mail: {_answer_page(shown)}", err=True)
             run_everything(shown)
     finally:
         shown.close()
@@ -154,6 +155,24 @@ def _import(app: App, engine: Engine, reports: list[Report], rows: Sequence[Row]
     source = app.settings.sources["licences"]
     sample_book.write(app.root / (source.path or ""), rows)
     reports.append(import_source(engine, "licences", source, app.clock, app.root))
+
+
+def _answer_page(app: App) -> str:
+    """Where the newest notice about an expiry leads."""
+    from sqlalchemy import select
+
+    from worker.db.engine import reading
+    from worker.links.rules import Purpose, links_of
+    from worker.outbox.records import messages
+
+    columns = messages.c.mail_key, messages.c.contact_id, messages.c.accepted_at
+    left = messages.c.accepted_at.is_not(None)
+    sent = select(*columns).where(messages.c.schedule == "renewal", left)
+    with reading(app.engine) as conn:
+        last = conn.execute(sent.order_by(messages.c.accepted_at.desc()).limit(1)).one()
+    links = links_of(app.settings.web)
+    assert links is not None  # a demo makes a key
+    return links.url(Purpose.ANSWER, last.mail_key, last.contact_id, last.accepted_at)
 
 
 def _called_as() -> str:
