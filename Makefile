@@ -49,4 +49,4 @@ $(BIN)/python: $(UV)
 	@touch $@
 
 clean:
-	rm -rf .venv .uv
+	rm -rf .venv .uv .servers

@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+from tests.events.reports import failed, report
 from tests.processes import write_config
 from tests.servers import Postgres, Redis
 from worker.bootstrap import App
-from worker.catalogue import store
+from worker.catalogue import store, suppressions
 from worker.catalogue.refresh import Tried
+from worker.channels.told import Kind, Told
 from worker.cli.main import run
 from worker.db import heartbeats
+from worker.events import flow
+from worker.events.records import events
 from worker.schedules.records import versions
 from worker.worklist.records import tasks
 
@@ -185,3 +189,72 @@ def test_a_schedule_that_is_edited_or_not_applied_is_a_finding(
         "gone.toml": ("finding", "runs, but its file is gone"),
         "new.toml": ("finding", "not applied"),
     }
+
+
+def test_what_providers_told_is_said_and_what_was_odd_among_it(
+    root: Path, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root, database=database_url)
+    assert "events" not in _doctor(root, capsys)[1]
+    app = App.open(root, {})
+    now = app.clock.now()
+    told = [
+        Told("a", Kind.DELIVERED, now, mail_key="0" * 16, copy="0" * 12),
+        Told("b", Kind.UNKNOWN, now),
+    ]
+    with app.engine.begin() as conn:
+        flow.take(conn, "sendgrid", told, now)
+        conn.execute(events.update().where(events.c.key == "b").values(orphan=False))
+        suppressions.suppress(conn, "anna@example.com", suppressions.BOUNCED, None, now)
+    app.close()
+    found = _doctor(root, capsys)[1]
+    assert found["events"] == {
+        "name": "events",
+        "level": "note",
+        "said": "2 over the last day, 1 of no mail of ours, 1 of no known kind",
+    }
+    assert found["silent addresses"]["said"] == "1 bounced"
+
+
+def test_sendgrid_without_the_key_of_its_events_is_a_finding(
+    root: Path, sqlite_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root, database=sqlite_url)
+    with (root / "config.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            '[mail]\nchannel = "sendgrid"\n[mail.sendgrid]\nbase_url = "http://127.0.0.1:9"\n'
+        )
+    key = {"PERENNIAL_MAIL__SENDGRID__API_KEY": "SG.0123456789"}
+    assert run(["--root", str(root), "doctor", "--json"], key) in (1, 4)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (found,) = [line for line in lines if line["name"] == "events"]
+    assert found["level"] == "finding"
+    assert found["said"].startswith("mail.sendgrid.event_key is not set: nothing tells what")
+
+
+def test_a_mailbox_of_bounces_is_read_with_the_sources_and_says_when(
+    root: Path, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_config(root, database=database_url)
+    with (root / "config.toml").open("a", encoding="utf-8") as file:
+        file.write('[mail.smtp]\nbounces = "bounces"\n')
+    assert _doctor(root, capsys)[1]["mail.smtp.bounces"]["said"] == "never read yet"
+    app = App.open(root, {})
+    app.refresh()
+    app.close()
+    capsys.readouterr()  # what it logged
+    code, found = _doctor(root, capsys)
+    assert (code, found["tasks alarm"]["level"]) == (1, "finding")
+    (root / "bounces" / "new").mkdir(parents=True)
+    (root / "bounces" / "new" / "1.mx").write_bytes(report(failed()))
+    app = App.open(root, {})
+    app.refresh()
+    assert not list((root / "bounces" / "new").iterdir())
+    (root / "bounces" / "new" / "2.mx").write_bytes(report(failed()))
+    app.refresh()  # too soon: it is read every five minutes
+    assert list((root / "bounces" / "new").iterdir())
+    app.close()
+    capsys.readouterr()
+    code, found = _doctor(root, capsys)
+    assert code == 0
+    assert found["mail.smtp.bounces"]["said"].startswith("last read at ")

@@ -502,6 +502,12 @@ _P256 = b64encode(
             "config.toml:3:17: mail.smtp.password: missing; expected the password of this user; "
             "set PERENNIAL_MAIL__SMTP__PASSWORD or PERENNIAL_MAIL__SMTP__PASSWORD_FILE",
         ),
+        (
+            '[mail]\nchannel = "smtp"\nsmtp.bounces = "imaps://b@imap.example.com/INBOX"',
+            "config.toml:3:16: mail.smtp.bounces_password: missing; expected the password of this "
+            "mailbox; set PERENNIAL_MAIL__SMTP__BOUNCES_PASSWORD or "
+            "PERENNIAL_MAIL__SMTP__BOUNCES_PASSWORD_FILE",
+        ),
     ],
 )
 def test_a_channel_says_what_it_lacks(tmp_path: Path, text: str, said: str) -> None:
@@ -583,6 +589,11 @@ def test_an_attempt_must_end_before_its_lease_does(tmp_path: Path) -> None:
         ('smtp.host = "smtp.example.com:25"', "the name of a machine"),
         ("smtp.port = 0", "a port"),
         ('smtp.security = "ssl"', "one of 'starttls', 'tls', 'none'"),
+        ('smtp.bounces = ""', "a mailbox"),
+        ('smtp.bounces = "pop3://bounces@example.com/"', "a mailbox"),
+        ('smtp.bounces = "imaps://imap.example.com/INBOX"', "a mailbox"),
+        ('smtp.bounces = "imaps://b@imap.example.com:x/INBOX"', "a mailbox"),
+        ('smtp.bounces = "imap://b@imap.example.com/INBOX"', "safe for a password"),
         ('sendgrid.base_url = "http://api.sendgrid.com"', "safe for a key"),
         ('sendgrid.base_url = "api.sendgrid.com"', "the address of an API"),
         ('sendgrid.event_key = "abc"', "the public key of signed events"),
@@ -592,6 +603,21 @@ def test_an_attempt_must_end_before_its_lease_does(tmp_path: Path) -> None:
 def test_a_provider_that_cannot_be_called_is_refused(tmp_path: Path, line: str, said: str) -> None:
     (found,) = complaints(tmp_path, f"[mail]\n{line}")
     assert f" is not {said}" in found
+
+
+def test_a_password_in_the_address_of_a_mailbox_is_refused_and_not_repeated(
+    tmp_path: Path,
+) -> None:
+    text = '[mail.smtp]\nbounces = "imaps://b:hunter22@imap.example.com/INBOX"'
+    (found,) = complaints(tmp_path, text)
+    assert "a mailbox without its password" in found
+    assert "hunter22" not in found
+
+
+@pytest.mark.parametrize("place", ["var/bounces", "imap://b@localhost:1143/INBOX"])
+def test_a_mailbox_of_bounces_is_a_folder_or_on_a_server(tmp_path: Path, place: str) -> None:
+    text = f'[mail.smtp]\nbounces = "{place}"'
+    assert load_text(tmp_path, text).settings.mail.smtp.bounces == place
 
 
 @pytest.mark.parametrize("host", ["smtp.example.com", "10.0.0.5", "::1", "mail"])

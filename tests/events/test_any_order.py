@@ -49,6 +49,7 @@ def everything(world: EventWorld) -> list[Told]:
         said("deferred", "anna1", 30),
         said("deferred", "anna1", 90),
         said("bounced", "anna1", 120, detail="550"),
+        said("bounced", "anna1", 110, detail="551"),
         said("delivered", "jan1", 45),
         said("bounced", "jan1", 300, detail="550"),
         said("clicked", "jan1", 200, detail=CLICK),
@@ -68,6 +69,7 @@ def everything(world: EventWorld) -> list[Told]:
         said("clicked", "anna4", 900, detail=click_detail("x", "Slackbot")),
         said("bounced", "anna5", 70, detail="no such user"),
         said("complained", "anna5", 75, detail="abuse"),
+        said("complained", "anna5", 74, detail="abuse, too"),
         said("dropped", "anna5", 60),
         said("delivered", "anna5", 65),
         said("clicked", "anna5", 800, detail=click_detail("y", BROWSER)),
@@ -81,7 +83,7 @@ def batches(told: Sequence[Told], dice: random.Random) -> list[list[Told]]:
     """The same events, shuffled, some of them twice, in batches of any size."""
     many = [*told, *dice.choices(told, k=dice.randrange(len(told)))]
     dice.shuffle(many)
-    cuts = sorted(dice.sample(range(len(many)), dice.randrange(min(len(many), 7))))
+    cuts = sorted(dice.sample(range(len(many)), dice.randrange(4)))
     return [many[a:b] for a, b in zip([0, *cuts], [*cuts, len(many)], strict=True)]
 
 
@@ -95,6 +97,7 @@ def after(conn: Connection, told: Sequence[Sequence[Told]], now: datetime) -> di
     return state
 
 
+@pytest.mark.timeout(900)
 def test_500_permutations_of_the_same_events_leave_the_same_state(busy: EventWorld) -> None:
     told, now = everything(busy), busy.clock.now()
     with busy.engine.begin() as conn:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, event, text
 from tests.processes import write_config
 from worker.bootstrap import MOST_DUE, App
 from worker.db.engine import make_engine
+from worker.events.records import events
 from worker.kernel.clock import VirtualClock
 from worker.outbox.records import brakes, messages
 from worker.schedules.records import versions
@@ -262,3 +263,20 @@ def test_every_metric_is_documented_and_every_documented_one_exists(instance: In
         for cell in line.split("|")[1:2]
     ]
     assert sorted(named) == sorted(ours)
+
+
+def test_what_providers_told_over_the_last_day_is_counted_by_kind(instance: Instance) -> None:
+    rows = [
+        ("a", "delivered", False, ago(hours=1)),
+        ("b", "delivered", False, ago(hours=23)),
+        ("c", "delivered", False, ago(hours=25)),
+        ("d", "bounced", True, ago(hours=1)),
+    ]
+    with instance.engine.begin() as conn:
+        for key, kind, orphan, span in rows:
+            row = {"channel": "sendgrid", "key": key, "kind": kind, "orphan": orphan, "raw": {}}
+            row |= {"at": NOON, "received_at": NOON + span}
+            conn.execute(events.insert().values(row))
+    told = instance.told()
+    found = {kind: value for (name, kind), value in told.items() if name == "events_last_day"}
+    assert found == {"delivered": 2, "orphan": 1}

@@ -18,15 +18,19 @@ def suppress(
     conn: Connection, address: str, reason: str, detail: str | None, now: datetime
 ) -> bool:
     """Silences ``address`` for all schedules; whether it was not silent before. A complaint says
-    more than a bounce and replaces it."""
+    more than a bounce and replaces it; of two alike the earlier one counts, whichever came first.
+    """
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     row = {"address": address, "reason": reason, "detail": detail, "at": now}
     fresh = conn.execute(
         dialect.insert(suppressions).on_conflict_do_nothing().returning(suppressions.c.address), row
     ).first()
-    if fresh is None and reason == COMPLAINED:
-        worse = suppressions.update().where(suppressions.c.address == address)
-        conn.execute(worse.values(reason=reason, detail=detail, at=now))
+    if fresh is None:
+        before = (suppressions.c.reason == reason) & (suppressions.c.at > now)
+        if reason == COMPLAINED:
+            before |= suppressions.c.reason == BOUNCED
+        better = suppressions.update().where(suppressions.c.address == address, before)
+        conn.execute(better.values(reason=reason, detail=detail, at=now))
     return fresh is not None
 
 

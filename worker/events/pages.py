@@ -14,7 +14,6 @@ import structlog
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import ClientDisconnect
 
 from worker.channels.told import Ear, ForgedError, GarbledError, Told
 from worker.events import flow
@@ -73,12 +72,15 @@ async def read_body(request: Request) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            async for part in request.stream():
-                body += part
+            more = True
+            while more:
+                part = await request.receive()
+                if part["type"] == "http.disconnect":
+                    raise HTTPException(400)
+                body += part.get("body", b"")
+                more = part.get("more_body", False)
                 if len(body) > MOST_BYTES:
                     raise HTTPException(413, headers=_HANG_UP)
     except TimeoutError:
         raise HTTPException(408, headers=_HANG_UP) from None
-    except ClientDisconnect:
-        raise HTTPException(400) from None
     return bytes(body)
