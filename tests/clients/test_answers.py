@@ -124,6 +124,17 @@ email = "renewal/reminder"
 """
 
 
+def test_an_answer_that_came_before_the_mail_left_keeps_it_back(site: Site) -> None:
+    path = site.mailed(REMINDING)["a"]
+    site.later(days=12)
+    site.decide()
+    assert site.states()[-1][0] == "due"
+    site.answer(path, "renew")
+    site.run()
+    assert len(site.mails()) == 1
+    assert site.decisions()["reminder"] == ("suppressed", "answered")
+
+
 @pytest.mark.parametrize("day", ["2026-11-20", "2026-12-21", "2027-02-30", "soon", ""])
 def test_a_reminder_is_between_tomorrow_and_the_expiry(site: Site, day: str) -> None:
     path = site.mailed()["a"]

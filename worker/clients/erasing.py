@@ -286,10 +286,10 @@ def scour(engine: Engine) -> bool:
     try:
         cursor = raw.cursor()
         cursor.execute("VACUUM")
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         cursor.close()
     except engine.dialect.loaded_dbapi.OperationalError:  # another process is reading or writing
         return False
     finally:
         raw.close()
-    return True
+    return not busy

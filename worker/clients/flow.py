@@ -130,6 +130,8 @@ def answer(
     answer once more changes nothing.
     """
     terms = _terms_of(conn, letter.row.mail_key)
+    if not terms:
+        raise BadLinkError("gone")
     store.hold_accounts(conn, sorted(terms))
     page = page_of(conn, letter)
     choice, faults = rules.read_answer(fields, page.items, letter.today)
