@@ -34,7 +34,7 @@ from worker.catalogue.erasures import ADDRESS, Erased
 from worker.catalogue.records import contacts, preferences, stops
 from worker.catalogue.store import mark_accounts_changed
 from worker.channels.contract import Envelope
-from worker.clients import flow, tasks
+from worker.clients import handing, tasks
 from worker.clients.records import answers, visits
 from worker.db import bulk
 from worker.kernel.errors import FindingsError
@@ -188,7 +188,7 @@ def _forget_answers(conn: Connection, person: Person) -> None:
     given = conn.execute(select(answers.c.mail_key, answers.c.contact_id).where(mine).distinct())
     for row in given.all():
         key = tasks.key_of(row.mail_key, row.contact_id)
-        kept = flow.impersonal(conn, row.mail_key, row.contact_id)
+        kept = handing.impersonal(conn, row.mail_key, row.contact_id)
         conn.execute(update(worklist).where(worklist.c.key == key).values(detail=kept))
     conn.execute(delete(answers).where(mine))
 
