@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from worker.cadence.machine import Guards, Machine
     from worker.cadence.watch import Fingerprint
     from worker.catalogue.refresh import Tried
-    from worker.channels.contract import Channel
+    from worker.channels.contract import Channel, Result
     from worker.channels.told import Ear
     from worker.config.loading import Loaded
     from worker.config.settings import Settings
     from worker.kernel.errors import PerennialError
+    from worker.outbox.store import Message
     from worker.webhooks.doors import Doors
 
 MOST_DUE = 10_000
@@ -245,10 +246,20 @@ class App:
                     allowance=self.settings.budget.per_contact,
                     guards=self._guards(),
                     outside=self._doors.outside(held=self._stands_still),
+                    refused=self._hear_refusal,
                     stop=self.stopping.is_set,
                     wait=self.stopping.wait,
                 )
             return self._machine
+
+    def _hear_refusal(
+        self, conn: Connection, message: Message, result: Result, now: datetime
+    ) -> None:
+        from worker.events import refusals
+
+        if self.settings.mail.mode == "redirect":  # it says nothing about the client's address
+            result = replace(result, bad_address=False)
+        refusals.hear(conn, self.settings.mail.channel, message, result, now)
 
     def _stands_still(self) -> bool:
         """Whether a brake is on: then no other system is called either."""

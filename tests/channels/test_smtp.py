@@ -144,6 +144,23 @@ def test_bounces_come_back_to_the_house_and_one_address_gets_the_mail(tmp_path: 
         ]
 
 
+@pytest.mark.parametrize(
+    ("machine", "name"),
+    [
+        ("host.example.net", "host.example.net"),
+        ("host", "example.com"),
+        ("łódź.example.net", "example.com"),
+    ],
+)
+def test_it_goes_by_the_full_name_of_the_machine_or_by_that_of_the_house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, name: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: machine)
+    with Twin(tmp_path).running() as twin, channel_to(twin.port) as channel:
+        assert send(channel).outcome is Outcome.ACCEPTED
+        assert twin.said[0] == f"ehlo {name}"
+
+
 def test_a_line_is_kept_for_some_time_and_some_mails(tmp_path: Path) -> None:
     clock = VirtualClock(NOW)
     with Twin(tmp_path).running() as twin, channel_to(twin.port, clock) as channel:

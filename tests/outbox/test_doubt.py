@@ -191,3 +191,32 @@ def test_a_worker_that_dies_over_a_mail_leaves_the_moment_of_its_attempt(world: 
         store.release_dead(conn, world.clock.now())
     (row,) = world.ledger()
     assert (row.state, row.unknown_since, row.channel) == ("unknown", started, "file")
+
+
+def test_a_second_copy_that_is_refused_settles_nothing_about_the_first(doubt: World) -> None:
+    _later(doubt, Scripted(doubt.folder), minutes=30)
+    _later(doubt, Scripted(doubt.folder, Result(Outcome.REFUSED, detail="413")), days=1)
+    assert doubt.states() == [("given-up", "413")]
+    with doubt.engine.begin() as conn:
+        assert store.prove(conn, [doubt.ledger()[0].id], doubt.clock.now()) == 1
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.REFUSED, Outcome.UNKNOWN])
+def test_an_event_that_comes_while_the_second_copy_is_on_its_way_is_proof_enough(
+    doubt: World, outcome: Outcome
+) -> None:
+    _later(doubt, Scripted(doubt.folder), minutes=30)
+    doubt.later(days=1)
+    machine = doubt.machine(
+        channel=Scripted(doubt.folder, Result(outcome, detail="no")),
+        pause=lambda label: _tell(doubt) if label == "started" else None,
+    )
+    doubt.run(machine)
+    assert doubt.states() == [("accepted", None)]
+
+
+def test_what_the_provider_told_of_is_not_sent_again_by_whoever_claims_it(doubt: World) -> None:
+    _later(doubt, Scripted(doubt.folder), minutes=30)
+    _tell(doubt)
+    _later(doubt, Scripted(doubt.folder), days=1)
+    assert doubt.states() == [("accepted", None)]

@@ -52,8 +52,7 @@ class _GoneError(Exception):
 class Twin:
     """Takes mails for everybody. ``taken`` holds (sender, recipient, raw) of each accepted one.
 
-    ``login``: a name and a password that must be given first. ``certificate``: a file with a key,
-    for STARTTLS, or from the first byte on with ``tls``.
+    ``login`` must be given first. ``certificate``: for STARTTLS; ``tls``: from the first byte on.
     """
 
     def __init__(
@@ -119,7 +118,7 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 64
     twin: Twin
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, *_who: object) -> None:
         """Whoever is killed in mid-sentence is no error of the server's."""
 
 
@@ -140,8 +139,6 @@ class _Talk(socketserver.StreamRequestHandler):
             super().finish()
         self.connection.close()  # the encrypted one, of which the server knows nothing
 
-    # --- the conversation ---
-
     def _begin(self) -> None:
         if self.twin.tls:
             self._secure()
@@ -156,11 +153,8 @@ class _Talk(socketserver.StreamRequestHandler):
         self._say("220 twin.example.com ESMTP")
 
     def _answer(self, word: str, rest: str) -> None:
-        answer = getattr(self, f"_do_{word.lower()}", None)
-        if answer is None:
-            self._say("500 what?")
-        else:
-            answer(rest)
+        answer = getattr(self, f"_do_{word.lower()}", lambda _: self._say("500 what?"))
+        answer(rest)
 
     def _do_ehlo(self, _rest: str) -> None:
         offers = ["twin.example.com", "SIZE 20000000", "8BITMIME"]
@@ -249,8 +243,6 @@ class _Talk(socketserver.StreamRequestHandler):
         self._say("221 bye")
         raise _GoneError
 
-    # --- the wire ---
-
     def _line(self) -> str:
         line = self.rfile.readline(2000)
         if not line:
@@ -290,14 +282,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked.add_argument("--faults", default=",".join(FAULTS))
     asked.add_argument("--hang", type=float, default=5.0)
     given = asked.parse_args(arguments)
-    twin = Twin(
-        given.folder,
-        port=given.port,
-        seed=given.seed,
-        faulty=given.faulty,
-        faults=given.faults.split(","),
-        hang=given.hang,
-    )
+    own = {name: vars(given)[name] for name in ("port", "seed", "faulty", "hang")}
+    twin = Twin(given.folder, faults=given.faults.split(","), **own)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     with twin.running():

@@ -25,8 +25,8 @@ from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
 from worker.links.rules import Links, Purpose
 from worker.outbox import flow as outbox
 from worker.outbox import settling
-from worker.outbox.flow import Sending
 from worker.outbox.rules import Go, Trouble
+from worker.outbox.sending import Refused, Sending
 from worker.outbox.store import Message
 from worker.templating import hold, mime
 from worker.templating.context import MailContext, SenderView
@@ -138,7 +138,7 @@ def build(
     allowance: Allowance = USUAL_ALLOWANCE,
     guards: Guards = UNGUARDED,
     outside: Outside = NOBODY,
-    refused: outbox.Refused = lambda conn, message, why, now: None,
+    refused: Refused = lambda conn, message, result, now: None,
     stop: Callable[[], bool] = lambda: False,
     wait: Callable[[float], object] = sleep,
     pause: Callable[[str], None] = lambda label: None,

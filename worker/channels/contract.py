@@ -22,6 +22,7 @@ class Outcome(StrEnum):
 class Result:
     """The outcome of one attempt; ``detail`` is for people, ``retry_at`` when it may be tried.
 
+    ``bad_address``: it was refused because nobody is reached there, now or later.
     ``pause_until``: the provider asked to be left alone until then, whatever the mail. Neither
     ``detail`` nor ``provider_id`` holds an address or a secret.
     """
@@ -31,6 +32,7 @@ class Result:
     detail: str = ""
     retry_at: datetime | None = None
     pause_until: datetime | None = None
+    bad_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)

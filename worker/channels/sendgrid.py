@@ -57,7 +57,9 @@ class SendGridChannel:
             raise ValueError("the sendgrid channel sends the mail's text and was given none")
         recipient = plain(mail.recipient)
         if recipient is None:
-            return Result(Outcome.REFUSED, detail="the address has no form in plain ASCII")
+            return Result(
+                Outcome.REFUSED, detail="the address has no form in plain ASCII", bad_address=True
+            )
         payload = request(envelope, mail.raw, recipient)
         headers = self._headers() | {"Content-Type": "application/json"}
         try:
@@ -107,11 +109,9 @@ def request(envelope: Envelope, raw: bytes, recipient: str) -> bytes:
 
     message = message_from_bytes(raw, policy=default)
     made = api.Mail()
-    (sender,) = message["From"].addresses
-    made.from_email = api.From(sender.addr_spec, sender.display_name or None)
+    made.from_email = api.From(*_one(message["From"].addresses))
     if message["Reply-To"] is not None:
-        (reply_to,) = message["Reply-To"].addresses
-        made.reply_to = api.ReplyTo(reply_to.addr_spec, reply_to.display_name or None)
+        made.reply_to = api.ReplyTo(*_one(message["Reply-To"].addresses))
     made.subject = api.Subject(str(message["Subject"]).strip())
     to = api.Personalization()
     to.add_to(api.To(recipient, _name_of(recipient, message["To"].addresses)))
@@ -121,15 +121,24 @@ def request(envelope: Envelope, raw: bytes, recipient: str) -> bytes:
     for name, value in message.items():
         if name.lower() not in _NOT_HEADERS:
             made.add_header(api.Header(name, str(value)))
+    for kind, text in _bodies(message):
+        made.add_content(api.Content(kind, text))
+    for given in _attachments(message):
+        made.add_attachment(api.Attachment(*given, "attachment"))
+    return json.dumps(made.get(), ensure_ascii=False).encode()
+
+
+def _one(addresses: tuple[Address, ...]) -> tuple[str, str | None]:
+    (one,) = addresses
+    return one.addr_spec, one.display_name or None
+
+
+def _bodies(message: EmailMessage) -> Iterator[tuple[str, str]]:
+    """Type and text of the mail's two bodies, in the order that the API asks for."""
     for kind in ("plain", "html"):
         part = message.get_body((kind,))
         if part is not None:
-            text = part.get_content().replace("\r\n", "\n")
-            made.add_content(api.Content(f"text/{kind}", text))
-    for given in _attachments(message):
-        made.add_attachment(api.Attachment(*given, "attachment"))
-    body: dict[str, Any] = made.get()
-    return json.dumps(body, ensure_ascii=False).encode()
+            yield f"text/{kind}", part.get_content().replace("\r\n", "\n")
 
 
 def _name_of(recipient: str, addresses: tuple[Address, ...]) -> str | None:

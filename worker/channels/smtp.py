@@ -26,6 +26,7 @@ KEPT_SECONDS, KEPT_MAILS = 30.0, 100
 
 _OF_ALL_MAILS = (421, 530, 534, 535, 538)  # closing, or not signed in as it wants
 _TOO_LARGE = 552
+_NO_MAILBOX = (550, 551, 553)
 
 
 class _StaleError(Exception):
@@ -65,7 +66,9 @@ class SmtpChannel:
             raise ValueError("the smtp channel sends the mail's text and was given none")
         recipient = plain(mail.recipient)
         if recipient is None:
-            return Result(Outcome.REFUSED, detail="the address has no form in plain ASCII")
+            return Result(
+                Outcome.REFUSED, detail="the address has no form in plain ASCII", bad_address=True
+            )
         deadline = self._clock.monotonic() + self._seconds
         if (kept := self._take()) is not None:
             kept.deadline = deadline
@@ -178,7 +181,20 @@ def _refused(stage: str, code: int, text: bytes) -> Result:
     said = f"{stage}: {code} {without(text)}" if code > 0 else f"{stage}: no mail server's answer"
     if code in _OF_ALL_MAILS or (stage == "MAIL" and code // 100 == 5 and code != _TOO_LARGE):
         return Result(Outcome.SHUT, detail=said)
-    return Result(Outcome.REFUSED if code // 100 == 5 else Outcome.NOT_SENT, detail=said)
+    if code // 100 != 5:
+        return Result(Outcome.NOT_SENT, detail=said)
+    return Result(
+        Outcome.REFUSED, detail=said, bad_address=stage == "RCPT" and _is_dead(code, text)
+    )
+
+
+def _is_dead(code: int, text: bytes) -> bool:
+    """Whether a refused recipient is no mailbox at all, rather than one that does not want us: RFC
+    3463 keeps 5.7 for policy, 5.2 for the state of a mailbox (2.1: it is closed)."""
+    status = text.split(b" ", 1)[0]
+    if status.startswith((b"5.7", b"5.2")):
+        return status == b"5.2.1"
+    return code in _NO_MAILBOX
 
 
 def _last_word(code: int, text: bytes) -> Result:
@@ -201,4 +217,4 @@ def _hung_up(line: Line) -> None:
 def _own_name(sender: str) -> str:
     """What we call ourselves: the machine's full name, else the house's domain."""
     name = socket.gethostname()
-    return name if "." in name else sender.rpartition("@")[2]
+    return name if "." in name and name.isascii() else sender.rpartition("@")[2]

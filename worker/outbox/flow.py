@@ -5,86 +5,21 @@ The transactions are short and none is open while a mail is rendered or sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from time import sleep
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.channels.contract import Channel, Mail, Outcome, Result
-from worker.kernel.clock import Clock
+from worker.channels.contract import Outcome, Result
 from worker.kernel.keys import new_attempt_id
 from worker.outbox import store, ways
-from worker.outbox.rules import (
-    ACCEPTED,
-    BLOCKED,
-    DUE,
-    GIVEN_UP,
-    UNKNOWN,
-    Drop,
-    Go,
-    Trouble,
-    Verdict,
-    Wait,
-    after,
-)
+from worker.outbox.recording import Came, record
+from worker.outbox.rules import ACCEPTED, BLOCKED, DUE, GIVEN_UP, Drop, Go, Trouble, Wait
+from worker.outbox.sending import Ready, Sending
 from worker.outbox.store import Message
-
-Recheck = Callable[[Connection, Sequence[Message], datetime], Mapping[int, Verdict]]
-"""Asked inside the claim's transaction: what each claimed message may do now."""
-
-
-Tell = Callable[[Connection, Trouble, datetime], None]
-"""Tells staff, in the same transaction."""
-
-
-Calm = Callable[[Connection, str, datetime], None]
-"""Takes back what staff were told under this key: it is over."""
-
-
-Refused = Callable[[Connection, Message, str, datetime], None]
-"""Hears of a mail that was refused for good, and why, in the transaction that records it."""
-
-
-class Compose(Protocol):
-    """Renders a message; raises when it must not leave as it is."""
-
-    def __call__(self, message: Message, go: Go, now: datetime) -> Mail: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """What a batch needs of the outside."""
-
-    engine: Engine
-    clock: Clock
-    channel: Channel
-    recheck: Recheck
-    compose: Compose
-    tell: Tell
-    calm: Calm
-    lease: timedelta
-    hold: timedelta
-    gap: timedelta = timedelta(0)
-    """How far apart mails leave at least, all workers together."""
-    refused: Refused = lambda conn, message, why, now: None
-    held: Callable[[Connection, datetime], bool] = lambda conn, now: False
-    """Whether nothing may leave at all; asked in the claim's transaction."""
-    stop: Callable[[], bool] = lambda: False
-    """Whether the process was told to end: mails that have not started are handed back."""
-    wait: Callable[[float], object] = sleep
-    """Waits for so many seconds, or less when the process was told to end."""
-    pause: Callable[[str], None] = lambda label: None
-    """Called at every labelled point of the path; tests crash the process here."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    message: Message
-    mail: Mail | None
 
 
 def send_batch(sending: Sending, limit: int = 100) -> int:
@@ -166,7 +101,9 @@ def _claim(sending: Sending, attempt: str, limit: int) -> _Claim | None:
         allowed: list[_Allowed] = []
         for message in taken:
             verdict = verdicts[message.id]
-            if isinstance(verdict, Go):
+            if message.fate is not None:  # the provider has it: an earlier attempt got through
+                store.finish(conn, [message.id], attempt, _proved(message, now))
+            elif isinstance(verdict, Go):
                 allowed.append((message, verdict))
             else:
                 store.finish(conn, [message.id], attempt, _stopped(message, verdict))
@@ -190,6 +127,11 @@ def _give_back(
         ways.give_back(conn, sending.channel.name, start, sending.gap, used)
 
 
+def _proved(message: Message, now: datetime) -> dict[str, Any]:
+    idle = {"attempt_id": None, "lease_until": None, "next_at": None, "reason": None}
+    return idle | {"state": ACCEPTED, "accepted_at": message.unknown_since or now}
+
+
 def _stopped(message: Message, verdict: Wait | Drop) -> dict[str, Any]:
     idle = {"attempt_id": None, "lease_until": None}
     if isinstance(verdict, Wait):
@@ -201,11 +143,11 @@ def _stopped(message: Message, verdict: Wait | Drop) -> dict[str, Any]:
 
 def _render(
     sending: Sending, attempt: str, allowed: Sequence[tuple[Message, Go]]
-) -> Iterator[_Ready]:
+) -> Iterator[Ready]:
     now = sending.clock.now()
     for message, go in allowed:
         if not sending.channel.wants_text(message.envelope):
-            yield _Ready(message, None)
+            yield Ready(message, None)
             continue
         try:
             mail = sending.compose(message, go, now)
@@ -214,7 +156,7 @@ def _render(
         except Exception as error:  # noqa: BLE001 -- an odd mail must not hold up the others
             _block(sending, attempt, message, str(error), now)
             continue
-        yield _Ready(message, mail)
+        yield Ready(message, mail)
 
 
 def _block(sending: Sending, attempt: str, message: Message, why: str, now: datetime) -> None:
@@ -231,7 +173,7 @@ def _block(sending: Sending, attempt: str, message: Message, why: str, now: date
 
 
 def _send_burst(
-    sending: Sending, attempt: str, deadline: float, burst: Sequence[_Ready]
+    sending: Sending, attempt: str, deadline: float, burst: Sequence[Ready]
 ) -> list[Result]:
     """Marks a few mails as started, sends them, and records what came of them."""
     started_at = sending.clock.now()
@@ -241,7 +183,7 @@ def _send_burst(
         ids = [ready.message.id for ready in burst]
         ours = store.mark_started(conn, ids, attempt, sending.channel.name, started_at)
     sending.pause("started")
-    results: list[tuple[_Ready, Result]] = []
+    results: list[Came] = []
     unsent: list[int] = []
     for ready in burst:
         if ready.message.id not in ours:
@@ -252,7 +194,7 @@ def _send_burst(
         result = sending.channel.send(ready.message.envelope, ready.mail, sending.clock.now())
         sending.pause("sent")
         results.append((ready, result))
-    _record(sending, attempt, results, unsent)
+    record(sending, attempt, results, unsent)
     sending.pause("recorded")
     return [result for _, result in results]
 
@@ -260,82 +202,3 @@ def _send_burst(
 def _is_over(results: Sequence[Result]) -> bool:
     """Whether the way was found shut, or asked for a rest, by the last mail."""
     return bool(results) and _misses(0, results[-1:]) >= ways.IN_A_ROW
-
-
-def _record(
-    sending: Sending,
-    attempt: str,
-    results: Sequence[tuple[_Ready, Result]],
-    unsent: Sequence[int],
-) -> None:
-    now = sending.clock.now()
-    with sending.engine.begin() as conn:
-        if unsent:
-            back = {"state": DUE, "next_at": now, "attempt_id": None, "started_at": None}
-            store.finish(conn, unsent, attempt, back)
-        plain = [ready for ready, result in results if _is_plain(ready, result)]
-        if plain:
-            accepted = _values(Result(Outcome.ACCEPTED), None, 0, sending.lease, now)
-            store.finish(conn, [ready.message.id for ready in plain], attempt, accepted)
-        for ready, result in results:
-            if not _is_plain(ready, result):
-                values = _values(result, ready.mail, ready.message.attempts, sending.lease, now)
-                ours = store.finish(conn, [ready.message.id], attempt, values)
-                if ours and result.outcome is Outcome.REFUSED:
-                    sending.refused(conn, ready.message, result.detail, now)
-        _mind_the_way(conn, sending, [result for _, result in results], now)
-
-
-def _mind_the_way(
-    conn: Connection, sending: Sending, results: Sequence[Result], now: datetime
-) -> None:
-    """Shuts the way out, lets it rest or opens it again, after what the last mail met."""
-    if not results:
-        return
-    channel, last = sending.channel.name, results[-1]
-    if last.outcome is Outcome.SHUT:
-        until = ways.shut(conn, channel, last.detail, sending.lease, now)
-        sending.tell(conn, _shut(channel, last.detail, until), now)
-    elif last.pause_until:
-        ways.pause(conn, channel, last.pause_until, last.detail)
-    elif last.outcome is not Outcome.NOT_SENT and ways.of(conn, channel).failures:
-        ways.reopen(conn, channel)
-        sending.calm(conn, f"way-shut:{channel}", now)
-
-
-def _shut(channel: str, why: str, until: datetime) -> Trouble:
-    return Trouble(
-        key=f"way-shut:{channel}",
-        title=f"No mail gets out by {channel}",
-        detail=f"{why}. All mails wait and none is lost. It is tried again by itself, first at "
-        f"{until:%Y-%m-%d %H:%M} UTC; what is wrong: perennial doctor",
-    )
-
-
-def _is_plain(ready: _Ready, result: Result) -> bool:
-    """Accepted without a text or a provider's id to remember: one statement serves many."""
-    return result.outcome is Outcome.ACCEPTED and ready.mail is None and not result.provider_id
-
-
-def _values(
-    result: Result, mail: Mail | None, attempts: int, lease: timedelta, now: datetime
-) -> dict[str, Any]:
-    state, next_at = after(result.outcome, attempts, lease, now)
-    if result.retry_at and state == DUE:
-        next_at = max(result.retry_at, now)
-    values: dict[str, Any] = {
-        "state": state,
-        "next_at": next_at,
-        "reason": result.detail or None,
-        "attempt_id": None,
-        "lease_until": None,
-    }
-    if result.outcome is Outcome.SHUT:
-        values |= {"attempts": attempts - 1}
-    if state == UNKNOWN:
-        values |= {"unknown_since": now}
-    if state == ACCEPTED:
-        values |= {"accepted_at": now, "reason": None, "provider_id": result.provider_id}
-    if mail is not None:
-        values |= {"subject": mail.subject, "language": mail.language}
-    return values

@@ -11,7 +11,6 @@ from sqlalchemy.engine import Connection
 from worker.channels.contract import Outcome
 from worker.kernel.errors import FindingsError
 from worker.outbox import store
-from worker.outbox.flow import Sending
 from worker.outbox.rules import (
     ACCEPTED,
     BLOCKED,
@@ -23,6 +22,7 @@ from worker.outbox.rules import (
     Trouble,
     after_evidence,
 )
+from worker.outbox.sending import Sending
 from worker.outbox.store import Message
 
 

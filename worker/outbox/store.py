@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -17,7 +17,7 @@ from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
 from worker.outbox.records import messages
-from worker.outbox.rules import ACCEPTED, DUE, GIVEN_UP, SENDING, UNKNOWN
+from worker.outbox.rules import ACCEPTED, BLOCKED, DUE, FAILED, GIVEN_UP, SENDING, UNKNOWN
 
 NEW = (
     "mail_key",
@@ -202,16 +202,24 @@ def set_aside(conn: Connection, ids: Sequence[int], values: dict[str, Any]) -> N
 def prove(conn: Connection, ids: Sequence[int], now: datetime) -> int:
     """Moves mails on of which there is proof that they left: whatever was not known of them is
     known now. How many moved. One that is being sent is left to whoever sends it."""
-    in_doubt = messages.c.state.in_((UNKNOWN, GIVEN_UP)) | (
-        (messages.c.state == DUE) & messages.c.unknown_since.is_not(None)
-    )
-    moved = 0
-    for some in bulk.chunks(ids):
-        proved = update(messages).where(bulk.among(messages.c.id, some), in_doubt)
-        left = func.coalesce(messages.c.unknown_since, literal(now, Moment()))
-        done = {"state": ACCEPTED, "accepted_at": left, "reason": None, "next_at": None}
-        moved += conn.execute(proved.values(**done)).rowcount
-    return moved
+    return sum(_prove(conn, some, _IN_DOUBT, now) for some in bulk.chunks(ids))
+
+
+def prove_told(conn: Connection, ids: Sequence[int], now: datetime) -> int:
+    """``prove`` for those of these mails that the provider told of while they were being sent."""
+    return _prove(conn, ids, _IN_DOUBT & messages.c.fate.is_not(None), now)
+
+
+_IN_DOUBT = messages.c.state.in_((UNKNOWN, GIVEN_UP)) | (
+    messages.c.state.in_((DUE, FAILED, BLOCKED)) & messages.c.unknown_since.is_not(None)
+)
+
+
+def _prove(conn: Connection, ids: Sequence[int], which: ColumnElement[bool], now: datetime) -> int:
+    left = func.coalesce(messages.c.unknown_since, literal(now, Moment()))
+    done = {"state": ACCEPTED, "accepted_at": left, "reason": None, "next_at": None}
+    mine = update(messages).where(bulk.among(messages.c.id, ids), which)
+    return conn.execute(mine.values(**done)).rowcount
 
 
 _ABOUT = timedelta(minutes=10)

@@ -1,0 +1,327 @@
+"""Everything that an installation consists of, each part a process that may be killed.
+
+Servers are PostgreSQL (or SQLite) and Redis of their own; the provider is the misbehaving one,
+which is never killed, because its log is the truth. Our own processes are forks of this one, which
+saves each a start of Python: a life is short here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from tests.processes import environment
+from tests.providers.truth import Taken, read
+from tests.servers import Postgres, Redis, short_folder
+from tests.stories.instance import Instance, write_csv
+from tests.waiting import until
+from worker.cadence.records import walks
+from worker.catalogue.records import licences
+from worker.cli.main import run
+from worker.db.engine import make_engine
+from worker.db.migrate import upgrade
+from worker.kernel.clock import SystemClock
+from worker.outbox.records import messages
+
+LEASE, HOLD = 2, 30
+"""Seconds. The hold is longer than the provider's events are late."""
+
+_CLOCK = SystemClock()
+
+_MAIL = """
+lease = "{lease} seconds"
+hold = "{hold} seconds"
+timeout = "1 second"
+channel = "sendgrid"
+[mail.sendgrid]
+base_url = "{provider}"
+event_key = "{key}"
+"""
+
+# A client joins with its contact or not at all.
+_CONTACT = """
+[[sources.licences.load]]
+entity = "contact"
+key = "{account}/1"
+account = "{account}"
+email = "{email}"
+role = "decision-maker"
+"""
+
+
+@dataclass
+class Life:
+    """One process: a fork of this one that runs a command of ours."""
+
+    words: tuple[str, ...]
+    pid: int
+    status: int | None = None
+    stopped_until: float | None = None
+
+    def is_over(self) -> bool:
+        """Whether it has ended; reaps it."""
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.status = status if pid else None
+        return self.status is not None
+
+    def send(self, sign: signal.Signals) -> None:
+        if not self.is_over():
+            os.kill(self.pid, sign)
+
+    def end(self, sign: signal.Signals = signal.SIGKILL) -> None:
+        """Sends it a signal and waits for its end."""
+        self.send(sign)
+        if self.stopped_until is not None:
+            self.send(signal.SIGCONT)
+        until(self.is_over, 30, what=f"the end of {' '.join(self.words)}")
+
+
+@dataclass
+class Town:
+    """One instance with its servers. ``crew`` are the commands that shall always run."""
+
+    folder: Path
+    backend: str
+    seed: int
+    faulty: float
+    evidence: float = 1.0
+    crew: Sequence[tuple[str, ...]] = (
+        ("scheduler",),
+        ("scheduler",),
+        ("worker",),
+        ("worker",),
+        ("worker",),
+        ("web",),
+    )
+    lives: list[Life] = field(default_factory=list)
+    book: dict[str, dict[str, str]] = field(default_factory=dict)  # licence -> its row
+    postgres: Postgres | None = None
+
+    # --- what there is ---
+
+    def build(self) -> None:
+        """Starts the servers and makes the instance; nothing of ours runs yet."""
+        self.redis = Redis(short_folder())
+        self.redis.start()
+        root = self.folder / "instance"
+        root.mkdir(parents=True)
+        url = "sqlite:///var/perennial.db"
+        if self.backend == "postgresql":
+            self.postgres = Postgres(short_folder(), durable=True)
+            self.postgres.start()
+            url = self.postgres.url()
+        self.instance = Instance(root, database=url, broker=self.redis.url(), short_mails=True)
+        self._start_provider()
+        self._configure()
+        (root / "var").mkdir()
+        self.url = url if self.postgres else f"sqlite:///{root / 'var/perennial.db'}"
+        engine = make_engine(self.url)
+        upgrade(engine)
+        engine.dispose()
+
+    def _configure(self) -> None:
+        path = self.instance.root / "config.toml"
+        said = json.loads((self.truth / "ready.json").read_text())
+        mail = _MAIL.format(lease=LEASE, hold=HOLD, provider=said["url"], key=said["event_key"])
+        lines = path.read_text().replace('lease = "60 seconds"\n', mail)
+        lines = lines.replace("[sources.people]", f"{_CONTACT}\n[sources.people]")
+        path.write_text(lines, encoding="utf-8")
+
+    @property
+    def truth(self) -> Path:
+        """Where the provider keeps what it really did."""
+        return self.folder / "provider"
+
+    def _start_provider(self) -> None:
+        config = (self.instance.root / "config.toml").read_text()
+        port = config.split("port = ")[1].split()[0]
+        # fmt: off
+        command = [
+            sys.executable, "-m", "tests.providers.misbehaving", "--folder", str(self.truth),
+            "--seed", str(self.seed), "--faulty", str(self.faulty), "--hang", "1.5", "--late", "3",
+            "--evidence", str(self.evidence), "--reset", "1",
+            "--events-to", f"http://127.0.0.1:{port}/events/sendgrid",
+        ]
+        # fmt: on
+        log = (self.folder / "provider.log").open("wb")
+        self.provider = subprocess.Popen(command, stdout=log, stderr=log, env=environment())
+        until((self.truth / "ready.json").exists, 30, what="the provider")
+
+    def close(self) -> None:
+        """Ends everything."""
+        for life in self.lives:
+            life.end()
+        self.provider.kill()
+        self.provider.wait(10)
+        for server in (self.postgres, self.redis):
+            if server is not None:
+                server.kill()
+                shutil.rmtree(server.folder, ignore_errors=True)
+
+    # --- our processes ---
+
+    def start(self, *words: str) -> Life:
+        """Runs a command in a process of its own."""
+        log = self.folder / f"{words[0]}.log"
+        pid = os.fork()
+        if pid == 0:
+            _live(self.instance.root, words, log)
+        life = Life(words, pid)
+        self.lives.append(life)
+        return life
+
+    def start_crew(self) -> None:
+        for words in self.crew:
+            self.start(*words)
+
+    def replace_the_dead(self) -> int:
+        """Starts whoever of the crew has ended, and continues who stood still long enough; how many
+        were started."""
+        now = _CLOCK.monotonic()
+        for life in self.lives:
+            if life.stopped_until is not None and now >= life.stopped_until:
+                life.send(signal.SIGCONT)
+                life.stopped_until = None
+        dead = [life for life in self.lives if life.is_over()]
+        self.lives = [life for life in self.lives if life.status is None]
+        crew = [life for life in dead if life.words in self.crew]
+        for life in crew:
+            self.start(*life.words)
+        return len(crew)
+
+    def of(self, *names: str) -> list[Life]:
+        """The living that run one of these commands."""
+        return [life for life in self.lives if life.words[0] in names and not life.is_over()]
+
+    def do(self, *words: str, tries: int = 20) -> None:
+        """A command that has to succeed, however often it takes."""
+        for _ in range(tries):
+            life = self.start(*words)
+            until(life.is_over, 60, what=" ".join(words))
+            self.lives.remove(life)
+            if life.status == 0:
+                return
+            self.replace_the_dead()
+            time.sleep(0.2)
+        raise AssertionError(f"{words} failed {tries} times; see {self.folder}")
+
+    # --- the book ---
+
+    def grow(self, first: int, count: int) -> None:
+        """More clients whose heads-up is due today join the book, and stay in it."""
+        for number in range(first, first + count):
+            key = f"L-{number:05}"
+            self.book[key] = self._row(key, 30)
+        self._import()
+
+    def renew(self, keys: Sequence[str]) -> None:
+        """These clients renew for a year; the import says so."""
+        for key in keys:
+            self.book[key] |= {"start": self.instance.day(30), "end": self.instance.day(395)}
+        self._import()
+
+    def _import(self) -> None:
+        write_csv(self.instance.root / "licences.csv", self.book.values())
+        self.do("import", "licences")
+
+    def _row(self, key: str, ends_in: int) -> dict[str, str]:
+        return {
+            "licence": key,
+            "account": f"A-{key}",
+            "name": f"Client {key}",
+            "language": "en",
+            "product": f"Product {key}",
+            "start": self.instance.day(ends_in - 365),
+            "end": self.instance.day(ends_in),
+            "status": "active",
+            "auto": "no",
+            "email": address_of(key),
+        }
+
+    def reword(self, word: str) -> None:
+        """The team edits a template and applies it."""
+        subject = self.instance.root / "templates/renewal/heads-up/en/subject.txt"
+        subject.write_text(f"Licence {{{{ licence.key }}}} {word}", encoding="utf-8")
+        self.do("apply", "--yes")
+
+    # --- what came of it ---
+
+    def open_rows(self) -> int:
+        """Rows about which something is still to happen now. What is to be sent tomorrow, in doubt,
+        is listed and not on its way."""
+        now = _CLOCK.now()
+        waits = (messages.c.state == "due") & (messages.c.reason == "no-proof")
+        moving = messages.c.reason.is_(None) | ~waits
+        rows = (
+            select(messages.c.id).where(messages.c.next_at.is_not(None), moving),
+            select(licences.c.id).where(licences.c.changed),
+            select(walks.c.id).where(walks.c.next_at <= now),
+        )
+        with self._connection() as conn:
+            return sum(len(conn.execute(query).all()) for query in rows)
+
+    def ledger(self) -> list[Any]:
+        """What our own ledger claims."""
+        with self._connection() as conn:
+            return list(conn.execute(select(messages)))
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """A connection of its own, closed at once: a fork must not find one open."""
+        engine = make_engine(self.url)
+        try:
+            with engine.begin() as conn:
+                yield conn
+        finally:
+            engine.dispose()
+
+    def tomorrow_is_now(self) -> int:
+        """A day passes for the mails that are to be sent again in doubt; how many there are."""
+        doubt = (messages.c.state == "due") & (messages.c.reason == "no-proof")
+        with self._connection() as conn:
+            now = {"next_at": _CLOCK.now(), "reason": None}
+            return conn.execute(update(messages).where(doubt).values(**now)).rowcount
+
+    def taken(self) -> list[Taken]:
+        """Everything that the provider was asked to take."""
+        return read(self.truth)
+
+
+def address_of(key: str) -> str:
+    return f"{key.lower()}@client.example"
+
+
+def key_of(address: str) -> str:
+    return address.partition("@")[0].upper()
+
+
+def _live(root: Path, words: Sequence[str], log: Path) -> None:
+    """The whole life of a child; it never comes back."""
+    code = 70
+    try:
+        os.setpgid(0, 0)
+        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        null = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((null, 0), (out, 1), (out, 2)):
+            os.dup2(source, target)
+        key = {"PERENNIAL_MAIL__SENDGRID__API_KEY": "SG." + "k" * 40}
+        os.environ |= environment(key)
+        code = run(["--root", str(root), *words], dict(os.environ))
+    except BaseException:  # noqa: BLE001 -- told, and not let out of the child
+        traceback.print_exc()
+    finally:
+        os._exit(code)

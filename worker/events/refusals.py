@@ -1,0 +1,46 @@
+"""Mails that the way out refused on the spot: as good as a bounce where the address is to blame."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.engine import Connection
+
+from worker.channels.contract import Result
+from worker.channels.told import Kind, Told, copy_mark
+from worker.events import flow
+from worker.outbox.store import Message
+from worker.worklist import store as worklist
+from worker.worklist.store import NewTask
+
+
+def hear(conn: Connection, channel: str, message: Message, result: Result, now: datetime) -> None:
+    """Follows a refusal in the transaction that records it. Never commits.
+
+    A bad address falls silent and the next rung of the ladder gets the mail; about any other
+    refusal a person is told, because the mail will not be tried again.
+    """
+    if not result.bad_address:
+        worklist.open_tasks(conn, [_task(channel, message, result)], now)
+        return
+    mark = copy_mark(message.address)
+    told = Told(
+        key=f"refused:{message.mail_key}:{mark}",
+        kind=Kind.BOUNCED,
+        at=now,
+        mail_key=message.mail_key,
+        copy=mark,
+        address=message.address,
+        detail=result.detail,
+    )
+    flow.take(conn, channel, [told], now)
+
+
+def _task(channel: str, message: Message, result: Result) -> NewTask:
+    return NewTask(
+        key=f"refused-mail:{message.mail_key}:{copy_mark(message.address)}",
+        kind="blocked-mail",
+        title=f"A mail was refused by {channel} and is not tried again",
+        detail=f"To {message.address}, step {message.step}, mail {message.mail_key}: "
+        f"{result.detail}",
+    )

@@ -1,0 +1,94 @@
+"""What came of a few mails, written down in one transaction: their rows, and how the way fares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from worker.channels.contract import Outcome, Result
+from worker.outbox import store, ways
+from worker.outbox.rules import ACCEPTED, DUE, FAILED, GIVEN_UP, UNKNOWN, Trouble, after
+from worker.outbox.sending import Ready, Sending
+
+Came = tuple[Ready, Result]
+"""A mail, and what its attempt came to."""
+
+
+def record(sending: Sending, attempt: str, came: Sequence[Came], unsent: Sequence[int]) -> None:
+    """Writes down what came of an attempt; ``unsent`` had started and were not tried."""
+    now = sending.clock.now()
+    with sending.engine.begin() as conn:
+        if unsent:
+            back = {"state": DUE, "next_at": now, "attempt_id": None, "started_at": None}
+            store.finish(conn, unsent, attempt, back)
+        plain = [ready.message.id for ready, result in came if _is_plain(ready, result)]
+        if plain:
+            store.finish(conn, plain, attempt, _idle(ACCEPTED) | {"accepted_at": now})
+        others = [one for one in came if not _is_plain(*one)]
+        for ready, result in others:
+            values = _values(sending, ready, result, now)
+            ours = store.finish(conn, [ready.message.id], attempt, values)
+            if ours and result.outcome is Outcome.REFUSED:
+                sending.refused(conn, ready.message, result, now)
+        missed = [r.message.id for r, result in others if result.outcome is not Outcome.ACCEPTED]
+        if missed:  # of an earlier attempt the provider may have told meanwhile
+            store.prove_told(conn, missed, now)
+        _mind_the_way(conn, sending, [result for _, result in came], now)
+
+
+def _is_plain(ready: Ready, result: Result) -> bool:
+    """Accepted without a text or a provider's id to remember: one statement serves many."""
+    return result.outcome is Outcome.ACCEPTED and ready.mail is None and not result.provider_id
+
+
+def _idle(state: str) -> dict[str, Any]:
+    idle = dict.fromkeys(("next_at", "reason", "attempt_id", "lease_until"))
+    return idle | {"state": state}
+
+
+def _values(sending: Sending, ready: Ready, result: Result, now: datetime) -> dict[str, Any]:
+    message, mail = ready.message, ready.mail
+    state, next_at = after(result.outcome, message.attempts, sending.lease, now)
+    if result.retry_at and state == DUE:
+        next_at = max(result.retry_at, now)
+    if state == FAILED and message.in_doubt:
+        state = GIVEN_UP  # this copy was refused; of an earlier one nobody knows
+    values = _idle(state) | {"next_at": next_at, "reason": result.detail or None}
+    if result.outcome is Outcome.SHUT:
+        values |= {"attempts": message.attempts - 1}
+    if state == UNKNOWN:
+        values |= {"unknown_since": now}
+    if state == ACCEPTED:
+        values |= {"accepted_at": now, "reason": None, "provider_id": result.provider_id}
+    if mail is not None:
+        values |= {"subject": mail.subject, "language": mail.language}
+    return values
+
+
+def _mind_the_way(
+    conn: Connection, sending: Sending, results: Sequence[Result], now: datetime
+) -> None:
+    """Shuts the way out, lets it rest or opens it again, after what the last mail met."""
+    if not results:
+        return
+    channel, last = sending.channel.name, results[-1]
+    if last.outcome is Outcome.SHUT:
+        until = ways.shut(conn, channel, last.detail, sending.lease, now)
+        sending.tell(conn, _shut(channel, last.detail, until), now)
+    elif last.pause_until:
+        ways.pause(conn, channel, last.pause_until, last.detail)
+    elif last.outcome is not Outcome.NOT_SENT and ways.of(conn, channel).failures:
+        ways.reopen(conn, channel)
+        sending.calm(conn, f"way-shut:{channel}", now)
+
+
+def _shut(channel: str, why: str, until: datetime) -> Trouble:
+    return Trouble(
+        key=f"way-shut:{channel}",
+        title=f"No mail gets out by {channel}",
+        detail=f"{why}. All mails wait and none is lost. It is tried again by itself, first at "
+        f"{until:%Y-%m-%d %H:%M} UTC; what is wrong: perennial doctor",
+    )
