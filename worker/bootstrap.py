@@ -219,6 +219,7 @@ class App:
         from worker.cadence import machine
         from worker.cadence.library import Defaults
         from worker.cadence.machine import Letterhead
+        from worker.links.rules import links_of
         from worker.webhooks.doors import Doors
 
         engine, mail, book = self.engine, self.settings.mail, self.settings.book
@@ -234,6 +235,7 @@ class App:
                         mail.sender,
                         mail.reply_to,
                         mail.redirect_to if mail.mode == "redirect" else None,
+                        links_of(self.settings.web),
                     ),
                     lease=mail.lease,
                     hold=mail.hold,
