@@ -110,7 +110,7 @@ def _given() -> argparse.Namespace:
     asked.add_argument("--seed", type=int, help="only this one")
     asked.add_argument("--backend", choices=BACKENDS)
     asked.add_argument("--kills", type=int, default=200)
-    asked.add_argument("--clients", type=int, default=600)
+    asked.add_argument("--clients", type=int, default=400)
     asked.add_argument("--faulty", type=float, default=0.45)
     asked.add_argument("--only", choices=("ours", "lost-evidence", "naive"))
     return asked.parse_args()

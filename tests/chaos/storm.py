@@ -49,7 +49,7 @@ class Storm:
             self._join()
         self.town.replace_the_dead()
 
-    def settle(self, seconds: float = 240) -> float:
+    def settle(self, seconds: float = 900) -> float:
         """Waits until nothing is on its way; how long that took."""
         began = _CLOCK.monotonic()
 
