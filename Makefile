@@ -5,7 +5,7 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: demo test check bench migration lock clean
+.PHONY: demo test check bench chaos migration lock clean
 
 demo: .venv/core.stamp
 	$(BIN)/perennial demo --once
@@ -22,6 +22,10 @@ check: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m bench $(ARGS)
+
+# The long form of tests/chaos: about an hour on two cores.
+chaos: .venv/dev.stamp
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 # The next migration, drafted from the tables: make migration ARGS='"Say what changes"'
 migration: .venv/dev.stamp

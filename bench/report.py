@@ -16,13 +16,12 @@ from sqlalchemy import Engine, func, select, text
 
 from bench import book
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import terms
 from worker.db import bulk
 from worker.db.engine import reading
 from worker.kernel.dates import Period
 from worker.outbox.records import messages
 from worker.reports import figures
-from worker.reports.cohort import Asked, due_terms, following
+from worker.reports.cohort import Asked, due, due_terms, following
 from worker.schedules.records import versions
 
 REACH = 10.0
@@ -88,9 +87,9 @@ def report(engine: Engine) -> float:
 
 def count(engine: Engine) -> float:
     """One plain count of the rows that the report is about; seconds."""
-    renewed = func.count(following.c.id)  # or PostgreSQL would not look for the term that follows
-    query = select(func.count(), renewed).select_from(due_terms())
-    query = query.where(terms.c.expires_on.between(PERIOD.first, PERIOD.last))
+    after = following(PERIOD)
+    renewed = func.count(after.c.id)  # or PostgreSQL would not look for the term that follows
+    query = select(func.count(), renewed).select_from(due_terms(after)).where(due(PERIOD))
     began = perf_counter()
     with reading(engine) as conn:
         assert min(conn.execute(query).one()) > 0

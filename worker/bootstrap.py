@@ -6,7 +6,7 @@ The one file that knows everybody. Nothing here connects or reads before it is a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from worker.cadence.machine import Guards, Machine
-    from worker.cadence.watch import Fingerprint
     from worker.catalogue.refresh import Tried
     from worker.channels.contract import Channel, Result
     from worker.channels.told import Ear
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from worker.config.settings import Settings
     from worker.kernel.errors import PerennialError
     from worker.outbox.store import Message
+    from worker.upkeep import Upkeep
     from worker.webhooks.doors import Doors
 
 MOST_DUE = 10_000
@@ -60,9 +60,6 @@ class App:
         self._machine: Machine | None = None
         self._doors: Doors | None = None
         self._calling = threading.Lock()
-        self._files_seen: Fingerprint | None = None
-        self._stale_seen: frozenset[str] | None = None
-        self._bounces_tried: datetime | None = None
 
     @classmethod
     def open(
@@ -222,6 +219,7 @@ class App:
         from worker.cadence import machine
         from worker.cadence.library import Defaults
         from worker.cadence.machine import Letterhead
+        from worker.links.rules import links_of
         from worker.webhooks.doors import Doors
 
         engine, mail, book = self.engine, self.settings.mail, self.settings.book
@@ -237,6 +235,7 @@ class App:
                         mail.sender,
                         mail.reply_to,
                         mail.redirect_to if mail.mode == "redirect" else None,
+                        links_of(self.settings.web),
                     ),
                     lease=mail.lease,
                     hold=mail.hold,
@@ -288,90 +287,21 @@ class App:
         finally:
             self._calling.release()
 
+    @cached_property
+    def _upkeep(self) -> Upkeep:
+        from worker.upkeep import Upkeep
+
+        return Upkeep(self)
+
     def sweep(self) -> None:
         """Settles dead leases and unknowns, watches for invalid edits; once a day proves that
         every licence is explained."""
-        self.machine.sweep()
-        self._watch_edits()
-        self._daily("coverage", self._prove_coverage)
-        self._daily("forecast", self._foresee_days)
+        self._upkeep.sweep()
         self._note_seen()
-
-    def _daily(self, name: str, duty: Callable[[], None]) -> None:
-        from worker.db import heartbeats
-        from worker.db.engine import reading
-
-        now = self.clock.now()
-        with reading(self.engine) as conn:
-            last = heartbeats.last(conn, name)
-        if last is None or now - last >= timedelta(days=1):
-            duty()
-            with self.engine.begin() as conn:
-                heartbeats.beat(conn, name, now)
-
-    def _foresee_days(self) -> None:
-        from worker.cadence import brakes
-        from worker.cadence.ahead import Forecasting
-
-        planning = self.machine.planning
-        asked = Forecasting(planning.defaults, self.clock.now(), allowance=planning.allowance)
-        brakes.foresee(self.engine, asked)
-
-    def _watch_edits(self) -> None:
-        from worker.cadence import watch
-
-        seen = watch.fingerprint(self.root)
-        if seen != self._files_seen:
-            watch.check_edits(self.engine, self.root, self.clock.now())
-            self._files_seen = seen
-
-    def _prove_coverage(self) -> None:
-        from worker.cadence import coverage
-
-        active = self.machine.planning.library.active
-        with self.engine.begin() as conn:
-            coverage.check(conn, active(conn), self.clock.now())
 
     def refresh(self) -> list[Tried]:
         """Reads the sources whose time has come, and minds the alarms about them."""
-        from worker.catalogue.flow import Options
-        from worker.catalogue.refresh import refresh
-        from worker.worklist.alarms import watch_sources
-
-        sources, stop, place = self.settings.sources, self.stopping, self.loaded.document.place
-        options = Options(place=place, brake=self.pull_brake, pause=stop.wait)
-        tried = refresh(self.engine, sources, self.clock, self.root, options, stop.is_set)
-        watch_sources(self.engine, sources, self.clock.now())
-        self._wake_held()
-        self._read_bounces()
-        return tried
-
-    def _read_bounces(self) -> None:
-        """Reads the mailbox that bounces come to, if there is one and its time has come."""
-        from worker.events import bounces
-
-        smtp, now = self.settings.mail.smtp, self.clock.now()
-        tried = self._bounces_tried
-        if smtp.bounces is None or (tried is not None and now - tried < bounces.EVERY):
-            return
-        self._bounces_tried = now
-        password = smtp.bounces_password
-        secret = password.get_secret_value() if password else None
-        bounces.read(self.engine, self.clock, smtp.bounces, secret, self.root)
-
-    def _wake_held(self) -> None:
-        """Gives mails that a stale source held their moment back, once one is fresh again."""
-        from worker.catalogue import freshness
-        from worker.db.engine import reading
-        from worker.outbox import holds
-
-        now = self.clock.now()
-        with reading(self.engine) as conn:
-            stale = frozenset(freshness.stale(conn, self.settings.sources, now))
-        if self._stale_seen is None or self._stale_seen - stale:  # they are judged anew, each one
-            with self.engine.begin() as conn:
-                holds.wake(conn, holds.STALE, now)
-        self._stale_seen = stale
+        return self._upkeep.refresh()
 
     def pull_brake(
         self, conn: Connection, *, kind: str, about: str, detail: str, now: datetime

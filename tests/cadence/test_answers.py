@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -104,7 +106,8 @@ def test_every_command_says_that_a_brake_is_on_and_how_to_go_on(live: Instance, 
     _pull(live, holds.IMPORT, "licences", MOVED)
     ticked = call("tick")
     assert ticked == Ended(0, "0 walks and changes handled, 0 mails claimed\n", STOPPED)
-    assert call("tick", "--json").rows == [{"planned": 0, "sent": 0, "called": 0}]
+    nothing = {"planned": 0, "sent": 0, "called": 0, "next_at": None}
+    assert call("tick", "--json").rows == [nothing]
     assert _mailed(live) == []
     planned = call("plan", "--json")
     assert planned.err == STOPPED
@@ -180,11 +183,54 @@ def test_the_first_day_of_a_version_waits_for_an_approval(live: Instance, call: 
         "They wait. See them with: perennial outbox --state due; "
         "let them go with: perennial approve renewal"
     )
-    assert call("approve", "renewal").out == "renewal: approved; 2 mails may go\n"
+    assert call("approve", "renewal", "--yes").out == "renewal: approved; 2 mails may go\n"
     assert call("tick").err == ""
     assert _mailed(live) == ["L-1", "L-2"]
     assert call("tasks", "--kind", "approval").out == "No open task.\n"
     assert call("approve").out == "Nothing waits for an approval.\n"
+
+
+def test_whoever_approves_sees_what_would_go_and_may_read_it(live: Instance, call: Call) -> None:
+    _limit(live, 'approve = "first-day"')
+    call("apply", "--yes")
+    call("tick")
+    rows = call("outbox", "--state", "due", "--json").rows
+    assert [row["licences"] for row in rows] == [["L-2"], ["L-1"]]
+    key = rows[1]["mail_key"]
+    assert key in call("outbox", "--state", "due").out
+    asked = _typed(live, "n\n", "approve")
+    assert asked.code == 1
+    assert asked.err.splitlines()[:2] == [
+        "renewal/heads-up: 2 mails about 2 licences, to l-1@example.com, l-2@example.com",
+        f"    read one: perennial outbox --show {key}",
+    ]
+    assert "Nothing was approved." in asked.err
+    assert "wait for an approval" in call("tick").err
+    assert _mailed(live) == []
+    shown = call("outbox", "--show", key)
+    assert shown.out.splitlines()[1:] == [
+        "To: Anna Example <l-1@example.com>",
+        "Subject: Licence L-1",
+        "",
+        "Licence number: L-1",
+    ]
+    assert call("outbox", "--show", key, "--json").rows[0]["subject"] == "Licence L-1"
+    assert _typed(live, "y\n", "approve").out == "renewal: approved; 2 mails may go\n"
+    call("tick")
+    assert _mailed(live) == ["L-1", "L-2"]
+    assert call("outbox", "--show", key) == Ended(
+        1, "", f"The mail {key} does not wait: it is accepted\n"
+    )
+    assert call("outbox", "--show", "m1") == Ended(
+        1, "", "There is no mail 'm1'; keys stand in perennial outbox\n"
+    )
+
+
+def _typed(live: Instance, answer: str, *words: str) -> Ended:
+    """Calls a command in a process of its own and types an answer."""
+    line = [sys.executable, "-m", "worker", "--root", str(live.root), *words]
+    done = subprocess.run(line, input=answer, capture_output=True, text=True, check=False)
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def test_once_approved_a_version_goes_on_and_the_next_one_asks_again(
@@ -193,7 +239,7 @@ def test_once_approved_a_version_goes_on_and_the_next_one_asks_again(
     _limit(live, 'approve = "first-day"')
     call("apply", "--yes")
     call("tick")
-    call("approve")
+    call("approve", "--yes")
     call("tick")
     _more(live, "L-3")
     assert call("tick").err == ""
@@ -227,7 +273,7 @@ def test_an_edit_while_mails_wait_asks_about_the_new_version_with_one_answer(
     call("apply", "--yes")
     call("tick")
     assert len(call("tasks", "--kind", "approval", "--json").rows) == 1
-    assert call("approve", "renewal").out == "renewal: approved; 2 mails may go\n"
+    assert call("approve", "renewal", "--yes").out == "renewal: approved; 2 mails may go\n"
     assert call("tick").err == ""
     assert [mail.subject for mail in live.mails()] == ["New words"] * 2
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,14 @@ def test_plan_shows_an_edit_client_by_client_beside_the_data(own: Instance, call
 # --- apply ----------------------------------------------------------------------------------------
 
 
+def test_what_is_odd_about_an_edit_is_told_before_the_table_of_changes(
+    own: Instance, call: Call
+) -> None:
+    _rewrite(own, 'id = "heads-up"', 'id = "first-word"')
+    told = call(own, "plan").err
+    assert -1 < told.index("is gone") < told.index("`perennial apply` would change")
+
+
 def test_apply_asks_and_does_nothing_on_no(own: Instance, call: Call) -> None:
     _rewrite(own, '"30 days before"', '"20 days before"')
     refused = _typed(own, "n\n", "apply")
@@ -364,8 +373,14 @@ def test_tick_does_what_is_due_once_and_says_how_much(own: Instance, call: Call)
     assert (first.code, first.err) == (0, "")
     assert first.rows[0]["sent"] == 1
     assert first.rows[0]["planned"] >= len(ENDS)
-    assert call(own, "tick", "--json").rows == [{"planned": 0, "sent": 0, "called": 0}]
-    assert call(own, "tick").out == "0 walks and changes handled, 0 mails claimed\n"
+    (again,) = call(own, "tick", "--json").rows
+    coming = datetime.fromisoformat(again.pop("next_at"))
+    assert again == {"planned": 0, "sent": 0, "called": 0}
+    plan = [row for row in call(own, "plan", "--json").rows if row["decision"] == "planned"]
+    assert coming == datetime.fromisoformat(plan[0]["at"])
+    told = coming.astimezone(UTC).strftime("The next step is due %a %Y-%m-%d %H:%M UTC")
+    nothing = "0 walks and changes handled, 0 mails claimed"
+    assert call(own, "tick").out.splitlines() == [nothing, told]
     assert [mail.licence for mail in own.mails()] == ["HEADS"]
 
 

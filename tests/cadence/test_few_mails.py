@@ -48,7 +48,7 @@ def test_a_plan_has_a_line_for_each_mail_and_counts_mails(book: Book) -> None:
     with reading(book.engine) as conn:
         period = Period(date(2026, 11, 20), date(2027, 3, 1))
         records = forecast(conn, book.asked(), period)
-    assert [(r["licence"], r["decision"]) for r in outline.folded(records)] == [
+    assert [(r["licence"], r["decision"]) for r in outline.folded(records, {})] == [
         ("L-0 and 1 more", "planned"),
         ("L-2", "planned"),
     ]

@@ -391,6 +391,12 @@ def test_who_gets_nothing_is_told_in_plain_words_the_most_frequent_reason_first(
     assert rows["no-reachable-contact"].endswith("for example a1, a2, a3, a4, a5")
 
 
+def test_what_went_out_and_licences_without_a_step_are_not_among_them(tmp_path: Path) -> None:
+    counts = [("sent", None), ("waiting", "approval"), ("nothing", "done"), ("skipped", "late")]
+    summary = replace(a_summary(), reasons=[ReasonTotal(*count, 7) for count in counts])
+    assert list(read(tmp_path, summary).by("data-reason")) == ["skipped late"]
+
+
 def test_steps_that_did_not_go_out_have_their_reasons(tmp_path: Path) -> None:
     rows = read(tmp_path, a_summary()).by("data-reason")
     assert list(rows) == ["superseded later-step", "cancelled renewed", "skipped before-term"]

@@ -15,9 +15,8 @@ from sqlalchemy import select, update
 
 from tests.catalogue.conftest import ACCOUNT, LICENCE, Book, said
 from worker.catalogue import store
-from worker.catalogue.flow import Options, open_term
+from worker.catalogue.flow import Options
 from worker.catalogue.records import imports, licences
-from worker.catalogue.rules import Claim, Outcome
 from worker.kernel.errors import FindingsError
 
 HEADER = "account,name,licence,start,end\n"
@@ -456,23 +455,6 @@ def test_the_bells_of_an_account_are_taken_together(book: Book) -> None:
     with book.engine.begin() as conn:
         taken = [len(store.take_changed(conn, 1)) for _ in range(3)]
     assert taken == [3, 3, 0]
-
-
-def test_a_term_can_be_opened_by_the_same_rules_one_at_a_time(book: Book) -> None:
-    book.load(YEAR1)
-    reset_bells(book)
-    licence_id = book.licence("l1")["id"]
-    now = book.clock.now()
-    with book.engine.begin() as conn:
-        renewal = Claim(date(2027, 1, 1), date(2026, 1, 1), date(2025, 12, 20))
-        assert open_term(conn, licence_id, renewal, now) is Outcome.RENEWAL
-        assert open_term(conn, licence_id, renewal, now) is Outcome.UNCHANGED
-        older = Claim(date(2025, 1, 1), date(2024, 1, 1))
-        assert open_term(conn, licence_id, older, now) is Outcome.HISTORY
-    licence = book.licence("l1")
-    assert (licence["term"], licence["closed_on"]) == (2, date(2025, 12, 20))
-    assert rung(book) == ["l1"]
-    assert [term[0] for term in book.terms("l1")] == [None, 1, 2]
 
 
 CHICAGO = Path(__file__).parents[3] / "shared" / "data" / "chicago-licences.csv.gz"

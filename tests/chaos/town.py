@@ -16,14 +16,16 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select, update
 
 from tests.processes import environment
+from tests.providers.misbehaving import FAULTS
 from tests.providers.truth import Taken, read
 from tests.servers import Postgres, Redis, short_folder
 from tests.stories.instance import Instance, write_csv
@@ -33,13 +35,15 @@ from worker.catalogue.records import licences
 from worker.cli.main import run
 from worker.db.engine import make_engine
 from worker.db.migrate import upgrade
+from worker.events.records import events
 from worker.kernel.clock import SystemClock
 from worker.outbox.records import messages
 
-LEASE, HOLD = 2, 30
+LEASE, HOLD = 2, 15
 """Seconds. The hold is longer than the provider's events are late."""
 
 _CLOCK = SystemClock()
+Server = TypeVar("Server", Postgres, Redis)
 
 _MAIL = """
 lease = "{lease} seconds"
@@ -91,6 +95,56 @@ class Life:
 
 
 @dataclass
+class Provider:
+    """The misbehaving provider as a process of its own. A mail that it refuses as malformed ends
+    there and then, which is no accident; all other faults are among its answers."""
+
+    folder: Path
+    seed: int
+    faulty: float
+    evidence: float = 1.0
+    events_to: str = ""
+
+    @contextmanager
+    def running(self) -> Iterator[Provider]:
+        faults = ",".join(fault for fault in FAULTS if fault not in ("400", "413"))
+        # fmt: off
+        command = [
+            sys.executable, "-m", "tests.providers.misbehaving", "--folder", str(self.folder),
+            "--seed", str(self.seed), "--faulty", str(self.faulty), "--faults", faults,
+            "--evidence", str(self.evidence), "--hang", "1.5", "--late", "3", "--reset", "1",
+        ]
+        # fmt: on
+        if self.events_to:
+            command += ["--events-to", self.events_to]
+        with (self.folder.parent / "provider.log").open("wb") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=environment())
+        try:
+            until((self.folder / "ready.json").exists, 60, what="the provider")
+            yield self
+        finally:
+            process.kill()
+            process.wait(10)
+
+    @property
+    def _said(self) -> dict[str, str]:
+        said: dict[str, str] = json.loads((self.folder / "ready.json").read_text())
+        return said
+
+    @property
+    def url(self) -> str:
+        return self._said["url"]
+
+    @property
+    def event_key(self) -> str:
+        return self._said["event_key"]
+
+    def taken(self) -> list[Taken]:
+        """Everything that it was asked to take."""
+        return read(self.folder)
+
+
+@dataclass
 class Town:
     """One instance with its servers. ``crew`` are the commands that shall always run."""
 
@@ -113,64 +167,47 @@ class Town:
 
     # --- what there is ---
 
-    def build(self) -> None:
+    @contextmanager
+    def standing(self) -> Iterator[Town]:
         """Starts the servers and makes the instance; nothing of ours runs yet."""
-        self.redis = Redis(short_folder())
-        self.redis.start()
-        root = self.folder / "instance"
-        root.mkdir(parents=True)
-        url = "sqlite:///var/perennial.db"
-        if self.backend == "postgresql":
-            self.postgres = Postgres(short_folder(), durable=True)
-            self.postgres.start()
-            url = self.postgres.url()
-        self.instance = Instance(root, database=url, broker=self.redis.url(), short_mails=True)
-        self._start_provider()
-        self._configure()
-        (root / "var").mkdir()
-        self.url = url if self.postgres else f"sqlite:///{root / 'var/perennial.db'}"
-        engine = make_engine(self.url)
-        upgrade(engine)
-        engine.dispose()
+        with ExitStack() as stack:
+            self.redis = stack.enter_context(_server(Redis(short_folder())))
+            url = "sqlite:///var/perennial.db"
+            if self.backend == "postgresql":
+                server = Postgres(short_folder(), durable=True)
+                self.postgres = stack.enter_context(_server(server))
+                url = self.postgres.url()
+            root = self.folder / "instance"
+            (root / "var").mkdir(parents=True)
+            broker = self.redis.url()
+            self.instance = Instance(root, database=url, broker=broker, short_mails=True)
+            self.url = url if self.postgres else f"sqlite:///{root / 'var/perennial.db'}"
+            self.provider = stack.enter_context(self._provider().running())
+            self._configure()
+            engine = make_engine(self.url)
+            upgrade(engine)
+            engine.dispose()
+            stack.callback(self._end)
+            yield self
+
+    def _provider(self) -> Provider:
+        config = (self.instance.root / "config.toml").read_text()
+        port = config.split("port = ")[1].split()[0]
+        events_to = f"http://127.0.0.1:{port}/events/sendgrid"
+        folder = self.folder / "provider"
+        return Provider(folder, self.seed, self.faulty, self.evidence, events_to)
 
     def _configure(self) -> None:
         path = self.instance.root / "config.toml"
-        said = json.loads((self.truth / "ready.json").read_text())
-        mail = _MAIL.format(lease=LEASE, hold=HOLD, provider=said["url"], key=said["event_key"])
+        provider = self.provider
+        mail = _MAIL.format(lease=LEASE, hold=HOLD, provider=provider.url, key=provider.event_key)
         lines = path.read_text().replace('lease = "60 seconds"\n', mail)
         lines = lines.replace("[sources.people]", f"{_CONTACT}\n[sources.people]")
         path.write_text(lines, encoding="utf-8")
 
-    @property
-    def truth(self) -> Path:
-        """Where the provider keeps what it really did."""
-        return self.folder / "provider"
-
-    def _start_provider(self) -> None:
-        config = (self.instance.root / "config.toml").read_text()
-        port = config.split("port = ")[1].split()[0]
-        # fmt: off
-        command = [
-            sys.executable, "-m", "tests.providers.misbehaving", "--folder", str(self.truth),
-            "--seed", str(self.seed), "--faulty", str(self.faulty), "--hang", "1.5", "--late", "3",
-            "--evidence", str(self.evidence), "--reset", "1",
-            "--events-to", f"http://127.0.0.1:{port}/events/sendgrid",
-        ]
-        # fmt: on
-        log = (self.folder / "provider.log").open("wb")
-        self.provider = subprocess.Popen(command, stdout=log, stderr=log, env=environment())
-        until((self.truth / "ready.json").exists, 30, what="the provider")
-
-    def close(self) -> None:
-        """Ends everything."""
+    def _end(self) -> None:
         for life in self.lives:
             life.end()
-        self.provider.kill()
-        self.provider.wait(10)
-        for server in (self.postgres, self.redis):
-            if server is not None:
-                server.kill()
-                shutil.rmtree(server.folder, ignore_errors=True)
 
     # --- our processes ---
 
@@ -298,7 +335,25 @@ class Town:
 
     def taken(self) -> list[Taken]:
         """Everything that the provider was asked to take."""
-        return read(self.truth)
+        return self.provider.taken()
+
+    def told(self) -> dict[str, list[datetime]]:
+        """When we were told something of each mail, by its key."""
+        found: dict[str, list[datetime]] = {}
+        with self._connection() as conn:
+            for row in conn.execute(select(events.c.mail_key, events.c.received_at)):
+                found.setdefault(row.mail_key, []).append(row.received_at)
+        return found
+
+
+@contextmanager
+def _server(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(server.folder, ignore_errors=True)
 
 
 def address_of(key: str) -> str:

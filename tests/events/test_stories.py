@@ -228,6 +228,26 @@ def test_a_mail_that_comes_back_after_its_delivery_was_not_delivered(sent: Event
     assert sent.addresses() == ["anna@example.com", "piotr@example.com"]
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["delivery first", "bounce first"])
+def test_what_came_back_from_one_is_not_delivered_while_nothing_is_told_of_the_other(
+    world: EventWorld, late: bool
+) -> None:
+    world.licence()
+    for name in ("anna", "jan"):
+        world.person(name)
+    world.apply_ladder()
+    world.run()
+    told = [
+        world.event("delivered", "anna@example.com"),
+        world.event("bounced", "anna@example.com"),
+    ]
+    for one in reversed(told) if late else told:
+        world.tell(one)
+    assert world.happened() == set()
+    world.tell(world.event("delivered", "jan@example.com"))
+    assert world.happened() == {"delivered"}
+
+
 def test_what_happens_to_a_redirected_mail_says_nothing_of_the_client(sent: EventWorld) -> None:
     """Mode redirect: somebody else's mailbox takes every mail."""
     for kind in ("delivered", "clicked", "bounced", "complained", "unsubscribed"):

@@ -1,4 +1,5 @@
-"""A real mail server: Exim from Debian's packages, which delivers everything into a Maildir."""
+"""A real mail server: Exim from Debian's packages, which delivers everything into a Maildir, and
+sends back what is for ``gone``."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ local_interfaces = 127.0.0.1
 deliver_drop_privilege = true
 host_lookup =
 rfc1413_hosts =
-keep_environment =
+keep_environment = LD_LIBRARY_PATH : LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP
 tls_advertise_hosts = *
 tls_certificate = {folder}/certificate.pem
 tls_privatekey = {folder}/certificate.pem
@@ -46,6 +47,11 @@ whole:
        message = no such things here
   accept
 begin routers
+gone:
+  driver = redirect
+  local_parts = gone
+  allow_fail
+  data = :fail: no such person here
 everybody:
   driver = accept
   transport = maildir

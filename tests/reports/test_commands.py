@@ -111,7 +111,22 @@ def test_without_days_it_is_about_the_last_twelve_full_months_of_the_book_s_zone
 def test_a_period_with_nothing_due_says_so(call: Call) -> None:
     code, out, _ = call("--from", "2001-01-01", "--to", "2001-12-31")
     assert code == 0
-    assert out.startswith("No licence was due from Mon 1 Jan 2001 to Mon 31 Dec 2001.")
+    assert out.splitlines() == [
+        "No licence was due from Mon 1 Jan 2001 to Mon 31 Dec 2001.",
+        "",
+        "The book has licences due in other days: "
+        "perennial report renewals --from 2026-02-01 --to 2027-06-30",
+        "",
+    ]
+
+
+def test_of_a_handful_of_licences_no_share_is_to_be_believed_and_that_is_said_first(
+    call: Call,
+) -> None:
+    _, out, _ = call(*YEAR_2026)
+    assert out.splitlines()[2].startswith(
+        "Only 3 licences were due: read the counts and leave the shares alone."
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ from tests.templating.small import SHIPPED
 from worker.templating import markup
 from worker.templating.context import MailContext
 from worker.templating.render import Rendered, Renderer
-from worker.templating.samples import bare, commercial, contexts, full, mixed, without
+from worker.templating.samples import (
+    bare,
+    commercial,
+    contexts,
+    full,
+    linked,
+    mixed,
+    without,
+)
 from worker.templating.texts import mails, read_folder
 
 _TEXTS = read_folder(SHIPPED)
@@ -110,6 +118,28 @@ def test_one_button_where_a_renewal_link_is_known_and_a_reply_otherwise(language
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_every_mail_that_asks_leads_to_the_answer_page_once(language: str) -> None:
+    for mail in RENEWING:
+        for context in (full(), full(auto_renew=True), full(licences=3), mixed(), bare()):
+            made = written(mail, language, linked(context))
+            assert made.text.count("https://renewals.example.com/a/abc.def") == 1
+            assert made.html.count("https://renewals.example.com/a/abc.def") == 1
+            assert re.search("eply to this mail|odpowiedzieć na tę|ответить на это", made.text)
+    assert "/a/" not in written("renewal/renewed", language, linked(full())).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_mail_leads_to_the_clients_own_choices(language: str) -> None:
+    for mail in ALL:
+        made = written(mail, language, linked(full()))
+        assert made.text.count("https://renewals.example.com/p/abc.def") == 1
+        assert made.html.count("https://renewals.example.com/p/abc.def") == 1
+        assert "/p/" not in written(mail, language, full()).text
+        offer = written(mail, language, linked(commercial(full())))
+        assert offer.text.count("https://renewals.example.com/u/abc.def") == 1
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_prices_and_quantity_stand_where_they_are_known(language: str) -> None:
     price = {"en": "€1,240.00", "pl": "1 240,00 €", "ru": "1 240,00 €"}[language]
     after = price.replace("240", "302").replace("00 €", "50 €").replace(".00", ".50")
@@ -179,6 +209,18 @@ def test_each_mail_of_the_cadence_says_what_it_is_for(
     mail: str, context: MailContext, said: str
 ) -> None:
     assert said in written(mail, "en", context).text
+
+
+@pytest.mark.parametrize("days_left", [0, 1])
+@pytest.mark.parametrize("licences", [1, 3])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_last_call_says_today_and_tomorrow_for_one_licence_and_for_several(
+    language: str, licences: int, days_left: int
+) -> None:
+    word = {"en": "today|tomorrow", "pl": "dzisiaj|jutro", "ru": "сегодня|завтра"}[language]
+    subject = written("renewal/last-call", language, full(days_left, licences)).subject
+    assert word.split("|")[days_left] in subject
+    assert len(subject) < 120
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

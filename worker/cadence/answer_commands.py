@@ -6,26 +6,46 @@ from datetime import date
 
 import click
 
-from worker.cadence import answers, brakes, waits
+from worker.cadence import answers, brakes, mails, waits
 from worker.cadence.commands import Day
 from worker.cadence.picture import counted
 from worker.catalogue import stops
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
-from worker.kernel.errors import UsageError
+from worker.kernel.errors import FindingsError, UsageError
 
 
 @click.command()
 @click.argument("schedules", nargs=-1)
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def approve(app: Wiring, schedules: tuple[str, ...]) -> None:
-    """Let the mails of SCHEDULES go that wait for an approval; without a name, of all."""
+def approve(app: Wiring, schedules: tuple[str, ...], yes: bool) -> None:
+    """Let the mails of SCHEDULES go that wait for an approval; without a name, of all.
+
+    Shows what would go, and asks.
+    """
+    with reading(app.engine) as conn:
+        groups = mails.awaiting(conn, schedules)
+    if groups and not yes:
+        for group in groups:
+            _tell_awaiting(group)
+        if not click.confirm("Let them go?", err=True):
+            raise FindingsError("Nothing was approved.")
     done = answers.approve(app.engine, schedules, app.clock.now())
-    for stem, mails in done:
-        click.echo(f"{stem}: approved; {counted(mails, 'mail')} may go")
+    for stem, count in done:
+        click.echo(f"{stem}: approved; {counted(count, 'mail')} may go")
     if not done:
         click.echo("Nothing waits for an approval.")
+
+
+def _tell_awaiting(group: mails.Awaiting) -> None:
+    """What would go of one step, on stderr, and how to read one of its mails."""
+    count = f"{counted(group.mails, 'mail')} about {counted(group.licences, 'licence')}"
+    more = " …" if group.mails > len(group.addresses) else ""
+    to = f"{', '.join(group.addresses)}{more}"
+    click.echo(f"{group.schedule}/{group.step}: {count}, to {to}", err=True)
+    click.echo(f"    read one: perennial outbox --show {group.example}", err=True)
 
 
 @click.command()

@@ -1,42 +1,35 @@
-"""``plan``, ``apply``, ``explain``, ``rehearse`` and ``tick``."""
+"""``plan``, ``apply``, ``rehearse`` and ``tick``."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy import Engine
 
-from worker.cadence import ahead, brakes, edits, flow, outline, report, waits
+from worker.cadence import ahead, brakes, edits, flow, mails, outline, report, waits
 from worker.cadence import explain as explaining
 from worker.cadence import rehearse as rehearsing
 from worker.cadence.ahead import Forecasting
-from worker.cadence.decisions import Record
 from worker.cadence.findings import findings
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead
 from worker.cadence.picture import counted
-from worker.cadence.summary_page import in_plain_words
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
-from worker.kernel.dates import Period
+from worker.kernel.dates import Period, zone
 from worker.kernel.errors import FindingsError, Problem, UsageError
+from worker.links.rules import links_of
 from worker.schedules.flow import NO_CHANGES, Draft, changes, read_drafts
 from worker.schedules.loader import SchedulesError
 from worker.templating.check import check_folder
-
-_UNSEEN = (
-    " No schedule has looked at it yet: perennial apply makes schedules run, perennial up or tick "
-    "makes them look. What would have happened then: perennial plan --as-of DAY --licence KEY"
-)
 
 
 def defaults_of(app: Wiring) -> Defaults:
@@ -51,8 +44,9 @@ def forecasting_of(app: Wiring) -> Forecasting:
 
 
 def letterhead_of(app: Wiring) -> Letterhead:
-    """In whose name mails go out."""
-    return Letterhead(app.settings.mail.sender, app.settings.mail.reply_to)
+    """In whose name mails go out, and where their links lead."""
+    mail = app.settings.mail
+    return Letterhead(mail.sender, mail.reply_to, links=links_of(app.settings.web))
 
 
 def checked_drafts(root: Path, engine: Engine | None = None) -> list[Draft]:
@@ -135,12 +129,14 @@ def plan(
     if as_json:
         show.emit([record.json() for record in records], as_json=True, columns=outline.COLUMNS)
     else:
-        show.emit(outline.folded(records), as_json=False, columns=outline.COLUMNS)
+        with reading(app.engine) as conn:
+            names = outline.names_of(conn, {record.account for record in records})
+        show.emit(outline.folded(records, names), as_json=False, columns=outline.COLUMNS)
         click.echo("")
         for line in outline.summary(records, period):
             click.echo(line)
-    _tell_changes(view, as_json=as_json, partial=schedule is not None)
     _tell_findings(found)
+    _tell_changes(view, as_json=as_json, partial=schedule is not None)
     _tell_waits(app)
 
 
@@ -189,8 +185,8 @@ def apply(app: Wiring, yes: bool) -> None:
         click.echo("Nothing to apply: the files are what runs.")
         _tell_waits(app)
         return
-    _tell_changes(view, as_json=False, partial=False)
     _tell_findings(found)
+    _tell_changes(view, as_json=False, partial=False)
     if not yes and not click.confirm("Apply?", err=True):
         raise FindingsError("Nothing was applied.")
     applied = flow.apply(app.engine, app.clock, drafts)
@@ -200,67 +196,6 @@ def apply(app: Wiring, yes: bool) -> None:
         for stem in getattr(applied, label):
             click.echo(f"{stem}: {'retired' if label == 'removed' else 'runs from now on'}")
     _tell_waits(app)
-
-
-@click.command()
-@click.argument("licence")
-@click.option("--json", "as_json", is_flag=True, help="One decision a line, for programs.")
-@click.pass_obj
-def explain(app: Wiring, licence: str, as_json: bool) -> None:
-    """Say what was sent for LICENCE, what was not and why, and what is to come."""
-    with reading(app.engine) as conn:
-        story = explaining.explain(conn, forecasting_of(app), licence)
-    if as_json:
-        show.emit(
-            [record.json() for record in story.records], as_json=True, columns=outline.COLUMNS
-        )
-        return
-    tell_story(story)
-
-
-def tell_story(story: explaining.Explanation) -> None:
-    """Prints what is known of a licence: its terms, its walks, every decision."""
-    row = story.licence
-    click.echo(f"{row.licence_key} · {row.account_name} ({row.account_key}) · {row.licence_status}")
-    for term in story.terms:
-        number = f"term {term.number}" if term.number else "earlier term"
-        start = term.starts_on or "unknown start"
-        closed = f", agreed {term.closed_on}" if term.closed_on else ""
-        click.echo(f"  {number}: {start} to {term.expires_on}{closed} ({term.origin})")
-    for walk in story.walks:
-        state = f"{walk.state} ({walk.reason})" if walk.reason else walk.state
-        state += f": {story.missed[walk.schedule]}" if _parted(walk, story) else ""
-        seen = walk.first_act_at.astimezone(UTC)
-        click.echo(
-            f"  {walk.schedule}, term {walk.cycle}: {state}, first seen {seen:%Y-%m-%d %H:%M} UTC"
-        )
-    for stop in story.stops:
-        end = f"until {stop.until}" if stop.until else "until it is lifted"
-        click.echo(f"  stopped {end}, {stop.scope} {stop.subject}: {stop.reason}")
-    click.echo("")
-    if not story.records:
-        seen = "" if story.walks else _UNSEEN
-        click.echo(f"Nothing was decided and nothing is to come.{seen}")
-    for record in story.records:
-        _tell_decision(story, record)
-
-
-def _parted(walk: Any, story: explaining.Explanation) -> bool:
-    """Whether the current term's walk rests because of a condition that can be named."""
-    current = walk.cycle == story.licence.licence_term
-    return current and walk.reason == "not-in-audience" and walk.schedule in story.missed
-
-
-def _tell_decision(story: explaining.Explanation, record: Record) -> None:
-    at = f"{record.at:%a %Y-%m-%d %H:%M %Z}" if record.at else "-"
-    what = f"{record.schedule}/{record.step}" if record.step else "licence"
-    to = f" to {', '.join(record.to)}" if record.to else ""
-    click.echo(f"{at}  {what} (term {record.cycle}): {record.decision}{to}")
-    if record.reason:
-        click.echo(f"    {record.reason}: {in_plain_words(record.reason)}")
-    sum_ = story.why(record)
-    if sum_:
-        click.echo(f"    {sum_}")
 
 
 @click.command()
@@ -328,9 +263,15 @@ def perform(engine: Engine, asked: rehearsing.Asked, *, quiet: bool = False) -> 
 def tick(app: Any, as_json: bool) -> None:
     """Do what is due now, then exit: for cron."""
     planned, sent, called = app.tick()
+    with reading(app.engine) as conn:
+        coming = mails.next_due(conn)
     if as_json:
-        click.echo(json.dumps({"planned": planned, "sent": sent, "called": called}))
+        done = {"planned": planned, "sent": sent, "called": called, "next_at": coming}
+        click.echo(show.json_line(done))
     else:
         calls = f", {called} calls claimed" if called else ""
         click.echo(f"{planned} walks and changes handled, {counted(sent, 'mail')} claimed{calls}")
+        if coming is not None and coming > app.clock.now():
+            at = coming.astimezone(zone(app.settings.book.timezone))
+            click.echo(f"The next step is due {at:%a %Y-%m-%d %H:%M %Z}")
     _tell_waits(app)

@@ -3,33 +3,53 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
 
 from worker.cadence.decisions import Record
 from worker.cadence.picture import counted
 from worker.cadence.summary_page import in_plain_words
+from worker.catalogue.records import accounts
+from worker.db import bulk
 from worker.kernel.dates import Period
 
-COLUMNS = ("at", "account", "licence", "schedule", "step", "kind", "decision", "reason", "to")
+COLUMNS = (
+    *("at", "account", "name", "licence", "schedule", "step", "kind", "decision", "reason"),
+    "to",
+)
 
 
-def folded(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    """One row for each decision; those that travel in one mail share a row."""
+def names_of(conn: Connection, keys: Collection[str]) -> dict[str, str]:
+    """What the accounts with these keys are called, by key."""
+    query = select(accounts.c.key, accounts.c.name).where(bulk.among(accounts.c.key, sorted(keys)))
+    return {row.key: row.name for row in conn.execute(query)}
+
+
+def folded(records: Sequence[Record], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """One row for each decision; those that travel in one mail share a row.
+
+    ``names`` are those of the accounts, by key. A moment is the client's own; where clients live in
+    several zones each says in which.
+    """
+    zones = {str(record.at.tzinfo) for record in records if record.at}
+    moment = f"%a %Y-%m-%d %H:%M{' %Z' if len(zones) > 1 else ''}"
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     licences: dict[tuple[Any, ...], list[str]] = {}
     for number, record in enumerate(records):
         alone = record.message is None or record.kind == "webhook"
         key = (number,) if alone else (record.message, record.decision, record.reason)
         licences.setdefault(key, []).append(record.licence or record.subject)
-        rows.setdefault(key, _row(record))
+        rows.setdefault(key, _row(record, moment) | {"name": names.get(record.account, "")})
     for key, row in rows.items():
         first, *others = licences[key]
         yield row | {"licence": f"{first} and {len(others)} more" if others else first}
 
 
-def _row(record: Record) -> dict[str, Any]:
-    at = f"{record.at:%a %Y-%m-%d %H:%M}" if record.at else ""
+def _row(record: Record, moment: str) -> dict[str, Any]:
+    at = record.at.strftime(moment) if record.at else ""
     return record.json() | {"at": at, "to": ", ".join(record.to)}
 
 

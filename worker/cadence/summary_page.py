@@ -206,7 +206,8 @@ def _values(summary: Summary, days: Mapping[date, DayCount]) -> dict[str, object
         "silent": silent,
         "nothing": sorted(summary.nothing, key=lambda row: (-row.licences, row.reason)),
         "reasons": sorted(
-            summary.reasons, key=lambda row: (-row.count, row.decision, row.reason or "")
+            (row for row in summary.reasons if row.decision not in (*DONE, "nothing")),
+            key=lambda row: (-row.count, row.decision, row.reason or ""),
         ),
         "samples": summary.samples[:_SHOWN_SAMPLES],
         "more_samples": max(0, len(summary.samples) - _SHOWN_SAMPLES),

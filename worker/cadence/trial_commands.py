@@ -19,7 +19,7 @@ from worker.channels.folder import FolderChannel
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
-from worker.kernel.errors import FindingsError
+from worker.kernel.errors import FindingsError, UsageError
 from worker.templating import samples
 
 _HEADERS = ("From", "To", "Reply-To", "Subject", "List-Unsubscribe")
@@ -45,11 +45,9 @@ def _about(command: Any) -> Any:
             click.option(
                 "--samples",
                 type=click.IntRange(1, 10_000),
-                default=1,
-                show_default=True,
-                help="Without --licence: about so many samples.",
+                help="Without --licence: about so many samples.  [1]",
             ),
-            click.option("--days-left", type=int, default=30, help="Of the first sample.  [30]"),
+            click.option("--days-left", type=int, help="Of the first sample.  [30]"),
             click.option("--auto-renew", is_flag=True, help="Samples that renew by themselves."),
         ]
     ):
@@ -74,13 +72,9 @@ def preview(
     script, subject = _chosen(app, template, **about)
     language = about["language"]
     mail = trial.written(script, subject, letterhead_of(app), language, app.clock.now())
-    message = _read(mail)
-    _save(html, _part(message, "html").encode())
+    _save(html, _part(_read(mail), "html").encode())
     _save(eml, mail.raw)
-    if as_json:
-        click.echo(show.json_line(_record(mail, message)))
-    else:
-        _print(message)
+    tell_mail(mail, as_json=as_json)
     if subject.stand_in:
         click.echo(f"The account has no contact; {trial.NOBODY} stands in for one.", err=True)
     if script.problems:
@@ -116,25 +110,46 @@ def _chosen(
     language: str | None,
     step: str,
     mail_class: Any,
-    samples: int,
-    days_left: int,
+    samples: int | None,
+    days_left: int | None,
     auto_renew: bool,
 ) -> tuple[Script, Subject]:
+    given = {"--samples": samples, "--days-left": days_left, "--auto-renew": auto_renew or None}
+    _refuse_both(keys, [name for name, value in given.items() if value is not None])
     script = trial.read_script(app.root, template)
     script.language(language)  # told before anything else is done
     if mail_class:
         script = replace(script, mail_class=mail_class)
     letterhead = letterhead_of(app)
     if not keys:
-        return script, _sample(days_left, samples, auto_renew, letterhead.view, step)
+        left = 30 if days_left is None else days_left
+        return script, _sample(left, samples or 1, auto_renew, letterhead.view, step)
     with reading(app.engine) as conn:
         asked = letterhead, defaults_of(app), app.clock.now(), step
         return script, trial.subject_of(conn, keys, *asked)
 
 
+def _refuse_both(keys: tuple[str, ...], of_samples: list[str]) -> None:
+    """Licences of the book have the dates that they have."""
+    if keys and of_samples:
+        raise UsageError(
+            f"{of_samples[0]} is for samples; with --licence the mail says what the book says. "
+            "Leave one of the two out."
+        )
+
+
 def _sample(days_left: int, count: int, auto_renew: bool, sender: Any, step: str) -> Subject:
     context = samples.full(days_left, count, auto_renew=auto_renew)
     return Subject(replace(context, sender=sender, step=step))
+
+
+def tell_mail(mail: Mail, *, as_json: bool) -> None:
+    """Shows a mail: headers and text for people, one object for programs."""
+    message = _read(mail)
+    if as_json:
+        click.echo(show.json_line(_record(mail, message)))
+    else:
+        _print(message)
 
 
 def _read(mail: Mail) -> EmailMessage:

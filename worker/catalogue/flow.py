@@ -12,7 +12,7 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from worker.catalogue import store
+from worker.catalogue import erasures, store
 from worker.catalogue.entities import ENTITIES
 from worker.catalogue.mapping import Load, check_loads
 from worker.catalogue.merging import Merger
@@ -20,7 +20,7 @@ from worker.catalogue.reading import Parsed, read
 from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.catalogue.rejects import rejects_path, write_rejects
 from worker.catalogue.report import Report
-from worker.catalogue.rules import Claim, Outcome, current, place_term
+from worker.catalogue.rules import Outcome
 from worker.catalogue.said import Known, KnownLicence, Reasons, Said, own_fields
 from worker.catalogue.writing import Writer
 from worker.config.settings import SourceSettings
@@ -160,6 +160,7 @@ def _import(
 ) -> None:
     known = _known(conn, parsed)
     said = _merge_until_sound(conn, parsed, known, report)
+    _leave_out_erased(conn, said, parsed, report)
     ending = _endings(conn, parsed, source, report, accept=run.accept_endings)
     active = store.count_active(conn, report.source)
     parsed.rows.clear()  # what they said has been merged; a million of them weigh a lot
@@ -228,6 +229,26 @@ def _merge_until_sound(conn: Connection, parsed: Parsed, known: Known, report: R
         _take_out(parsed, reasons)
 
 
+def _leave_out_erased(conn: Connection, said: Said, parsed: Parsed, report: Report) -> None:
+    """Forgets what the file says of people whose data was erased: they do not come back."""
+    erased = erasures.known(conn)
+    if not erased or not said.contacts:
+        return
+    shape = list(parsed.shapes["contact"])
+    at = shape.index("email") if "email" in shape else None
+    gone = [
+        key
+        for key, part in said.contacts.items()
+        if erased.holds(key, part[at] if at is not None and isinstance(part[at], str) else None)
+    ]
+    for key in gone:
+        del said.contacts[key]
+    report.erased = len(gone)
+    if gone:
+        were = "contact of the file was" if len(gone) == 1 else "contacts of the file were"
+        report.notes.append(f"{len(gone)} {were} erased on request and left out")
+
+
 def _take_out(parsed: Parsed, reasons: Reasons) -> None:
     parsed.rejected.update(reasons)
     for place, load in enumerate(parsed.loads, start=1):
@@ -270,22 +291,3 @@ def _keep_rejects(report: Report, parsed: Parsed, source: Source, path: Path, ho
         report.rejects_path = path
     else:
         path.unlink(missing_ok=True)
-
-
-def open_term(conn: Connection, licence_id: int, claim: Claim, now: datetime) -> Outcome:
-    """Applies one claim to one licence, by the rules of the import; what it turned out to be.
-
-    Writes the term, the licence's own copy of its current term, and rings its bell.
-    """
-    known = store.terms_of(conn, [licence_id]).get(licence_id, [])
-    decision = place_term(known, claim)
-    term, old = decision.term, decision.replaces
-    dates = (term.starts_on, term.expires_on, term.closed_on)
-    if old is None:
-        store.insert_terms(conn, [(licence_id, term.number, term.origin, *dates, now)])
-    elif dates == (old.starts_on, old.expires_on, old.closed_on):
-        return decision.outcome
-    else:
-        store.update_terms(conn, [(term.id, *dates)])
-    store.mirror_term(conn, licence_id, current([term, *(t for t in known if t != old)]), now)
-    return decision.outcome

@@ -208,19 +208,3 @@ def _insert_into(conn: Connection) -> Any:
 def record_import(conn: Connection, **row: Any) -> None:
     """Notes that an import wrote something."""
     conn.execute(insert(imports).values(**row))
-
-
-def mirror_term(conn: Connection, licence_id: int, term: Term, now: datetime) -> None:
-    """Copies the current term into its licence and rings the bell."""
-    conn.execute(
-        update(licences)
-        .where(licences.c.id == licence_id)
-        .values(
-            term=term.number,
-            starts_on=term.starts_on,
-            expires_on=term.expires_on,
-            closed_on=term.closed_on,
-            updated_at=now,
-            changed=True,
-        )
-    )

@@ -16,8 +16,9 @@ from worker.bootstrap import App
 from worker.cadence import ahead, explain
 from worker.cadence import rehearse as rehearsing
 from worker.cadence import report as rehearsal_report
-from worker.cadence.commands import defaults_of, forecasting_of, letterhead_of, tell_story
+from worker.cadence.commands import defaults_of, forecasting_of, letterhead_of
 from worker.cadence.decisions import Record
+from worker.cadence.explain_commands import tell_story
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import licences
 from worker.catalogue.rejects import told

@@ -58,7 +58,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "plan": ("worker.cadence.commands", "plan", "Show what will go out, and what an edit changes."),
     "apply": ("worker.cadence.commands", "apply", "Make edited schedules and templates run."),
     "explain": (
-        "worker.cadence.commands",
+        "worker.cadence.explain_commands",
         "explain",
         "Say what was sent for a licence, what was not, and why.",
     ),
@@ -103,7 +103,14 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Send one mail to yourself, marked as a test.",
     ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
-    "outbox": ("worker.outbox.commands", "outbox", "List mails with their state."),
+    "outbox": ("worker.cadence.mail_commands", "outbox", "List mails with their state."),
+    "export": (
+        "worker.clients.commands",
+        "export",
+        "Print all that is known of a contact, as JSON.",
+    ),
+    "erase": ("worker.clients.commands", "erase", "Erase a contact's data from every table."),
+    "links": ("worker.clients.commands", "links", "Revoke the links in a contact's mails."),
     "settle": (
         "worker.outbox.commands",
         "settle",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import ColumnElement, exists, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -174,6 +174,23 @@ def wake(conn: Connection, reason: str, now: datetime, *, schedule: str | None =
     if schedule is not None:
         mine &= messages.c.schedule == schedule
     return conn.execute(update(messages).where(mine).values(next_at=now)).rowcount
+
+
+def awaiting(conn: Connection, schedules: Sequence[str]) -> list[Any]:
+    """Mails that wait for an approval, of these schedules or of all: schedule, step, mails."""
+    mine = _HELD & (messages.c.reason == APPROVAL)
+    if schedules:
+        mine &= messages.c.schedule.in_(schedules)
+    count = func.count(messages.c.mail_key.distinct()).label("mails")
+    grouped = select(messages.c.schedule, messages.c.step, count).where(mine)
+    grouped = grouped.group_by(messages.c.schedule, messages.c.step)
+    return list(conn.execute(grouped.order_by(messages.c.schedule, messages.c.step)))
+
+
+def of_step(schedule: str, step: str) -> ColumnElement[bool]:
+    """The mails of one step that wait for an approval."""
+    mine = (messages.c.schedule == schedule) & (messages.c.step == step)
+    return _HELD & (messages.c.reason == APPROVAL) & mine
 
 
 def held(conn: Connection) -> list[Any]:

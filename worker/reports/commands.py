@@ -14,7 +14,7 @@ from worker.db.engine import reading
 from worker.kernel import show
 from worker.kernel.dates import Period, civil_date, zone
 from worker.kernel.errors import UsageError
-from worker.reports import figures, page, rules, words
+from worker.reports import figures, page, rules, store, words
 from worker.reports.cohort import GROUPS, MONTH, Asked
 from worker.reports.figures import Report
 
@@ -65,11 +65,12 @@ def renewals(
     with reading(app.engine) as conn:
         found = figures.read(conn, asked)
         months = figures.by_month(conn, asked) if html else []
+        span = None if found.whole.due else store.span(conn)
     if as_json:
         rows = [figure.record(asked.period) for figure in figures.figures(found)]
         show.emit(rows, as_json=True, columns=())
     else:
-        _tell(found)
+        _tell(found, span)
     if html:
         page.write(html, found, months, now)
         click.echo(f"{html}", err=as_json)
@@ -86,9 +87,11 @@ def _period(first: date | None, last: date | None, today: date) -> Period:
     return Period(first, last)
 
 
-def _tell(found: Report) -> None:
+def _tell(found: Report, span: Period | None) -> None:
     """The report as people read it: one table of all, one of the groups, one of the steps."""
     click.echo(f"{words.lead(found)}\n")
+    for said in filter(None, (words.warning(found), words.elsewhere(span))):
+        click.echo(f"{said}\n")
     for name, rows in _tables(found):
         if rows:
             click.echo(name)

@@ -149,7 +149,7 @@ class Report:
 
 def read(conn: Connection, asked: Asked) -> Report:
     """Reads a report in the view of one transaction."""
-    store.interpreted(conn)
+    store.settle_in(conn)
     whole, groups = _cohorts(store.renewals(conn, asked))
     return Report(
         asked,

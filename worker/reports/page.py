@@ -61,7 +61,7 @@ def _values(report: Report, months: Sequence[Cohort], now: datetime) -> dict[str
         "style": house.STYLE + picture.STYLE,
         "asked": report.asked,
         "lead": words.lead(report),
-        "notes": words.notes(report),
+        "notes": [*filter(None, [words.warning(report)]), *words.notes(report)],
         "whole": report.whole,
         "tiles": [_figure_row(by_metric[name]) for name in _TILES],
         "late_days": words.value(by_metric["late_days"]),

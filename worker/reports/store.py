@@ -19,7 +19,6 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    exists,
     func,
     literal,
     literal_column,
@@ -32,31 +31,47 @@ from sqlalchemy import (
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, licences, terms
 from worker.catalogue.rules import UNKNOWN_LENGTH_DAYS
+from worker.kernel.dates import Period
 from worker.outbox.records import messages
 from worker.reports.cohort import (
+    BY_TERM,
     NO_CURRENCY,
     Asked,
     closed_on,
     cohort_of,
+    due,
     flag,
     following,
-    following_id,
     group_of,
     renewed,
     today_cents,
+    walked,
 )
 from worker.reports.dates import Day, Days
 
 _CELL = ("grp", "currency", "outcome", "late", "known", "covered", "seen")
 _MONTH_DAYS = literal_column("30.4375", Float)  # 365.25 / 12
+_MEMORY = "64MB"  # for each join or sort; a year of a million licences fits
 _NOT_OUT = ("failed", "blocked", "skipped", "suppressed", "superseded")
 
 
-def interpreted(conn: Connection) -> None:
-    """For this transaction PostgreSQL compiles no expressions: these queries have so many that it
-    costs seconds, more than it saves even in a large book."""
+def settle_in(conn: Connection) -> None:
+    """Readies PostgreSQL for this transaction.
+
+    It compiles no expressions: these queries have so many that it costs seconds, more than it saves
+    even in a large book. And it joins and sorts a large book in memory, not in files.
+    """
     if conn.dialect.name == "postgresql":
         conn.exec_driver_sql("SET LOCAL jit = off")
+        conn.exec_driver_sql(f"SET LOCAL work_mem = '{_MEMORY}'")
+
+
+def span(conn: Connection) -> Period | None:
+    """From the first day to the last on which any term is due; nothing in an empty book."""
+    first, last = conn.execute(
+        select(func.min(terms.c.expires_on), func.max(terms.c.expires_on))
+    ).one()
+    return Period(first, last) if first else None
 
 
 def renewals(conn: Connection, asked: Asked) -> list[Any]:
@@ -136,13 +151,13 @@ def base(conn: Connection, asked: Asked, by: str | None) -> list[Any]:
 def _yearly_by_account(asked: Asked, by: str | None) -> Select[Any]:
     first, after = asked.period.first, asked.period.last + timedelta(days=1)
     yearly = _yearly_cents()
-    before, behind = (flag(_in_force(day)) for day in (first, after))
+    before, behind = (case((_in_force(day), yearly), else_=0) for day in (first, after))
     return (
         select(
             group_of(by).label("grp"),
             func.coalesce(licences.c.currency, NO_CURRENCY).label("currency"),
-            func.sum(yearly * before).label("start"),
-            func.sum(yearly * behind).label("end"),
+            func.sum(before).label("start"),
+            func.sum(behind).label("end"),
         )
         .select_from(_held(by))
         .where(terms.c.expires_on > first, today_cents > 0)
@@ -182,61 +197,72 @@ def step_effects(conn: Connection, asked: Asked) -> list[Any]:
     """For each schedule and step, and whether it ``went`` out: of ``terms`` not renewed when it
     fell due, how many were ``soon`` renewed, within the days asked for; ``offset`` sums its days
     from the expiry."""
-    counted = _counted(asked).subquery("counted")
+    counted = steps_of(asked).subquery("counted")
     keys = [counted.c.schedule, counted.c.step, counted.c.went]
     sums = [func.sum(counted.c[name]).label(name) for name in ("soon", "offset")]
     query = select(*keys, func.count().label("terms"), *sums)
     return list(conn.execute(query.group_by(*keys)))
 
 
-def _counted(asked: Asked) -> Select[Any]:
+def steps_of(asked: Asked) -> Select[Any]:
     """A row for each step of a due term that may be compared."""
-    day = Day(steps.c.at)
-    closed = Days(closed_on, day)
-    soon = and_(renewed, closed.between(0, asked.within))
-    at_risk = case((renewed, flag(closed >= 0)), else_=1) == 1
-    went = _went()
+    after, found = following(asked.period), _stepped(asked).subquery("stepped")
+    closed = Days(closed_on(after), found.c.on)
+    soon = and_(renewed(after), closed.between(0, asked.within))
+    at_risk = case((renewed(after), flag(closed >= 0)), else_=1) == 1
+    went = or_(found.c.decision == "sent", found.c.accepted == 1)
     return (
         select(
-            walks.c.schedule,
-            steps.c.step,
+            found.c.schedule,
+            found.c.step,
             flag(went).label("went"),
             flag(soon).label("soon"),
-            Days(steps.c.due_on, terms.c.expires_on).label("offset"),
+            Days(found.c.due_on, terms.c.expires_on).label("offset"),
         )
         .select_from(
-            terms.join(
-                walks,
-                and_(walks.c.subject_id == terms.c.licence_id, walks.c.cycle == terms.c.number),
+            found.join(terms, terms.c.id == found.c.term).outerjoin(
+                after, after.c.after == found.c.term
             )
-            .join(steps, steps.c.walk_id == walks.c.id)
-            .outerjoin(following, following.c.id == following_id)
         )
         .where(
-            terms.c.expires_on.between(asked.period.first, asked.period.last),
-            or_(went, _did_not_go()),
+            or_(went, _did_not_go(found)),
             at_risk,
-            Days(literal(asked.today, Date), day) >= asked.within,
+            Days(literal(asked.today, Date), found.c.on) >= asked.within,
         )
     )
 
 
-def _went() -> ColumnElement[bool]:
-    accepted = _mails().where(messages.c.accepted_at.is_not(None))
-    return or_(steps.c.decision == "sent", exists(accepted))
+def _stepped(asked: Asked) -> Select[Any]:
+    """A row for each step of a due term, and one for a term without any, with the day ``on`` which
+    it fell due and what became of its mails: whether one was ``accepted``, whether one was
+    ``stopped``. Joined and grouped as ``told`` in ``cohort.py`` is."""
+    accepted = flag(messages.c.accepted_at.is_not(None))
+    stopped = flag(messages.c.state.in_(_NOT_OUT))
+    names = ("step", "decision", "reason", "due_on")
+    return (
+        select(
+            terms.c.id.label("term"),
+            walks.c.schedule,
+            *[steps.c[name] for name in names],
+            Day(steps.c.at).label("on"),
+            func.max(accepted).label("accepted"),
+            func.max(stopped).label("stopped"),
+        )
+        .select_from(
+            terms.outerjoin(walks, walked)
+            .outerjoin(steps, steps.c.walk_id == walks.c.id)
+            .outerjoin(messages, messages.c.mail_key == steps.c.mail_key)
+        )
+        .where(due(asked.period))
+        .group_by(*BY_TERM, walks.c.id, steps.c.id)
+    )
 
 
-def _did_not_go() -> ColumnElement[bool]:
+def _did_not_go(found: FromClause) -> ColumnElement[bool]:
     """The step was passed over or its mail came to another end. Not counted: what still waits,
     what was cancelled because the licence was settled, what was history when first seen."""
     passed = and_(
-        steps.c.decision.not_in(("sent", "waiting", "cancelled")),
-        func.coalesce(steps.c.reason, "") != "history",
+        found.c.decision.not_in(("sent", "waiting", "cancelled")),
+        func.coalesce(found.c.reason, "") != "history",
     )
-    stopped = exists(_mails().where(messages.c.state.in_(_NOT_OUT)))
-    return or_(passed, and_(steps.c.decision == "waiting", stopped))
-
-
-def _mails() -> Select[Any]:
-    same = messages.c.mail_key == steps.c.mail_key
-    return select(literal_column("1")).where(same).correlate(steps)
+    return or_(passed, and_(found.c.decision == "waiting", found.c.stopped == 1))

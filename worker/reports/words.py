@@ -7,8 +7,12 @@ from datetime import date
 from decimal import Decimal
 
 from worker.cadence.picture import MONTHS, counted, day_name
+from worker.kernel.dates import Period
 from worker.reports.cohort import MONTH, NO_CURRENCY
 from worker.reports.figures import Cohort, Figure, Report, Step, figures, of_cohort
+
+FEW = 5
+"""Below so many licences a share says nothing, and the report says that."""
 
 LABELS = {
     "renewal_rate": "Licences renewed",
@@ -88,6 +92,26 @@ def notes(report: Report) -> list[str]:
     if whole.purses:
         said.append(_VALUE)
     return [*said, *([_STEPS] if report.steps else []), _INTERVALS]
+
+
+def warning(report: Report) -> str | None:
+    """What is said before all figures where there are too few licences for any."""
+    whole = report.whole
+    if not 0 < whole.due < FEW:
+        return None
+    was, verb = ("licence", "was") if whole.due == 1 else ("licences", "were")
+    return (
+        f"Only {whole.due} {was} {verb} due: read the counts and leave the shares alone. With so "
+        "few, one licence more or less changes every share, which is why the intervals are so wide."
+    )
+
+
+def elsewhere(span: Period | None) -> str | None:
+    """Where to look instead of a period in which nothing was due; ``span`` is that of the book."""
+    if span is None:
+        return None
+    days = f"--from {span.first} --to {span.last}"
+    return f"The book has licences due in other days: perennial report renewals {days}"
 
 
 def rates(report: Report) -> list[Figure]:

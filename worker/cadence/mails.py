@@ -1,0 +1,146 @@
+"""Mails of the ledger with the licences that they speak of, and one that waits as it reads now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
+
+from worker.cadence import load, store
+from worker.cadence.letters import context, managers, writer
+from worker.cadence.library import Defaults, InForce, Library
+from worker.cadence.machine import Letter, Letterhead, write
+from worker.cadence.records import steps, walks
+from worker.catalogue.records import accounts, contacts, licences
+from worker.channels.contract import Mail
+from worker.db import bulk
+from worker.kernel.errors import FindingsError
+from worker.outbox import holds
+from worker.outbox.records import messages
+from worker.outbox.rules import DUE
+from worker.templating import mime
+from worker.templating.render import RenderError
+
+_KEYS = ("mail_key", "day", "state", "reason", "address", "schedule", "step", "language", "subject")
+_MOMENTS = ("created_at", "next_at", "accepted_at", "attempts")
+_FIRST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Awaiting:
+    """Mails of one step that wait for an approval: how many, about how many licences, the first
+    addresses, and the key of one of them."""
+
+    schedule: str
+    step: str
+    mails: int
+    licences: int
+    addresses: Sequence[str]
+    example: str
+
+
+def listed(conn: Connection, state: str | None, limit: int) -> list[dict[str, Any]]:
+    """Mails, in ``state`` or all, the newest first; ``licences`` holds the keys of those in it."""
+    query = select(
+        *[messages.c[name] for name in (*_KEYS, *_MOMENTS)],
+        accounts.c.key.label("account"),
+        messages.c.provider_id,
+    )
+    query = query.outerjoin(contacts, contacts.c.id == messages.c.contact_id)
+    query = query.outerjoin(accounts, accounts.c.id == contacts.c.account_id)
+    if state:
+        query = query.where(messages.c.state == state)
+    rows = conn.execute(query.order_by(messages.c.id.desc()).limit(limit)).all()
+    spoken = _licences(conn, [row.mail_key for row in rows])
+    return [{**row._mapping, "licences": spoken[row.mail_key]} for row in rows]
+
+
+def _licences(conn: Connection, mail_keys: Sequence[str]) -> dict[str, list[str]]:
+    query = (
+        select(steps.c.mail_key, licences.c.key)
+        .join(walks, walks.c.id == steps.c.walk_id)
+        .join(licences, licences.c.id == walks.c.subject_id)
+        .where(bulk.among(steps.c.mail_key, sorted(set(mail_keys))))
+        .order_by(licences.c.key)
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in conn.execute(query):
+        found[row.mail_key].append(row.key)
+    return found
+
+
+def awaiting(conn: Connection, schedules: Sequence[str]) -> list[Awaiting]:
+    """What an approval of these schedules, or of all, would let go, step by step."""
+    found = []
+    for group in holds.awaiting(conn, schedules):
+        mine = holds.of_step(group.schedule, group.step)
+        keys = select(messages.c.mail_key).where(mine)
+        spoken = select(func.count()).select_from(steps).where(steps.c.mail_key.in_(keys))
+        first = select(messages.c.address, messages.c.mail_key).where(mine)
+        rows = conn.execute(first.order_by(messages.c.id).limit(_FIRST)).all()
+        count = conn.execute(spoken).scalar_one()
+        addresses = [row.address for row in rows]
+        step = (group.schedule, group.step, group.mails, count, addresses, rows[0].mail_key)
+        found.append(Awaiting(*step))
+    return found
+
+
+def next_due(conn: Connection) -> datetime | None:
+    """The moment of the next step, or of the next try of a mail; nothing when none is known."""
+    moments = [
+        conn.execute(select(func.min(column)).where(column.is_not(None))).scalar_one()
+        for column in (messages.c.next_at, walks.c.next_at)
+    ]
+    return min(filter(None, moments), default=None)
+
+
+def as_it_would_go(
+    conn: Connection, mail_key: str, letterhead: Letterhead, defaults: Defaults, now: datetime
+) -> Mail:
+    """A mail that waits, written as if it left now: with the licences, the contact and the applied
+    templates of today. Of several copies, the first.
+
+    Raises ``FindingsError`` when no such mail waits, or when it cannot be written.
+    """
+    copy = _waiting(conn, mail_key)
+    rows = store.walks_of_mails(conn, [mail_key])
+    library = Library()
+    inforce = library.active(conn).get(copy.schedule)
+    people = store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
+    template = _template(inforce, copy.step)
+    if not rows or not people or inforce is None or template is None:
+        raise FindingsError(
+            f"The mail {mail_key} would not go: its licences, its contact or its step are gone"
+        )
+    (contact,), row = people, rows[0]
+    staff = {person.key: person for person in store.staff_of(conn, managers([rows]))}
+    today = load.line_of(inforce, row, defaults).calendar.today(now)
+    built = context(writer(row, staff, letterhead.view), contact, rows, inforce, today)
+    languages = filter(None, (contact.language, row.account_language, defaults.language))
+    to = mime.address(contact.name, copy.address)
+    letter = Letter(mail_key, to, template, tuple(languages))
+    try:
+        return write(library.renderer(conn, inforce.version_id), letterhead, letter, built(), now)
+    except RenderError as error:
+        raise FindingsError(f"{template} cannot be written.", (error.problem,)) from error
+
+
+def _template(inforce: InForce | None, step: str) -> str | None:
+    found = [one.template for one in inforce.schedule.steps if one.id == step] if inforce else []
+    return found[0] if found else None
+
+
+def _waiting(conn: Connection, mail_key: str) -> Any:
+    query = select(messages).where(messages.c.mail_key == mail_key).order_by(messages.c.id)
+    rows = conn.execute(query).all()
+    if not rows:
+        raise FindingsError(f"There is no mail {mail_key!r}; keys stand in perennial outbox")
+    for row in rows:
+        if row.state == DUE:
+            return row
+    raise FindingsError(f"The mail {mail_key} does not wait: it is {rows[0].state}")

@@ -1,0 +1,125 @@
+"""What the beat has done beside planning and sending: sources read, mailboxes emptied, edits
+watched, and once a day the proof that nobody was forgotten."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from worker.cadence import brakes, coverage, watch
+from worker.cadence.ahead import Forecasting
+from worker.cadence.machine import Machine
+from worker.cadence.watch import Fingerprint
+from worker.catalogue import freshness
+from worker.catalogue.flow import Brake, Options
+from worker.catalogue.refresh import Tried, refresh
+from worker.config.loading import Loaded
+from worker.config.settings import Settings
+from worker.db import heartbeats
+from worker.db.engine import reading
+from worker.events import bounces
+from worker.kernel.clock import Clock
+from worker.outbox import holds
+from worker.worklist.alarms import watch_sources
+
+_DAILY = timedelta(days=1)
+
+
+class Instance(Protocol):
+    """The part of the wired application that these duties need."""
+
+    root: Path
+    loaded: Loaded
+    settings: Settings
+    clock: Clock
+    stopping: threading.Event
+
+    @property
+    def pull_brake(self) -> Brake: ...
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def machine(self) -> Machine: ...
+
+
+class Upkeep:
+    """The duties of one process, and what it saw when it last did them."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+        self._files_seen: Fingerprint | None = None
+        self._stale_seen: frozenset[str] | None = None
+        self._bounces_tried: datetime | None = None
+
+    def sweep(self) -> None:
+        """Settles dead leases and unknowns, watches for invalid edits; once a day proves that
+        every licence is explained, and foresees the days to come."""
+        self._instance.machine.sweep()
+        self._watch_edits()
+        self._daily("coverage", self._prove_coverage)
+        self._daily("forecast", self._foresee_days)
+
+    def refresh(self) -> list[Tried]:
+        """Reads the sources whose time has come, and minds the alarms about them."""
+        it = self._instance
+        sources, stop = it.settings.sources, it.stopping
+        options = Options(place=it.loaded.document.place, brake=it.pull_brake, pause=stop.wait)
+        tried = refresh(it.engine, sources, it.clock, it.root, options, stop.is_set)
+        watch_sources(it.engine, sources, it.clock.now())
+        self._wake_held()
+        self._read_bounces()
+        return tried
+
+    def _daily(self, name: str, duty: Callable[[], None]) -> None:
+        now, engine = self._instance.clock.now(), self._instance.engine
+        with reading(engine) as conn:
+            last = heartbeats.last(conn, name)
+        if last is None or now - last >= _DAILY:
+            duty()
+            with engine.begin() as conn:
+                heartbeats.beat(conn, name, now)
+
+    def _foresee_days(self) -> None:
+        planning, now = self._instance.machine.planning, self._instance.clock.now()
+        asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
+        brakes.foresee(self._instance.engine, asked)
+
+    def _prove_coverage(self) -> None:
+        active = self._instance.machine.planning.library.active
+        with self._instance.engine.begin() as conn:
+            coverage.check(conn, active(conn), self._instance.clock.now())
+
+    def _watch_edits(self) -> None:
+        it = self._instance
+        seen = watch.fingerprint(it.root)
+        if seen != self._files_seen:
+            watch.check_edits(it.engine, it.root, it.clock.now())
+            self._files_seen = seen
+
+    def _read_bounces(self) -> None:
+        """Reads the mailbox that bounces come to, if there is one and its time has come."""
+        it = self._instance
+        smtp, now, tried = it.settings.mail.smtp, it.clock.now(), self._bounces_tried
+        if smtp.bounces is None or (tried is not None and now - tried < bounces.EVERY):
+            return
+        self._bounces_tried = now
+        password = smtp.bounces_password
+        secret = password.get_secret_value() if password else None
+        bounces.read(it.engine, it.clock, smtp.bounces, secret, it.root)
+
+    def _wake_held(self) -> None:
+        """Gives mails that a stale source held their moment back, once one is fresh again."""
+        it, now = self._instance, self._instance.clock.now()
+        with reading(it.engine) as conn:
+            stale = frozenset(freshness.stale(conn, it.settings.sources, now))
+        if self._stale_seen is None or self._stale_seen - stale:  # they are judged anew, each one
+            with it.engine.begin() as conn:
+                holds.wake(conn, holds.STALE, now)
+        self._stale_seen = stale
