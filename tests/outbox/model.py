@@ -1,5 +1,5 @@
-"""A provider in memory, workers that die or stand still, and what the book forbids: what the machine
-that tries everything on the ledger (``test_ledger_machine.py``) is made of."""
+"""A provider in memory, workers that die or stand still, and what the book forbids: what the
+machine that tries everything on the ledger (``test_ledger_machine.py``) is made of."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class Town(EventWorld):
         number: int = 1,
         then: Callable[[], None] | None = None,
     ) -> Machine:
-        """A process; the ``number``-th time that it comes to ``label`` it does ``then``, or dies."""
+        """A process; the ``number``-th time that it comes to ``label`` it does ``then`` or dies."""
         post, seen = Post(self, answers), Counter[str]()
 
         def pause(name: str) -> None:

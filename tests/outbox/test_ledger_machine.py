@@ -1,6 +1,7 @@
-"""Anything at any time (P5): imports, renewals, answers, edits, every answer of a provider, deaths and
-sleeps of workers, events in any order, a person's word. Nothing goes out twice unless it is listed
-as sent again in doubt, nothing that was called off, nothing with old words, and nothing is lost."""
+"""Anything at any time (P5): imports, renewals, answers, edits, every answer of a provider, deaths
+and sleeps of workers, events in any order, a person's word. Nothing goes out twice unless it is
+listed as sent again in doubt, nothing that was called off, nothing with old words; nothing is lost,
+and all of it is explained (P21)."""
 
 from __future__ import annotations
 
@@ -16,8 +17,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 
 from tests.cadence.conftest import schedule_text
-from tests.outbox.model import ANSWERS, HOLD, LEASE, DiedError, Left, Town
+from tests.outbox.model import ANSWERS, HOLD, LEASE, About, DiedError, Left, Town
 from worker.cadence import flow, heard
+from worker.cadence.ahead import Forecasting
+from worker.cadence.explain import explain
+from worker.cadence.library import Defaults
 from worker.cadence.records import steps, walks
 from worker.catalogue import stops
 from worker.catalogue.records import licences
@@ -48,7 +52,7 @@ licence = st.sampled_from(KEYS)
 
 
 class Anything(RuleBasedStateMachine):
-    """Three licences and those that come later, two people for each; one schedule of three mails."""
+    """Three licences and those that come later, two people each; one schedule of three mails."""
 
     @initialize(mail_class=st.sampled_from(["contractual", "contractual", "commercial"]))
     def begin(self, mail_class: str) -> None:
@@ -269,6 +273,7 @@ class Anything(RuleBasedStateMachine):
                 self.calm_days()
                 self.every_promise()
                 self.nothing_is_lost()
+                self.every_licence_is_explained()
             finally:
                 self.town.engine.dispose()
                 self.folder.cleanup()
@@ -301,6 +306,18 @@ class Anything(RuleBasedStateMachine):
         for step in found:
             assert step.decision != "waiting" or step.mail_key in keys, step
             assert step.decision == "waiting" or step.reason, step
+
+    def every_licence_is_explained(self) -> None:
+        """And the explanation agrees with the provider's log."""
+        asked = Forecasting(Defaults(), self.town.clock.now())
+        took = {about for one in self.town.left for about in one.about}
+        for key in self.ends:
+            with reading(self.town.engine) as conn:
+                records = explain(conn, asked, key).records
+            sent = {About(key, r.cycle, str(r.step)) for r in records if r.decision == "sent"}
+            assert sent == {about for about in took if about.licence == key}
+            for record in records:
+                assert record.decision in ("sent", "planned") or record.reason, record
 
 
 TestAnything = Anything.TestCase

@@ -28,7 +28,6 @@ from worker.channels.folder import FolderChannel
 from worker.db.engine import make_engine
 from worker.kernel.clock import Clock, SystemClock
 
-
 Pause = Callable[[str], None]
 Work = Callable[[Engine, Pause], None]
 """What a process does, on an engine of its own; it says where it is."""

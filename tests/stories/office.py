@@ -34,7 +34,7 @@ from worker.kernel.clock import Clock
 
 HOLD = timedelta(minutes=30)
 CALM = (LEASE * 1.1, timedelta(minutes=5), HOLD, timedelta(days=1), HOLD * 2)
-"""Spans after each of which somebody looks: the lease, the hold and the day of a resend are over."""
+"""After each of these somebody looks: the lease, the hold and the day of a resend are over."""
 
 
 class Count(NamedTuple):

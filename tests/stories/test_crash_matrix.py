@@ -1,5 +1,5 @@
-"""A process dies or stands still at every point of the way to a real provider: no mail is lost, none
-is doubled, and the ledger tells no lie (P1, P8).
+"""A process dies or stands still at every point of the way to a real provider: no mail is lost,
+none is doubled, and the ledger tells no lie (P1, P8).
 
 Each death is met with each kind of answer. The evidence is the provider's own log.
 """
