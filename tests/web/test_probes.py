@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from tests.processes import write_config
 from tests.servers import Postgres, Redis
@@ -19,6 +21,7 @@ from worker.db.migrate import upgrade
 from worker.kernel.clock import VirtualClock
 from worker.kernel.errors import ConfigError
 from worker.web.figures import Pulse
+from worker.web.probes import make_router
 from worker.web.serving import serving
 from worker.worklist.records import tasks
 
@@ -82,6 +85,25 @@ def test_no_beat_for_three_minutes_turns_health_red(root: Path, database_url: st
     assert pulse.age() < timedelta(minutes=3)
     clock.advance(timedelta(seconds=2))
     assert pulse.age() > timedelta(minutes=3)
+    app.close()
+
+
+def test_health_is_red_while_nobody_beats_and_green_after_the_next_beat(
+    root: Path, sqlite_url: str
+) -> None:
+    write_config(root, database=sqlite_url)
+    clock = VirtualClock(NOON)
+    app = App.open(root, {}, clock=clock)
+    pages = FastAPI()
+    pages.include_router(make_router(app))
+    with TestClient(pages) as client:
+        assert client.get("/healthz").status_code == 200
+        clock.advance(timedelta(minutes=3, seconds=1))
+        stalled = client.get("/healthz")
+        assert (stalled.status_code, stalled.json()["status"]) == (503, "stalled")
+        with app.engine.begin() as conn:
+            heartbeats.beat(conn, "beat", clock.now())
+        assert client.get("/healthz").status_code == 200
     app.close()
 
 
