@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from tests.processes import write_config
 from tests.servers import Postgres, Redis
@@ -21,7 +20,6 @@ from worker.db.migrate import upgrade
 from worker.kernel.clock import VirtualClock
 from worker.kernel.errors import ConfigError
 from worker.web.figures import Pulse
-from worker.web.probes import make_router
 from worker.web.serving import serving
 from worker.worklist.records import tasks
 
@@ -91,12 +89,11 @@ def test_no_beat_for_three_minutes_turns_health_red(root: Path, database_url: st
 def test_health_is_red_while_nobody_beats_and_green_after_the_next_beat(
     root: Path, sqlite_url: str
 ) -> None:
-    write_config(root, database=sqlite_url)
+    port = write_config(root, database=sqlite_url)
     clock = VirtualClock(NOON)
     app = App.open(root, {}, clock=clock)
-    pages = FastAPI()
-    pages.include_router(make_router(app))
-    with TestClient(pages) as client:
+    at = f"http://127.0.0.1:{port}"
+    with serving(app, lambda: None), httpx.Client(base_url=at, timeout=20) as client:
         assert client.get("/healthz").status_code == 200
         clock.advance(timedelta(minutes=3, seconds=1))
         stalled = client.get("/healthz")
