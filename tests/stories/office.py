@@ -144,13 +144,11 @@ class Office(EventWorld):
     # --- the end ---
 
     def live_on(self) -> None:
-        """Calm days: the provider tells of all it has, and somebody looks now and then."""
+        """Calm days: somebody looks now and then, and only later the provider tells what it has."""
         for span in CALM:
-            self.tell_all()
-            self.send()
             self.clock.advance(span)
-        self.tell_all()
-        self.send()
+            self.send()
+            self.tell_all()
 
     def count(self, expected: Iterable[str]) -> Count:
         """What came of the mails for these addresses, one each."""
