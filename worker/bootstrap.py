@@ -312,15 +312,15 @@ class App:
         brakes.pull(conn, kind, about, detail, now)
 
     def tick(self) -> tuple[int, int, int]:
-        """One heartbeat in the foreground: read sources, sweep, then plan, send and call until
-        nothing is due.
+        """One heartbeat in the foreground: read sources, settle, then plan, send and call until
+        nothing is due; the daily proofs last.
 
         Returns how many walks and changes were handled, and how many mails and calls were claimed.
         """
         from worker.db import heartbeats
 
         self.refresh()
-        self.sweep()
+        self.machine.sweep()
         planned = sent = called = 0
         while not self.stopping.is_set():
             handled, claimed = self.plan_batch(), self.send_batch()
@@ -329,6 +329,7 @@ class App:
             planned, sent = planned + handled, sent + claimed
         while not self.stopping.is_set() and (claimed := self.call_batch()):
             called += claimed
+        self._upkeep.sweep(caught_up=True)
         with self.engine.begin() as conn:
             heartbeats.beat(conn, "beat", self.clock.now())
         self._note_seen()
