@@ -146,8 +146,9 @@ class Office(EventWorld):
     def live_on(self) -> None:
         """Calm days: somebody looks now and then, and only later the provider tells what it has."""
         for span in CALM:
-            self.clock.advance(span)
-            self.send()
+            for rest in (span, LEASE / 2):
+                self.clock.advance(rest)
+                self.send()
             self.tell_all()
 
     def count(self, expected: Iterable[str]) -> Count:
