@@ -20,7 +20,7 @@ _BREAK = re.compile(r"^\| `(worker/[\w/]+\.py)` \| ([^|]+) \| ([^|]+) \|$", re.M
 
 
 @cache
-def tests_in(path: str) -> frozenset[str]:
+def named_in(path: str) -> frozenset[str]:
     """What pytest collects from a file, without the cases of parameters."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     found = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
@@ -40,7 +40,7 @@ def test_every_promise_is_proven_by_tests_that_exist_or_says_that_it_is_not(numb
     assert named or "Not proven" in SECTIONS[number]
     for path, name in named:
         assert (ROOT / path).is_file(), path
-        assert name in tests_in(path), f"{path}::{name}"
+        assert name in named_in(path), f"{path}::{name}"
 
 
 @pytest.mark.parametrize("number", SECTIONS)
