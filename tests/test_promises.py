@@ -1,4 +1,4 @@
-"""The page of promises: all are there, every test that it names exists, and each was seen to fail."""
+"""The page of promises: all are there, every test that it names exists, and each could fail."""
 
 from __future__ import annotations
 
