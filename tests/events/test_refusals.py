@@ -8,7 +8,11 @@ import pytest
 
 from tests.events.world import EventWorld
 from tests.outbox.world import Scripted
+from worker.cadence.ahead import Forecasting
+from worker.cadence.explain import explain
+from worker.cadence.library import Defaults
 from worker.channels.contract import Outcome, Result
+from worker.db.engine import reading
 from worker.events import refusals
 
 NO_SUCH = Result(Outcome.REFUSED, detail="RCPT: 550 5.1.1 no such user", bad_address=True)
@@ -52,6 +56,18 @@ def test_an_address_that_the_server_does_not_know_is_as_good_as_a_bounce(
     ready.later(days=10)
     _run(ready, YES)  # the next step goes to procurement at once
     assert ready.ledger()[-1].address == "piotr@example.com"
+
+
+def test_what_was_refused_on_the_spot_is_never_told_as_sent(ready: EventWorld) -> None:
+    _run(ready, NO_SUCH, YES)
+    asked = Forecasting(Defaults(), ready.clock.now())
+    with reading(ready.engine) as conn:
+        told = explain(conn, asked, "L-1").records
+    mails = [(one.decision, one.reason, one.to) for one in told if one.step == "heads-up"]
+    assert sorted(mails) == [
+        ("failed", NO_SUCH.detail, ("anna@example.com",)),
+        ("sent", None, ("piotr@example.com",)),
+    ]
 
 
 def test_when_nobody_else_is_known_somebody_has_to_find_a_contact(world: EventWorld) -> None:

@@ -94,7 +94,7 @@ class Teller:
         now = self._clock.monotonic()
         with self._adding:
             for kind in self.kinds:
-                event = _event(taken, kind, smtp_id, int(self._clock.now().timestamp()))
+                event = event_of(taken, kind, smtp_id, int(self._clock.now().timestamp()))
                 for _ in range(2 if chance.random() < self.doubled else 1):
                     self.waiting.append((now + chance.random() * self.late, event))
 
@@ -124,7 +124,8 @@ class Teller:
             return False
 
 
-def _event(taken: Taken, kind: str, smtp_id: str, at: int) -> dict[str, Any]:
+def event_of(taken: Taken, kind: str, smtp_id: str, at: int) -> dict[str, Any]:
+    """An event as SendGrid writes it; the same event has the same id, whenever it is told."""
     return {
         "email": taken.address,
         "timestamp": at,

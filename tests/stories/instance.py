@@ -185,7 +185,7 @@ class Instance:
         self.zone = noon_zone()
         self.today = SystemClock().now().astimezone(self.zone).date()
         if short_mails:
-            _short_templates(root / "templates")
+            short_templates(root / "templates")
         else:
             shutil.copytree(TEMPLATES, root / "templates")
         (root / "schedules").mkdir()
@@ -224,7 +224,7 @@ class Instance:
         return [_read(path) for path in self.files()]
 
 
-def _short_templates(folder: Path) -> None:
+def short_templates(folder: Path) -> None:
     """Mails of one line: where hundreds are sent, what they say is not the point."""
     for mail in ("heads-up", "grace"):
         place = folder / "renewal" / mail / "en"

@@ -1,9 +1,9 @@
 """A process that ends, or stands still, at one chosen instant of planning and sending.
 
-It runs the machine on the clock of the world until nothing is due; the ``number``-th time that it
-comes to ``label`` it gets a signal. Labels are those of the send path (claimed, started, sent,
-recorded), ``os.link`` and ``os.remove`` for the instants before and after a mail appears in the
-folder, and ``commit`` for the instant before a transaction ends.
+It does the work that it was given; the ``number``-th time that it comes to ``label`` it gets a
+signal. Labels are those of the way out (claimed, started, sent, recorded, swept), ``os.link`` and
+``os.remove`` for the instants before and after a mail appears in the folder, ``statement`` for the
+instant before the database is asked, and ``commit`` for the one before a transaction ends.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import signal
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Engine, event
 
@@ -28,9 +28,13 @@ from worker.channels.folder import FolderChannel
 from worker.db.engine import make_engine
 from worker.kernel.clock import Clock, SystemClock
 
+Pause = Callable[[str], None]
+Work = Callable[[Engine, Pause], None]
+"""What a process does, on an engine of its own; it says where it is."""
+
 
 def a_machine(
-    engine: Engine, folder: Path, clock: Clock, lease: float = 1, pause: Any = lambda label: None
+    engine: Engine, folder: Path, clock: Clock, lease: float = 1, pause: Pause = lambda label: None
 ) -> Machine:
     """The production machine; only ``pause`` and the clock are chosen."""
     return machine.build(
@@ -51,24 +55,28 @@ def finish(built: Machine) -> None:
         pass
 
 
+def mailing(folder: Path, lease: float) -> Work:
+    """The work of whoever mails into ``folder``, on the clock of the world."""
+    return lambda engine, pause: finish(a_machine(engine, folder, SystemClock(), lease, pause))
+
+
 @dataclass(frozen=True)
 class Fate:
     """Which signal comes, and when."""
 
-    sign: signal.Signals
     label: str
-    number: int
-    lease: float
+    number: int = 1
+    sign: signal.Signals = signal.SIGKILL
 
 
 class Mortal:
     """The process: a fork of this one, which saves it a start of Python."""
 
-    def __init__(self, url: str, folder: Path, fate: Fate) -> None:
+    def __init__(self, url: str, work: Work, fate: Fate) -> None:
         self.status: int | None = None
         self.pid = os.fork()
         if self.pid == 0:
-            _live(url, folder, fate)
+            _live(url, work, fate)
 
     def wait(self, seconds: float = 60) -> int:
         """Waits for its end; its exit code, or minus the signal that ended it."""
@@ -100,11 +108,11 @@ class Mortal:
         return self.status is not None
 
 
-def _live(url: str, folder: Path, fate: Fate) -> None:
+def _live(url: str, work: Work, fate: Fate) -> None:
     """The whole life of the child; it never comes back into the tests."""
     code = 1
     try:
-        _run(url, folder, fate)
+        _run(url, work, fate)
         code = 0
     except BaseException:  # noqa: BLE001 -- told, and not let out of the child
         traceback.print_exc()
@@ -112,7 +120,7 @@ def _live(url: str, folder: Path, fate: Fate) -> None:
         os._exit(code)
 
 
-def _run(url: str, folder: Path, fate: Fate) -> None:
+def _run(url: str, work: Work, fate: Fate) -> None:
     seen: Counter[str] = Counter()
 
     def reached(name: str, *_: object) -> None:
@@ -123,5 +131,6 @@ def _run(url: str, folder: Path, fate: Fate) -> None:
 
     engine = make_engine(url)
     event.listen(engine, "commit", lambda _conn: reached("commit"))
+    event.listen(engine, "before_cursor_execute", lambda *_given: reached("statement"))
     sys.addaudithook(lambda name, _args: reached(name) if name.startswith("os.") else None)
-    finish(a_machine(engine, folder, SystemClock(), fate.lease, reached))
+    work(engine, reached)

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from tests.processes import Process, running
 from tests.servers import Redis
 from tests.stories.instance import Instance, Ledger, account_for, many
-from tests.stories.mortal import Fate, Mortal, a_machine, finish
+from tests.stories.mortal import Fate, Mortal, a_machine, finish, mailing
 from tests.waiting import until
 from worker.db.engine import make_engine
 from worker.db.migrate import upgrade
@@ -181,7 +181,7 @@ class Scene:
         self.engine = make_engine(url)
 
     def act(self, label: str, number: int, lease: float, sign: Signals = SIGKILL) -> Mortal:
-        return Mortal(self.url, self.instance.folder, Fate(sign, label, number, lease))
+        return Mortal(self.url, mailing(self.instance.folder, lease), Fate(label, number, sign))
 
     def recover(self, after: timedelta) -> None:
         """What the next process does, some time later."""

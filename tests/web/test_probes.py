@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.processes import write_config
@@ -82,6 +83,24 @@ def test_no_beat_for_three_minutes_turns_health_red(root: Path, database_url: st
     assert pulse.age() < timedelta(minutes=3)
     clock.advance(timedelta(seconds=2))
     assert pulse.age() > timedelta(minutes=3)
+    app.close()
+
+
+def test_health_is_red_while_nobody_beats_and_green_after_the_next_beat(
+    root: Path, sqlite_url: str
+) -> None:
+    port = write_config(root, database=sqlite_url)
+    clock = VirtualClock(NOON)
+    app = App.open(root, {}, clock=clock)
+    at = f"http://127.0.0.1:{port}"
+    with serving(app, lambda: None), httpx.Client(base_url=at, timeout=20) as client:
+        assert client.get("/healthz").status_code == 200
+        clock.advance(timedelta(minutes=3, seconds=1))
+        stalled = client.get("/healthz")
+        assert (stalled.status_code, stalled.json()["status"]) == (503, "stalled")
+        with app.engine.begin() as conn:
+            heartbeats.beat(conn, "beat", clock.now())
+        assert client.get("/healthz").status_code == 200
     app.close()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from worker.cadence import load, recorded, store
 from worker.cadence.ahead import Forecasting, forecast_of
 from worker.cadence.audience import why_not
-from worker.cadence.decisions import Record, in_order
+from worker.cadence.decisions import Record, in_order, outcome
 from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.horizon import SHIFT
 from worker.cadence.library import InForce, Library
@@ -127,13 +127,17 @@ def _past(
 def _returned(
     conn: Connection, told: Reading, row: Row[Any], by_walk: Mapping[int, Row[Any]]
 ) -> Iterator[Record]:
-    """Mails that went out and came back, after which their steps were decided anew."""
+    """Mails that went out and came back, or were refused on the spot, after which their steps were
+    decided anew."""
     mine = returned.c.walk_id.in_(list(by_walk))
     back = conn.execute(select(returned).where(mine).order_by(returned.c.at)).all()
     mails = recorded.mails_of(conn, [one.mail_key for one in back])
     for one in back:
-        sent = SimpleNamespace(**one._mapping, decision="sent", reason="bounced", recipient=None)
-        yield recorded.record(sent, by_walk[one.walk_id], row, mails[one.mail_key], told)
+        copies = mails[one.mail_key]
+        decision, why = outcome("waiting", None, copies)
+        said = {"decision": decision, "reason": "bounced" if decision == "sent" else why}
+        gone = SimpleNamespace(**one._mapping, **said, recipient=None)
+        yield recorded.record(gone, by_walk[one.walk_id], row, copies, told)
 
 
 def _silence(row: Any, known: Sequence[Row[Any]]) -> list[Record]:
