@@ -29,6 +29,7 @@ from worker.config.values import (
     database_url,
     host_name,
     pages_url,
+    ping_url,
     public_key,
 )
 from worker.kernel.dates import USUAL_ALLOWANCE
@@ -148,9 +149,10 @@ class WebSettings(Section):
 
 
 class BeatSettings(Section):
-    """How often due rows are looked for."""
+    """How often due rows are looked for, and who hears that they are."""
 
     every: Span = timedelta(seconds=30)
+    ping_url: Annotated[str, AfterValidator(ping_url)] | None = None
 
 
 class BudgetSettings(Section):
