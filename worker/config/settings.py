@@ -26,10 +26,10 @@ from worker.config.values import (
     api_url,
     bounce_box,
     broker_url,
+    called_url,
     database_url,
     host_name,
     pages_url,
-    ping_url,
     public_key,
 )
 from worker.kernel.dates import USUAL_ALLOWANCE
@@ -152,7 +152,7 @@ class BeatSettings(Section):
     """How often due rows are looked for, and who hears that they are."""
 
     every: Span = timedelta(seconds=30)
-    ping_url: Annotated[str, AfterValidator(ping_url)] | None = None
+    ping_url: Annotated[str, AfterValidator(called_url)] | None = None
 
 
 class BudgetSettings(Section):

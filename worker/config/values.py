@@ -143,7 +143,7 @@ def _web_url(text: str, what: str, safe: str, hint: str) -> str:
     return text.rstrip("/")
 
 
-def ping_url(text: str) -> str:
+def called_url(text: str) -> str:
     """What is called while mails keep moving: a plain address, without a login."""
     hint = "write e.g. 'https://hc-ping.com/…' with the check's own id"
     try:

@@ -1,8 +1,8 @@
 """Brokers and the bells ``plan``, ``send`` and ``call``.
 
-No middleware but the watchdog's. Retries and delays would keep business time in a broker's memory, where a
-flush loses it; a time limit cannot interrupt a socket; results have no reader. What must happen
-again is due again, as a row.
+No middleware but the watchdog's. Retries and delays would keep business time in a broker's memory,
+where a flush loses it; a time limit cannot interrupt a socket; results have no reader. What must
+happen again is due again, as a row.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_WAITING = 16
 _DEAD_AFTER_MS = 30_000
 _MAINTENANCE_PER_MILLION = 100_000
 _KEEP_FAILED_MS = 3_600_000
-_NOTE_EVERY_SECONDS = 15.0
+NOTE_EVERY_SECONDS = 15.0
 
 log = structlog.get_logger(__name__)
 
@@ -136,7 +136,7 @@ class Answering:
     def _note(self, name: str) -> None:
         """Notes a batch that was done, be it an empty one: who watches knows that we are there."""
         now = self._duties.clock.monotonic()
-        if now - self._noted.get(name, -_NOTE_EVERY_SECONDS) >= _NOTE_EVERY_SECONDS:
+        if now - self._noted.get(name, -NOTE_EVERY_SECONDS) >= NOTE_EVERY_SECONDS:
             self._noted[name] = now
             with self._duties.engine.begin() as conn:
                 heartbeats.beat(conn, name, self._duties.clock.now())

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import dramatiq
 import structlog
 from dramatiq import Worker
+from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Middleware
 
 from worker.kernel.clock import Clock
@@ -35,12 +36,15 @@ def watched(
     over = threading.Event()
 
     def look() -> None:
+        before: str | None = None
         while not over.wait(LOOK_EVERY_SECONDS) and not stopping.is_set():
             why = wrong()
-            if why is not None:
+            # Twice, or a process that was stopped and continued would seem to hang.
+            if why is not None and why == before:
                 log.critical("process.broken", why=why, what_to_do="it ends; start it again")
                 ended()
                 return
+            before = why
 
     threading.Thread(target=look, name="watchdog", daemon=True).start()
     try:
@@ -57,7 +61,7 @@ class CrewWatch(Middleware):
         self._began = clock.monotonic()
         self._in_hand: dict[int, tuple[str, float]] = {}
 
-    def before_process_message(self, broker: dramatiq.Broker, message: dramatiq.Message) -> None:
+    def before_process_message(self, broker: dramatiq.Broker, message: MessageProxy) -> None:
         self._in_hand[threading.get_ident()] = message.actor_name, self._clock.monotonic()
 
     def after_process_message(

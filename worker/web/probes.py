@@ -22,7 +22,7 @@ def make_router(app: App) -> APIRouter:
 
     @router.get("/healthz")
     def healthz() -> JSONResponse:
-        """Whether mails keep moving: 503 when the last beat is too long ago, or nobody answers it."""
+        """Whether mails keep moving: 503 when no beat came lately, or nobody answers it."""
         health = pulse.health()
         body = {
             "status": "stalled" if health.stalled else "ok",
