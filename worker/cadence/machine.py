@@ -143,12 +143,15 @@ def build(
     library = Library()
 
     def compose(message: Message, go: Go, now: datetime) -> Mail:
-        with reading(engine) as conn:
-            renderer = library.renderer(conn, go.version_id)
+        renderer = library.known(go.version_id)
+        if renderer is None:
+            with reading(engine) as conn:
+                renderer = library.renderer(conn, go.version_id)
         context = go.context()
         to = mime.address(context.contact.name, message.address)
         letter = Letter(message.mail_key, to, go.template, go.languages)
-        return write(renderer, letterhead, letter, context, now)
+        mail = write(renderer, letterhead, letter, context, now)
+        return mail if channel.in_parts else mail.written()
 
     return Machine(
         Planning(engine, clock, library, defaults, allowance, guards.planning, guards.noted),
@@ -204,7 +207,7 @@ def write(
     rendered = replace(rendered, subject=letter.mark + rendered.subject)
     sender, domain = letterhead.sender_of(context.sender), letterhead.domain
     recipient = letterhead.redirect_to or letter.to
-    raw = mime.compose(
+    parts = mime.draft(
         letter.mail_key,
         sender=sender,
         recipient=recipient,
@@ -217,7 +220,7 @@ def write(
         intended_for=address if letterhead.redirect_to else None,
     )
     reached = mime.parse_address(recipient).addr_spec
-    return Mail(rendered.subject, rendered.language, raw, reached)
+    return Mail(rendered.subject, rendered.language, parts, reached)
 
 
 def _tell(conn: Connection, trouble: Trouble, now: datetime) -> None:

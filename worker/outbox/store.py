@@ -135,6 +135,38 @@ def finish(conn: Connection, ids: Sequence[int], attempt_id: str, values: dict[s
     return statement.run(conn, ids=ids, attempt=attempt_id, **given)
 
 
+class Left(NamedTuple):
+    """A mail that was accepted, under which id of the provider's, and what it said."""
+
+    id: int
+    provider_id: str | None
+    subject: str | None
+    language: str | None
+
+
+def accept(conn: Connection, left: Sequence[Left], attempt_id: str, now: datetime) -> None:
+    """Writes that these mails were accepted, where the attempt still holds them."""
+    given = {one.id: one for one in left}
+    ours = _ACCEPT.scalars(conn, ids=list(given), attempt=attempt_id, moment=now)
+    rows = [given[id_] for id_ in ours]
+    bulk.update(conn, messages, ("provider_id", "subject", "language"), rows)
+
+
+_ACCEPT = Prepared(
+    update(messages)
+    .where(*_OURS)
+    .values(
+        state=ACCEPTED,
+        accepted_at=bindparam("moment"),
+        next_at=None,
+        reason=None,
+        attempt_id=None,
+        lease_until=None,
+    )
+    .returning(messages.c.id)
+)
+
+
 @cache
 def _finishing(names: tuple[str, ...]) -> Prepared:
     settings = {name: bindparam(f"to_{name}", type_=messages.c[name].type) for name in names}
