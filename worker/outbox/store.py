@@ -146,25 +146,13 @@ class Left(NamedTuple):
 
 def accept(conn: Connection, left: Sequence[Left], attempt_id: str, now: datetime) -> None:
     """Writes that these mails were accepted, where the attempt still holds them."""
-    given = {one.id: one for one in left}
-    ours = _ACCEPT.scalars(conn, ids=list(given), attempt=attempt_id, moment=now)
-    rows = [given[id_] for id_ in ours]
-    bulk.update(conn, messages, ("provider_id", "subject", "language"), rows)
+    ours = set(_HELD.scalars(conn, ids=[one.id for one in left], attempt=attempt_id))
+    rows = [(*one, ACCEPTED, now, None, None, None, None) for one in left if one.id in ours]
+    bulk.update(conn, messages, (*Left._fields[1:], *_ENDED), rows)
 
 
-_ACCEPT = Prepared(
-    update(messages)
-    .where(*_OURS)
-    .values(
-        state=ACCEPTED,
-        accepted_at=bindparam("moment"),
-        next_at=None,
-        reason=None,
-        attempt_id=None,
-        lease_until=None,
-    )
-    .returning(messages.c.id)
-)
+_ENDED = ("state", "accepted_at", "next_at", "reason", "attempt_id", "lease_until")
+_HELD = Prepared(select(messages.c.id).where(*_OURS).with_for_update())
 
 
 @cache

@@ -239,6 +239,7 @@ def _attach(message: EmailMessage, attachments: Sequence[Attachment]) -> None:
         )
 
 
+@lru_cache(maxsize=512)  # the house and its people stand in every mail
 def parse_address(field: str) -> Address:
     """The one address of an address field; ``ValueError`` for none, several or a broken one."""
     found = getaddresses([_one_line(field)])
