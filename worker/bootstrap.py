@@ -223,6 +223,7 @@ class App:
         from worker.cadence import machine
         from worker.cadence.library import Defaults
         from worker.cadence.machine import Letterhead
+        from worker.links.rules import links_of
         from worker.webhooks.doors import Doors
 
         engine, mail, book = self.engine, self.settings.mail, self.settings.book
@@ -238,6 +239,7 @@ class App:
                         mail.sender,
                         mail.reply_to,
                         mail.redirect_to if mail.mode == "redirect" else None,
+                        links_of(self.settings.web),
                     ),
                     lease=mail.lease,
                     hold=mail.hold,
@@ -331,15 +333,15 @@ class App:
         brakes.pull(conn, kind, about, detail, now)
 
     def tick(self) -> tuple[int, int, int]:
-        """One heartbeat in the foreground: read sources, sweep, then plan, send and call until
-        nothing is due.
+        """One heartbeat in the foreground: read sources, settle, then plan, send and call until
+        nothing is due; the daily proofs last.
 
         Returns how many walks and changes were handled, and how many mails and calls were claimed.
         """
         from worker.db import heartbeats
 
         self.refresh()
-        self.sweep()
+        self.machine.sweep()
         planned = sent = called = 0
         while not self.stopping.is_set():
             handled, claimed = self.plan_batch(), self.send_batch()
@@ -348,6 +350,7 @@ class App:
             planned, sent = planned + handled, sent + claimed
         while not self.stopping.is_set() and (claimed := self.call_batch()):
             called += claimed
+        self._upkeep.sweep(caught_up=True)
         with self.engine.begin() as conn:
             heartbeats.beat(conn, "beat", self.clock.now())
         self._note_seen()

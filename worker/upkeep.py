@@ -57,13 +57,19 @@ class Upkeep:
         self._files_seen: Fingerprint | None = None
         self._stale_seen: frozenset[str] | None = None
         self._bounces_tried: datetime | None = None
+        self._began = instance.clock.now()
 
-    def sweep(self) -> None:
+    def sweep(self, *, caught_up: bool = False) -> None:
         """Settles dead leases and unknowns, watches for invalid edits; once a day proves that
-        every licence is explained, and foresees the days to come."""
+        every licence is explained, and foresees the days to come.
+
+        ``caught_up``: all that was due has been done. Else nothing is proved before this process
+        has run for a while: what fell due while nobody beat is no gap.
+        """
         self._instance.machine.sweep()
         self._watch_edits()
-        self._daily("coverage", self._prove_coverage)
+        if caught_up or self._instance.clock.now() - self._began >= coverage.OVERDUE:
+            self._daily("coverage", self._prove_coverage)
         self._daily("forecast", self._foresee_days)
 
     def refresh(self) -> list[Tried]:
@@ -94,7 +100,8 @@ class Upkeep:
     def _prove_coverage(self) -> None:
         active = self._instance.machine.planning.library.active
         with self._instance.engine.begin() as conn:
-            coverage.check(conn, active(conn), self._instance.clock.now())
+            if not holds.is_held(conn):  # a brake explains why nothing was decided
+                coverage.check(conn, active(conn), self._instance.clock.now())
 
     def _watch_edits(self) -> None:
         it = self._instance

@@ -561,6 +561,21 @@ EXAMPLES = [
         ),
     ),
     Example(
+        "an answer is about its term: renewed, the licence is written about as before, task or not",
+        (*ends("2027-03-15"), ANN),
+        cadence("14 days before"),
+        (
+            "Mon 2027-03-01 14-days-before: L-1 suppressed answered",
+            "Wed 2028-03-01 09:00 14-days-before: L-1 to ann@maple.example",
+        ),
+        then=(
+            "Tue 2027-02-16 10:00 | answers L-1",
+            "Tue 2027-03-02 10:00 | licence L-1 of Maple starts=2027-03-15 ends=2028-03-15",
+        ),
+        until="2028-12-01",
+        to_do=("answer",),
+    ),
+    Example(
         "a stop of staff outlasts the task about the client's answer",
         (*ends("2027-03-15"), ANN),
         cadence("14 days before", "7 days before"),

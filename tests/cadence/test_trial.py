@@ -26,6 +26,7 @@ from worker.channels.contract import Channel, Envelope, Mail, Outcome, Result
 from worker.cli.main import run
 from worker.db.engine import make_engine, reading
 from worker.kernel.errors import DependencyDownError, FindingsError, UsageError
+from worker.links.rules import Links, Purpose
 from worker.templating.context import MailContext, SenderView
 from worker.templating.render import Renderer
 from worker.templating.samples import full
@@ -93,6 +94,43 @@ def test_a_contractual_notice_offers_no_way_out_of_it(renderer: Renderer) -> Non
     context = replace(by("Maria Lind", "maria@example.com"), unsubscribe="mailto:x@example.com")
     raw = write(renderer, HOUSE, letter(), context, NOW).raw
     assert b"nsubscribe" not in raw
+
+
+LINKS = Links("https://renewals.example.com", ["1b0cf3b9ad5c4e8f8d3a52d1e7c6a904"])
+
+
+def test_mails_lead_to_the_clients_pages_where_a_link_key_is_set(renderer: Renderer) -> None:
+    house, told = replace(HOUSE, links=LINKS), replace(letter(), contact_id=7)
+    mail = write(renderer, house, told, by("Maria Lind", "maria@example.com"), NOW)
+    again = write(renderer, house, told, by("Maria Lind", "maria@example.com"), NOW)
+    text = read(mail.raw).get_body(("plain",))
+    assert text is not None
+    found = re.findall(r"https://renewals\.example\.com/([ap])/(\S+)", text.get_content())
+    assert [path for path, _ in found] == ["a", "p"]
+    subject = LINKS.read(Purpose.ANSWER, found[0][1], NOW)
+    assert (subject.mail_key, subject.contact_id) == (told.mail_key, 7)
+    assert mail.raw == again.raw
+
+
+def test_pages_by_https_take_off_by_one_click_with_the_mailto_beside(renderer: Renderer) -> None:
+    context = by("Maria Lind", "maria@example.com", "commercial")
+    told = letter("commercial/early-renewal")
+    made = read(write(renderer, replace(HOUSE, links=LINKS), told, context, NOW).raw)
+    way_out = "<mailto:answers@example.com?subject=unsubscribe%20anna%40example.org>"
+    one_click, mailto = str(made["List-Unsubscribe"]).split(", ")
+    assert one_click.startswith("<https://renewals.example.com/u/")
+    assert mailto == way_out
+    assert made["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    local = replace(HOUSE, links=replace(LINKS, base_url="http://127.0.0.1:8000"))
+    made = read(write(renderer, local, told, context, NOW).raw)
+    assert (made["List-Unsubscribe"], made["List-Unsubscribe-Post"]) == (way_out, None)
+
+
+def test_a_survey_does_not_lead_to_the_answer_page(renderer: Renderer) -> None:
+    context = by("Maria Lind", "maria@example.com", "survey")
+    raw = write(renderer, replace(HOUSE, links=LINKS), letter(), context, NOW).raw
+    assert b"example.com/a/" not in raw
+    assert b"example.com/p/" in raw
 
 
 def test_a_redirected_mail_goes_to_the_one_address_and_names_the_other(renderer: Renderer) -> None:

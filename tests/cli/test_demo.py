@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import create_engine, select
 
@@ -93,6 +95,10 @@ def test_without_once_it_goes_on_and_stops_when_told(tmp_path: Path) -> None:
     words = ("--set", f"web.port={port}", "--set", "beat.every=1 second", "demo")
     with running(tmp_path, *words, name="demo") as process:
         process.wait_for("web.started")
+        shown = re.search(r"answers a mail: (http://\S+/a/\S+)", process.log.read_text())
+        assert shown
+        page = httpx.get(shown[1], timeout=20)
+        assert (page.status_code, 'value="renew"' in page.text) == (200, True)
         assert process.stop() < 10
     assert f"It goes on at http://127.0.0.1:{port} until Ctrl-C." in process.log.read_text()
 

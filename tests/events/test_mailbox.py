@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,53 @@ def test_what_is_no_report_is_flagged_for_a_person(sent: EventWorld) -> None:
     assert read(sent, "bounces") == 1
     assert names(folder / "cur") == ["1617.0.mx:2,FS"]
     assert sent.kept() == []
+
+
+def _answer(key: str, **headers: str) -> bytes:
+    mail = EmailMessage()
+    mail["From"] = "Anna <anna@example.com>"
+    mail["Subject"] = "Re: Your licence"
+    mail["In-Reply-To"] = f"<{key}@example.com>"
+    for name, value in headers.items():
+        mail[name.replace("_", "-")] = value
+    mail.set_content("Please send me an offer.")
+    return bytes(mail)
+
+
+def test_a_reply_counts_as_one_and_stays_flagged_for_a_person(sent: EventWorld) -> None:
+    folder = maildir(sent, _answer(key_of(sent)))
+    read(sent, "bounces")
+    assert sent.happened() == {"delivered", "replied"}
+    assert names(folder / "cur") == ["1617.0.mx:2,FS"]
+    assert sent.kept()[0].raw == {}  # what was written is nobody's business but the reader's
+
+
+def test_a_colleague_of_the_client_may_reply_instead(sent: EventWorld) -> None:
+    mail = _answer(key_of(sent)).replace(b"anna@example.com", b"boss@elsewhere.example")
+    maildir(sent, mail)
+    read(sent, "bounces")
+    assert "replied" in sent.happened()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Auto_Submitted": "auto-replied"},
+        {"Precedence": "bulk"},
+        {"X_Autoreply": "yes"},
+    ],
+)
+def test_an_out_of_office_note_is_no_reply(sent: EventWorld, headers: dict[str, str]) -> None:
+    maildir(sent, _answer(key_of(sent), **headers))
+    read(sent, "bounces")
+    assert sent.happened() == set()
+
+
+def test_a_reply_to_somebody_elses_mail_is_kept_and_changes_nothing(sent: EventWorld) -> None:
+    maildir(sent, _answer("0123456789abcdef"))
+    read(sent, "bounces")
+    assert sent.happened() == set()
+    assert [row.orphan for row in sent.kept()] == [True]
 
 
 def test_a_bounce_that_anybody_makes_up_silences_nobody(sent: EventWorld) -> None:

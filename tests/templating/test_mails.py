@@ -11,7 +11,15 @@ from tests.templating.small import SHIPPED
 from worker.templating import markup
 from worker.templating.context import MailContext
 from worker.templating.render import Rendered, Renderer
-from worker.templating.samples import bare, commercial, contexts, full, mixed, without
+from worker.templating.samples import (
+    bare,
+    commercial,
+    contexts,
+    full,
+    linked,
+    mixed,
+    without,
+)
 from worker.templating.texts import mails, read_folder
 
 _TEXTS = read_folder(SHIPPED)
@@ -107,6 +115,28 @@ def test_one_button_where_a_renewal_link_is_known_and_a_reply_otherwise(language
         no_link = written(mail, language, without("licence.renew_url", full()))
         assert "http" not in no_link.text
         assert re.search("reply to this mail|odpowiedzieć na tę|ответьте на это", no_link.text)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_mail_that_asks_leads_to_the_answer_page_once(language: str) -> None:
+    for mail in RENEWING:
+        for context in (full(), full(auto_renew=True), full(licences=3), mixed(), bare()):
+            made = written(mail, language, linked(context))
+            assert made.text.count("https://renewals.example.com/a/abc.def") == 1
+            assert made.html.count("https://renewals.example.com/a/abc.def") == 1
+            assert re.search("eply to this mail|odpowiedzieć na tę|ответить на это", made.text)
+    assert "/a/" not in written("renewal/renewed", language, linked(full())).text
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_mail_leads_to_the_clients_own_choices(language: str) -> None:
+    for mail in ALL:
+        made = written(mail, language, linked(full()))
+        assert made.text.count("https://renewals.example.com/p/abc.def") == 1
+        assert made.html.count("https://renewals.example.com/p/abc.def") == 1
+        assert "/p/" not in written(mail, language, full()).text
+        offer = written(mail, language, linked(commercial(full())))
+        assert offer.text.count("https://renewals.example.com/u/abc.def") == 1
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

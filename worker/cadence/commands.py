@@ -26,6 +26,7 @@ from worker.db.engine import reading
 from worker.kernel import show
 from worker.kernel.dates import Period, zone
 from worker.kernel.errors import FindingsError, Problem, UsageError
+from worker.links.rules import links_of
 from worker.schedules.flow import NO_CHANGES, Draft, changes, read_drafts
 from worker.schedules.loader import SchedulesError
 from worker.templating.check import check_folder
@@ -43,8 +44,9 @@ def forecasting_of(app: Wiring) -> Forecasting:
 
 
 def letterhead_of(app: Wiring) -> Letterhead:
-    """In whose name mails go out."""
-    return Letterhead(app.settings.mail.sender, app.settings.mail.reply_to)
+    """In whose name mails go out, and where their links lead."""
+    mail = app.settings.mail
+    return Letterhead(mail.sender, mail.reply_to, links=links_of(app.settings.web))
 
 
 def checked_drafts(root: Path, engine: Engine | None = None) -> list[Draft]:

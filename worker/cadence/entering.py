@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from worker.cadence.facts import Timeline
 from worker.cadence.library import Defaults, InForce
 from worker.cadence.rules import decide
 from worker.cadence.triggers import TRIGGERS
+from worker.catalogue import stops
 from worker.catalogue import store as catalogue
 from worker.schedules.calendar import wall_moment
 from worker.worklist import store as worklist
@@ -51,10 +52,26 @@ def follow_changes(conn: Connection, planning: Planning, now: datetime, limit: i
                 begun = _start(inforce, row, seen.get(row.licence_id), planning.defaults, now)
                 fresh += [begun] if begun else []
                 late += [_past_deadline(row, begun)] if begun and begun[7] == PAST else []
+    _end_answers(conn, rows, walks, now)
     store.add_walks(conn, fresh)
     store.wake(conn, awake, now)
     worklist.open_tasks(conn, late, now)
     return len(ids)
+
+
+def _end_answers(
+    conn: Connection,
+    rows: Iterable[Row[Any]],
+    walks: Mapping[tuple[str, int], Sequence[Row[Any]]],
+    now: datetime,
+) -> None:
+    """What a client answered was about a term: once the next one has opened, its stop is over."""
+    last: dict[int, int] = {}
+    for (_, licence_id), mine in walks.items():
+        last[licence_id] = max(last.get(licence_id, 0), *(walk.cycle for walk in mine))
+    renewed = [r.licence_id for r in rows if 0 < last.get(r.licence_id, 0) < r.licence_term]
+    if renewed:
+        stops.lift(conn, "licence", renewed, now, made_by=stops.CLIENT)
 
 
 PAST = "deadline-past"

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, Table, func, select
 
 from worker.cadence.facts import account_slot
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import accounts, contacts, licences, staff, terms
+from worker.catalogue.records import accounts, contacts, licences, preferences, staff, terms
 from worker.channels.rehearsal import Kept, RehearsalChannel
 from worker.db.engine import make_scratch
 from worker.db.types import metadata
@@ -129,6 +129,7 @@ def _deal(whole: Engine, file: Path, number: int) -> None:
         staff: "",
         accounts: f"WHERE half_of(key) = {number}",
         contacts: "WHERE account_id IN (SELECT id FROM half.accounts)",
+        preferences: "WHERE contact_id IN (SELECT id FROM half.contacts)",
         licences: "WHERE account_id IN (SELECT id FROM half.accounts)",
         terms: "WHERE licence_id IN (SELECT id FROM half.licences)",
     }

@@ -22,6 +22,7 @@ from worker.channels.contract import Channel, Mail
 from worker.db.engine import reading
 from worker.kernel.clock import Clock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
+from worker.links.rules import Links, Purpose
 from worker.outbox import flow as outbox
 from worker.outbox import settling
 from worker.outbox.rules import Go, Trouble
@@ -41,11 +42,13 @@ class Letterhead:
     """In whose name mails go out: full address fields.
 
     ``redirect_to``: the address that gets every mail instead of the client, if there is one.
+    ``links``: what makes the links to clients' pages; without it mails carry none.
     """
 
     sender: str
     reply_to: str | None = None
     redirect_to: str | None = None
+    links: Links | None = None
 
     @property
     def view(self) -> SenderView:
@@ -72,6 +75,12 @@ class Letterhead:
         """The mailto address that takes ``address`` off the mails which are not contractual."""
         inbox = mime.parse_address(self.reply_to or self.sender).addr_spec
         return f"mailto:{inbox}?subject={quote(f'unsubscribe {address}')}"
+
+    def page(self, purpose: Purpose, letter: Letter, now: datetime) -> str | None:
+        """The link in this letter to a page of that purpose, if mails carry links."""
+        if self.links is None:
+            return None
+        return self.links.url(purpose, letter.mail_key, letter.contact_id, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,8 @@ def build(
                 renderer = library.renderer(conn, go.version_id)
         context = go.context()
         to = mime.address(context.contact.name, message.address)
-        letter = Letter(message.mail_key, to, go.template, go.languages)
+        who = message.contact_id or 0
+        letter = Letter(message.mail_key, to, go.template, go.languages, contact_id=who)
         mail = write(renderer, letterhead, letter, context, now)
         return mail if channel.in_parts else mail.written()
 
@@ -180,13 +190,15 @@ def build(
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Which mail goes to whom, an address field; ``mark`` stands before the subject of a trial."""
+    """Which mail goes to whom, an address field; ``mark`` stands before the subject of a trial,
+    whose links lead nowhere because no ledger knows it."""
 
     mail_key: str
     to: str
     template: str
     languages: Sequence[str]
     mark: str = ""
+    contact_id: int = 0
 
 
 def write(
@@ -194,15 +206,19 @@ def write(
 ) -> Mail:
     """The whole mail: its text, its calendar entries, its headers.
 
-    From and Reply-To are those of ``context.sender``. A mail that is not contractual says how to
-    unsubscribe, in a header and to its template. Raises ``RenderError`` or ``ValueError`` when it
-    must not leave as it is.
+    From and Reply-To are those of ``context.sender``. Where the letterhead makes links, the mail
+    leads to the client's pages. One that is not contractual says how to unsubscribe, in a header
+    and to its template; by one click (RFC 8058) where pages are served by https. Raises
+    ``RenderError`` or ``ValueError`` when it must not leave as it is.
     """
     address = mime.parse_address(letter.to).addr_spec
-    if context.mail_class == "contractual":
-        context = replace(context, unsubscribe=None)
-    elif context.unsubscribe is None:
-        context = replace(context, unsubscribe=letterhead.unsubscribe_for(address))
+    way_out, one_click = _ways_out(letterhead, letter, context, address, now)
+    context = replace(
+        context,
+        unsubscribe=one_click or way_out,
+        answer_url=_answer_page(letterhead, letter, context, now),
+        preferences_url=letterhead.page(Purpose.PREFERENCES, letter, now),
+    )
     rendered = renderer.render(letter.template, letter.languages, context)
     rendered = replace(rendered, subject=letter.mark + rendered.subject)
     sender, domain = letterhead.sender_of(context.sender), letterhead.domain
@@ -216,11 +232,31 @@ def write(
         domain=domain,
         date=now,
         attachments=hold.attachments(rendered.holds, sender=sender, domain=domain, now=now),
-        unsubscribe=context.unsubscribe,
+        unsubscribe=way_out,
+        one_click=one_click if (one_click or "").startswith("https:") else None,
         intended_for=address if letterhead.redirect_to else None,
     )
     reached = mime.parse_address(recipient).addr_spec
     return Mail(rendered.subject, rendered.language, parts, reached)
+
+
+def _ways_out(
+    letterhead: Letterhead, letter: Letter, context: MailContext, address: str, now: datetime
+) -> tuple[str | None, str | None]:
+    """How to get no more mails like this one: a mailto address, and a page if mails carry links."""
+    if context.mail_class == "contractual":
+        return None, None
+    way_out = context.unsubscribe or letterhead.unsubscribe_for(address)
+    return way_out, letterhead.page(Purpose.UNSUBSCRIBE, letter, now)
+
+
+def _answer_page(
+    letterhead: Letterhead, letter: Letter, context: MailContext, now: datetime
+) -> str | None:
+    """A question of its own asks for its own answer: surveys do not lead to this page."""
+    if context.mail_class == "survey":
+        return None
+    return letterhead.page(Purpose.ANSWER, letter, now)
 
 
 def _tell(conn: Connection, trouble: Trouble, now: datetime) -> None:

@@ -12,7 +12,7 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from worker.catalogue import store
+from worker.catalogue import erasures, store
 from worker.catalogue.entities import ENTITIES
 from worker.catalogue.mapping import Load, check_loads
 from worker.catalogue.merging import Merger
@@ -160,6 +160,7 @@ def _import(
 ) -> None:
     known = _known(conn, parsed)
     said = _merge_until_sound(conn, parsed, known, report)
+    _leave_out_erased(conn, said, parsed, report)
     ending = _endings(conn, parsed, source, report, accept=run.accept_endings)
     active = store.count_active(conn, report.source)
     parsed.rows.clear()  # what they said has been merged; a million of them weigh a lot
@@ -226,6 +227,26 @@ def _merge_until_sound(conn: Connection, parsed: Parsed, known: Known, report: R
         elif not reasons:
             return said
         _take_out(parsed, reasons)
+
+
+def _leave_out_erased(conn: Connection, said: Said, parsed: Parsed, report: Report) -> None:
+    """Forgets what the file says of people whose data was erased: they do not come back."""
+    erased = erasures.known(conn)
+    if not erased or not said.contacts:
+        return
+    shape = list(parsed.shapes["contact"])
+    at = shape.index("email") if "email" in shape else None
+    gone = [
+        key
+        for key, part in said.contacts.items()
+        if erased.holds(key, part[at] if at is not None and isinstance(part[at], str) else None)
+    ]
+    for key in gone:
+        del said.contacts[key]
+    report.erased = len(gone)
+    if gone:
+        were = "contact of the file was" if len(gone) == 1 else "contacts of the file were"
+        report.notes.append(f"{len(gone)} {were} erased on request and left out")
 
 
 def _take_out(parsed: Parsed, reasons: Reasons) -> None:

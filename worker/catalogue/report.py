@@ -23,9 +23,9 @@ class Counts:
 class Report:
     """What an import did, or in a dry run would have done.
 
-    ``renewals`` to ``history`` count terms, ``ended`` licences that a full sync ended,
-    ``rows`` and ``rejected_rows`` lines of the file. ``braked`` says why it stops all mails until
-    a person has looked.
+    ``renewals`` to ``history`` count terms, ``ended`` licences that a full sync ended, ``erased``
+    contacts that were left out because their data was erased, ``rows`` and ``rejected_rows`` lines
+    of the file. ``braked`` says why it stops all mails until a person has looked.
     """
 
     source: str
@@ -37,6 +37,7 @@ class Report:
     corrections: int = 0
     history: int = 0
     ended: int = 0
+    erased: int = 0
     rows: int = 0
     rejected_rows: int = 0
     problems: Sequence[Problem] = ()
@@ -60,6 +61,6 @@ class Report:
 
     def counts(self) -> dict[str, object]:
         """What is kept of it in the database."""
-        kept = ("entities", "renewals", "returns", "corrections", "history", "ended")
+        kept = ("entities", "renewals", "returns", "corrections", "history", "ended", "erased")
         told = asdict(self)
         return {name: told[name] for name in (*kept, "rows", "rejected_rows")}

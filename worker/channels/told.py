@@ -8,6 +8,7 @@ dropped        the provider did not try, by a list or a rule of its own
 bounced        refused for good, or not even tried because it was refused for good before
 complained     its reader called it spam
 opened, clicked, unsubscribed
+replied        a person answered it by mail
 unknown        anything else: kept, and nothing follows from it
 """
 
@@ -44,6 +45,7 @@ class Kind(StrEnum):
     OPENED = "opened"
     CLICKED = "clicked"
     UNSUBSCRIBED = "unsubscribed"
+    REPLIED = "replied"
     UNKNOWN = "unknown"
 
 

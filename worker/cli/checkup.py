@@ -63,6 +63,7 @@ def examine(app: App) -> list[Check]:
         _judged("broker", app.broker_problem(), app.settings.jobs.broker.partition(":")[0])
     )
     found.append(_channel(app))
+    found += _links(app)
     if database is None:
         with reading(app.engine) as conn:
             found += [_beat(app, conn), *_sources(app, conn), *_schedules(app, conn)]
@@ -92,6 +93,16 @@ def _channel(app: App) -> Check:
     name = f"mail.channel {app.settings.mail.channel}"
     takes = "takes mails" if app.channel.proves else "takes mails; nothing proves an unknown"
     return Check(name, Level.DOWN if wrong else Level.OK, wrong or takes)
+
+
+def _links(app: App) -> Iterator[Check]:
+    """Nothing while mails carry links."""
+    if app.settings.web.link_key is None:
+        said = (
+            "not set, so mails carry no links to the answer and preference pages; "
+            "set PERENNIAL_WEB__LINK_KEY, made with: openssl rand -hex 32"
+        )
+        yield Check("web.link_key", Level.NOTE, said)
 
 
 def _beat(app: App, conn: Connection) -> Check:

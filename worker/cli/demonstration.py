@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import sys
 import time
@@ -10,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -57,11 +59,13 @@ def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
     flags = _flags(app.flags)
     folder = app.root / folder
     sample_book.make_folder(folder)
-    # No variable of the environment counts here, or a demo could write into a real database.
-    now = App.open(folder, {}, flags).clock.now()
+    # No variable of the environment counts here, or a demo could write into a real database. The
+    # key of clients' links is made up for this run.
+    environ = {"PERENNIAL_WEB__LINK_KEY": secrets.token_hex(32)}
+    now = App.open(folder, environ, flags).clock.now()
     drafts = checked_drafts(folder)
-    reports = live(folder, flags, now, drafts)
-    shown = App.open(folder, {}, flags)
+    reports = live(folder, flags, now, drafts, environ)
+    shown = App.open(folder, environ, flags)
     try:
         findings = demo_report.look(shown, reports, drafts)
         findings.seconds = round(time.perf_counter() - begun, 1)
@@ -69,6 +73,7 @@ def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
         if not once:
             web = shown.settings.web
             click.echo(f"It goes on at http://{web.host}:{web.port} until Ctrl-C.", err=True)
+            click.echo(f"What a client sees who answers a mail: {_answer_page(shown)}", err=True)
             run_everything(shown)
     finally:
         shown.close()
@@ -87,7 +92,11 @@ def _flags(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def live(
-    folder: Path, flags: Mapping[str, str], now: datetime, drafts: Sequence[Draft]
+    folder: Path,
+    flags: Mapping[str, str],
+    now: datetime,
+    drafts: Sequence[Draft],
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Report]:
     """Lives through the last 30 days under a virtual clock; the reports of its imports.
 
@@ -101,7 +110,7 @@ def live(
     from worker.kernel import show
 
     clock = VirtualClock(now - LIVED)
-    app = App.open(folder, {}, flags, clock=clock)
+    app = App.open(folder, environ, flags, clock=clock)
     app.create_tables_if_none()
     rows, start = rows_around(now.date()), clock.now().date()
     # What a power cut would take is made anew by the next demo: no need to wait for the disk.
@@ -146,6 +155,24 @@ def _import(app: App, engine: Engine, reports: list[Report], rows: Sequence[Row]
     source = app.settings.sources["licences"]
     sample_book.write(app.root / (source.path or ""), rows)
     reports.append(import_source(engine, "licences", source, app.clock, app.root))
+
+
+def _answer_page(app: App) -> str:
+    """Where the newest notice about an expiry leads."""
+    from sqlalchemy import select
+
+    from worker.db.engine import reading
+    from worker.links.rules import Purpose, links_of
+    from worker.outbox.records import messages
+
+    columns = messages.c.mail_key, messages.c.contact_id, messages.c.accepted_at
+    left = messages.c.accepted_at.is_not(None)
+    sent = select(*columns).where(messages.c.schedule == "renewal", left)
+    with reading(app.engine) as conn:
+        last = conn.execute(sent.order_by(messages.c.accepted_at.desc()).limit(1)).one()
+    links = links_of(app.settings.web)
+    assert links is not None  # a demo makes a key
+    return links.url(Purpose.ANSWER, last.mail_key, last.contact_id, last.accepted_at)
 
 
 def _called_as() -> str:

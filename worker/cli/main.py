@@ -104,6 +104,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
     "outbox": ("worker.cadence.mail_commands", "outbox", "List mails with their state."),
+    "export": (
+        "worker.clients.commands",
+        "export",
+        "Print all that is known of a contact, as JSON.",
+    ),
+    "erase": ("worker.clients.commands", "erase", "Erase a contact's data from every table."),
+    "links": ("worker.clients.commands", "links", "Revoke the links in a contact's mails."),
     "settle": (
         "worker.outbox.commands",
         "settle",

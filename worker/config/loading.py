@@ -135,13 +135,15 @@ def _redirected(
 def _half_rotated(
     data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
 ) -> Iterator[Problem]:
-    """A secret that signs beside one that is not there."""
-    webhooks = data.get("webhooks", {})
-    if isinstance(webhooks, dict) and "previous_secret" in webhooks and "secret" not in webhooks:
-        hint = "set PERENNIAL_WEBHOOKS__SECRET or PERENNIAL_WEBHOOKS__SECRET_FILE"
-        finding = Finding("missing", "the secret that follows previous_secret", hint)
-        cause = problem_at(document, ("webhooks", "previous_secret"), finding, given=given)
-        yield replace(cause, path="webhooks.secret")
+    """A secret that stands beside one that is not there."""
+    for section, name in (("webhooks", "secret"), ("web", "link_key")):
+        table, previous = data.get(section, {}), f"previous_{name}"
+        if isinstance(table, dict) and previous in table and name not in table:
+            variable = f"PERENNIAL_{section}__{name}".upper()
+            hint = f"set {variable} or {variable}_FILE"
+            finding = Finding("missing", f"the secret that follows {previous}", hint)
+            cause = problem_at(document, (section, previous), finding, given=given)
+            yield replace(cause, path=f"{section}.{name}")
 
 
 def _put(data: dict[str, Any], path: Path_, value: object) -> None:

@@ -140,12 +140,17 @@ def _own_address(values: dict[str, Any]) -> str:
 
 
 class WebSettings(Section):
-    """Where pages are served, and how clients reach them."""
+    """Where pages are served, and how clients reach them.
+
+    ``link_key`` signs clients' links; ``previous_link_key`` opens those that were signed with it.
+    """
 
     host: Filled = "127.0.0.1"
     port: Annotated[int, AfterValidator(_port)] = 8000
     base_url: Annotated[str, AfterValidator(pages_url)] = Field(default_factory=_own_address)
     metrics_token: Secret | None = None
+    link_key: Secret | None = None
+    previous_link_key: Secret | None = None
 
 
 class BeatSettings(Section):

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Engine
 
+from worker.channels.told import Kind
 from worker.db import heartbeats
 from worker.events import dsn, flow
 from worker.events.mailbox import Box, opened
@@ -53,7 +54,7 @@ def _read(engine: Engine, clock: Clock, box: Box) -> int:
                 taken = flow.take(conn, CHANNEL, told, clock.now())
             log.info("bounces.taken", told=len(told), **taken._asdict())
         # Only now: what is read twice is known by its key, what is not read is lost.
-        box.done(name, report=bool(told))
+        box.done(name, report=any(one.kind is not Kind.REPLIED for one in told))
         mails += 1
     return mails
 

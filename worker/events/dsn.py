@@ -1,4 +1,4 @@
-"""What mail servers tell by mail: delivery reports (RFC 3464) and complaints (RFC 5965). Pure.
+"""What comes back by mail: delivery reports (RFC 3464), complaints (RFC 5965), replies. Pure.
 
 Nobody signs such a mail. What proves it is the key of ours that it brings back: 48 random bits that
 only those know who got the mail.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import Message
-from email.utils import parsedate_to_datetime
+from email.utils import parseaddr, parsedate_to_datetime
 from typing import Any
 
 from worker.channels.told import Kind, Told, as_address, as_detail, as_moment, as_raw
@@ -41,13 +41,14 @@ _NOT_THE_MAILBOX = ("2", "3")
 
 
 def read(raw: bytes, now: datetime) -> list[Told]:
-    """What a mail reports about ours, one for each recipient; nothing when it is no report."""
+    """What a mail reports about ours, one for each recipient, or the one that it replies to;
+    nothing when it is neither."""
     mail = message_from_bytes(raw)
     parts = list(mail.walk())
     reports = [part for part in parts if part.get_content_type() in _REPORTS]
     feedback = [part for part in parts if part.get_content_type() == "message/feedback-report"]
     if not reports and not feedback:
-        return []
+        return _reply(mail, raw, now)
     name = _header(mail, "Message-ID") or digest(raw.decode("latin-1"))
     mail_key = _mail_key(mail, parts)
     at = _date(mail, now)
@@ -64,6 +65,32 @@ def read(raw: bytes, now: datetime) -> list[Told]:
         )
         for number, (kind, address, detail, fields) in enumerate(found)
     ]
+
+
+def _reply(mail: Message, raw: bytes, now: datetime) -> list[Told]:
+    """That a person replied to a mail of ours. What is kept of the reply is that it came."""
+    said = [_header(mail, name) for name in ("In-Reply-To", "References")]
+    found = next((match for text in said if text and (match := _OURS.search(text))), None)
+    if found is None or _is_automatic(mail):
+        return []
+    sender = as_address(parseaddr(_header(mail, "From", ""))[1])
+    name = _header(mail, "Message-ID") or digest(raw.decode("latin-1"))
+    told = Told(
+        key="mail-" + digest(f"{name}\nreplied"),
+        kind=Kind.REPLIED,
+        at=_date(mail, now),
+        mail_key=found[1],
+        address=sender,
+    )
+    return [told]
+
+
+def _is_automatic(mail: Message) -> bool:
+    """Whether a program wrote it: RFC 3834, and what older programs say instead."""
+    if _header(mail, "Auto-Submitted", "no").strip().lower() != "no":
+        return True
+    bulk = _header(mail, "Precedence", "").strip().lower() in ("bulk", "junk", "list", "auto_reply")
+    return bulk or any(name in mail for name in ("X-Autoreply", "X-Autorespond"))
 
 
 _Said = tuple[Kind, str | None, str | None, dict[str, Any]]

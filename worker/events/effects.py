@@ -43,7 +43,8 @@ def follow(conn: Connection, known: Sequence[Known], now: datetime) -> None:
     """Does all that follows from these events, which are kept already."""
     _prove(conn, known, now)
     fates = _move_fates(conn, known)
-    theirs = [one for one in known if one.is_theirs]
+    # Whoever in the house answers, the client has answered.
+    theirs = [one for one in known if one.is_theirs or one.told.kind is Kind.REPLIED]
     _silence(conn, theirs)
     left = _send_on(conn, theirs, now)
     _opt_out(conn, theirs, now)

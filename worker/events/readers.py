@@ -15,10 +15,10 @@ from worker.events import store
 from worker.events.rules import Fate, judge_clicks, read_click
 from worker.events.store import Heard
 
-CLICKED, DELIVERED = "clicked", "delivered"
+CLICKED, DELIVERED, REPLIED = "clicked", "delivered", "replied"
 """What is noted on walks."""
 
-_ARRIVED = (Kind.DELIVERED, Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED)
+_ARRIVED = (Kind.DELIVERED, Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.REPLIED)
 _DOUBTFUL = (Kind.BOUNCED, Kind.COMPLAINED)
 
 
@@ -37,6 +37,8 @@ def note(conn: Connection, arrivals: Sequence[Arrival], left: Sequence[int], now
     mails = {one.mail_key for one in arrivals if one.kind in (*_ARRIVED, Kind.BOUNCED)}
     if not mails:
         return
+    replied = {one.mail_key for one in arrivals if one.kind is Kind.REPLIED}
+    heard.note_mails(conn, sorted(replied), REPLIED, now)
     doubtful = store.clicked(conn, mails)
     doubtful |= {one.mail_key for one in arrivals if one.fate and one.fate.kind in _DOUBTFUL}
     heard.note_mails(conn, sorted(mails - doubtful), DELIVERED, now)

@@ -28,7 +28,7 @@ RANKS = {
         )
     )
 }
-_READ = frozenset({Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED})
+_READ = frozenset({Kind.OPENED, Kind.CLICKED, Kind.UNSUBSCRIBED, Kind.REPLIED})
 
 SILENCING = frozenset({Kind.BOUNCED, Kind.COMPLAINED})
 """After these nobody writes to the address any more."""

@@ -1,1 +1,1 @@
-"""Signed links: one purpose, one subject, an end, keys that rotate."""
+"""Signed links: what clients hold instead of a login."""

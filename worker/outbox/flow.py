@@ -33,7 +33,8 @@ def send_batch(sending: Sending, limit: int = 100) -> int:
     bursts = list(_bursts(claim.allowed, 1 if sending.gap else sending.channel.burst))
     turn, misses = sending.clock.monotonic() + claim.waits, 0
     for number, burst in enumerate(bursts):
-        sending.wait(max(0.0, turn - sending.clock.monotonic()))
+        if sending.gap:
+            sending.wait(max(0.0, turn - sending.clock.monotonic()))
         if sending.stop() or misses >= ways.IN_A_ROW:
             _hand_back(sending, attempt, [one for rest in bursts[number:] for one, _ in rest])
             break

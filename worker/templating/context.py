@@ -109,7 +109,10 @@ class MailContext:
     ``licences`` are all that the mail speaks of, whatever their number; they come to stand in the
     order of the day that matters: that of the notice deadline where each of them has one, else
     that of the expiry date; then by product and key. Templates list the first ``MOST_LISTED``.
-    ``unsubscribe`` is a mailto address, with ``mailto:``, for mails that are not contractual.
+    ``unsubscribe`` leads out of mails that are not contractual: a page, or a mailto address with
+    ``mailto:``. ``answer_url`` is the page on which the contact answers without a login,
+    ``preferences_url`` the one on which it says what it wants to get; ``None`` where no link key
+    is set.
     Raises ``ValueError`` without a licence: a mail that speaks of nothing must not exist.
     """
 
@@ -121,6 +124,8 @@ class MailContext:
     step: str
     mail_class: MailClass = "contractual"
     unsubscribe: str | None = None
+    answer_url: str | None = None
+    preferences_url: str | None = None
 
     def __post_init__(self) -> None:
         if not self.licences:

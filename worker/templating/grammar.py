@@ -37,7 +37,8 @@ VARIABLES = frozenset(
         *LISTS,
         *("licence_count", "more", "auto_renewing", "expired", "renew_url"),
         *("first_on", "last_on", "first_notice_on"),
-        *("today", "step", "language", "mail_class", "unsubscribe"),
+        *("today", "step", "language", "mail_class"),
+        *("unsubscribe", "answer_url", "preferences_url"),
     }
 )
 FIELDS: dict[type, frozenset[str]] = {

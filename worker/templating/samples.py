@@ -56,6 +56,18 @@ def commercial(context: MailContext) -> MailContext:
     return replace(context, mail_class="commercial", unsubscribe=way_out)
 
 
+def linked(context: MailContext) -> MailContext:
+    """The same where a link key is set: it leads to the client's pages."""
+    pages = "https://renewals.example.com"
+    way_out = f"{pages}/u/abc.def" if context.unsubscribe else None
+    return replace(
+        context,
+        unsubscribe=way_out,
+        answer_url=f"{pages}/a/abc.def",
+        preferences_url=f"{pages}/p/abc.def",
+    )
+
+
 def mixed(days_left: int = 30, licences: int = 4) -> MailContext:
     """As ``full``, where every other licence renews by itself."""
     plain, auto = full(days_left, licences), full(days_left, licences, auto_renew=True)
@@ -90,6 +102,7 @@ def contexts() -> Iterator[MailContext]:
         yield full(days_left)
         yield full(days_left, licences=3)
         yield full(days_left + NOTICE_DAYS, auto_renew=True)
+        yield linked(full(days_left))
     for days_left in (60, 26, 25, 5, 0, -3):
         yield full(days_left, 2, auto_renew=True)
         yield mixed(days_left)
@@ -98,6 +111,10 @@ def contexts() -> Iterator[MailContext]:
     yield commercial(full())
     yield commercial(full(-3, licences=3))
     yield bare()
+    yield linked(bare())
+    yield linked(without("licence.renew_url", full(auto_renew=True)))
+    yield linked(mixed(2, MOST_LISTED + 1))
+    yield linked(commercial(full(licences=3)))
 
 
 def _licence(place: int, days_left: int, *, auto_renew: bool) -> LicenceView:

@@ -93,8 +93,16 @@ def variables(context: MailContext) -> dict[str, Any]:
         "sender": Row("sender", context.sender),
         "step": context.step,
         "mail_class": context.mail_class,
-        "unsubscribe": context.unsubscribe or Missing("unsubscribe"),
+        **_links(context),
         **_of_all(context),
+    }
+
+
+def _links(context: MailContext) -> dict[str, Any]:
+    """The pages that a mail leads to, where it does."""
+    return {
+        name: getattr(context, name) or Missing(name)
+        for name in ("unsubscribe", "answer_url", "preferences_url")
     }
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from worker.bootstrap import App
+from worker.clients import pages as clients
 from worker.events import pages as events
+from worker.web.closing import Closing
 from worker.web.probes import make_router
 
 
 def make_app(app: App) -> FastAPI:
     """The pages and probes of ``app``; no generated documentation is served."""
     web = FastAPI(title="Perennial", docs_url=None, redoc_url=None, openapi_url=None)
+    web.add_middleware(Closing)
     web.include_router(make_router(app))
+    web.include_router(clients.make_router(app))
     web.include_router(events.make_router(lambda: app.engine, app.clock, app.ears))
     return web

@@ -1,0 +1,186 @@
+"""The pages in a real browser: by keyboard, on a phone, in the dark, in each language."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests import debian
+from tests.clients.conftest import COMMERCIAL, GROUPED, Site
+from worker.catalogue.records import accounts, licences, staff
+from worker.clients.records import answers
+
+LANGUAGES = ("en", "pl", "ru")
+SCREENS = ((360, "light"), (360, "dark"), (1280, "light"), (1280, "dark"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, headless; an error in CI where there is none."""
+    program = debian.needed("chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=str(program.path),
+            args=["--no-sandbox", "--disable-gpu"],
+            env={**os.environ, **program.variables},
+        )
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def filled(sqlite_site: Site) -> Site:
+    """Three licences of one client, with a manager who has a name."""
+    site = sqlite_site
+    for key in ("L-1", "L-2", "L-3"):
+        site.licence(key, account="A-1", name="Client One")
+    manager = {"key": "maria", "name": "Maria Lind", "email": "maria@example.com"}
+    with site.engine.begin() as conn:
+        conn.execute(staff.insert().values(**manager, updated_at=site.clock.now()))
+    site.set(accounts, renewal_manager="maria")
+    site.set(licences, quantity=25)
+    return site
+
+
+def at(site: Site, path: str) -> str:
+    return str(site.client.base_url).rstrip("/") + path
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds wrong, in a line each."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {json.dumps(one['nodes'][0]['target'])}" for one in found]
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing has to be scrolled sideways."""
+    return bool(
+        page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_is_accessible_on_every_screen(
+    filled: Site, browser: Browser, language: str
+) -> None:
+    filled.set(accounts, language=language)
+    links = filled.mailed(COMMERCIAL.replace("[limits]", '[limits]\ngroup_by = "contact"'), "L-1")
+    visited = [links["a"], links["p"], f"{links['p']}/saved", links["u"], "/a/broken"]
+    for width, scheme in SCREENS:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
+        )
+        page = context.new_page()
+        for path in visited:
+            page.goto(at(filled, path))
+            assert page.locator("html").get_attribute("lang") == language
+            assert (path[:2], width, scheme, faults(page)) == (path[:2], width, scheme, [])
+            assert fits(page)
+        page.goto(at(filled, links["a"]))
+        for kind in ("quantity", "remind", "colleague", "decline"):
+            page.check(f"#answer-{kind}")
+            assert (kind, width, scheme, faults(page)) == (kind, width, scheme, [])
+        page.click("button[type=submit]")
+        assert page.locator(".error").count() == 1
+        assert (width, scheme, faults(page)) == (width, scheme, [])
+        page.check("#answer-remind")
+        page.fill("#until", "2026-12-01")
+        page.click("button[type=submit]")
+        page.wait_for_url("**/thanks")
+        assert (width, scheme, faults(page)) == (width, scheme, [])
+        assert fits(page)
+        context.close()
+
+
+def test_a_client_answers_with_the_keyboard_alone_and_changes_the_answer(
+    filled: Site, browser: Browser
+) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(at(filled, filled.mailed(GROUPED, "L-1", "L-2")["a"]))
+    page.focus("#licence-1")
+    page.keyboard.press("Space")  # not the first one
+    page.focus("#answer-renew")
+    page.keyboard.press("ArrowDown")
+    page.locator("#quantity-2").fill("40")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/thanks")
+    assert "Change the quantity to 40" in page.content()
+    assert "Maria Lind gets back to you" in page.content()
+    page.get_by_text("Change the answer").click()
+    page.check("#answer-quote")
+    page.get_by_role("button", name="Send the answer").click()
+    page.wait_for_url("**/thanks")
+    page.go_back()
+    page.get_by_role("button", name="Send the answer").click()
+    page.wait_for_url("**/thanks")
+    assert len(filled.open_tasks()) == 1
+    said = [(row.licence_id, row.kind) for row in filled.rows(answers)]
+    assert {kind for _, kind in said} <= {"quantity", "quote"}
+    page.close()
+
+
+def test_only_what_belongs_to_the_chosen_answer_is_shown(filled: Site, browser: Browser) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(at(filled, filled.mailed()["a"]))
+    assert not page.locator("#until").is_visible()
+    page.check("#answer-remind")
+    assert page.locator("#until").is_visible()
+    assert not page.locator("#reason").is_visible()
+    assert page.locator("#until").get_attribute("max") == str(date(2026, 12, 20))
+    page.close()
+
+
+def test_preferences_are_saved_without_any_script(filled: Site, browser: Browser) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(at(filled, filled.mailed(COMMERCIAL)["p"]))
+    page.uncheck("#offers")
+    page.select_option("#language", "ru")
+    page.click("button[value=save]")
+    page.wait_for_url("**/saved")
+    assert "Сохранено" in page.content()
+    assert filled.preference().no_commercial
+    page.get_by_role("button", name="Сохранить").click()  # from there, once more
+    page.wait_for_url("**/saved")
+    page.close()
+
+
+def test_a_scanner_with_a_real_browser_changes_nothing(filled: Site, browser: Browser) -> None:
+    links = filled.mailed(COMMERCIAL)
+    before = filled.business()
+    outside: list[str] = []
+    context = browser.new_context()
+    page = context.new_page()
+    page.on("request", lambda asked: outside.append(asked.url))
+    for path in links.values():
+        page.goto(at(filled, path))
+        page.mouse.wheel(0, 4000)
+        inner = page.eval_on_selector_all("a", "found => found.map(one => one.href)")
+        for url in inner:
+            page.goto(url)
+    tabs = [context.new_page() for _ in links]
+    for tab, path in zip(tabs, links.values(), strict=True):
+        tab.goto(at(filled, path))
+    assert all(url.startswith(str(filled.client.base_url)) for url in outside)
+    context.close()
+    assert filled.business() == before
+
+
+def test_nothing_of_a_page_is_cached_or_referred(filled: Site, browser: Browser) -> None:
+    path = filled.mailed()["a"]
+    context = browser.new_context()
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text))
+    page.goto(at(filled, path))
+    assert page.evaluate("getComputedStyle(document.querySelector('button')).fontWeight") == "600"
+    assert context.cookies() == []
+    assert [said for said in complaints if "Content Security" in said] == []
+    context.close()

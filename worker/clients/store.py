@@ -1,0 +1,133 @@
+"""Queries on answers and visits, and on the mail that a link belongs to. Nothing here commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, insert, select
+from sqlalchemy.engine import Connection
+
+from worker.catalogue.records import accounts, contacts, licences, staff
+from worker.clients.records import answers, visits
+from worker.clients.rules import Given
+from worker.db import bulk
+from worker.outbox.records import messages
+
+_AGENT = 200  # signs kept of a program's name
+
+_letter = (
+    select(
+        messages.c.mail_key,
+        messages.c.address,
+        messages.c.kind,
+        messages.c.language,
+        contacts.c.id.label("contact_id"),
+        contacts.c.name.label("contact_name"),
+        contacts.c.email.label("contact_email"),
+        contacts.c.opt_out,
+        contacts.c.language.label("contact_language"),
+        accounts.c.language.label("account_language"),
+        accounts.c.timezone,
+    )
+    .join(contacts, contacts.c.id == messages.c.contact_id)
+    .join(accounts, accounts.c.id == contacts.c.account_id)
+)
+
+
+def letter(conn: Connection, mail_key: str, contact_id: int) -> Any:
+    """The copy of a mail that this contact got, with the contact and its account, or ``None``."""
+    mine = and_(messages.c.mail_key == mail_key, messages.c.contact_id == contact_id)
+    return conn.execute(_letter.where(mine)).first()
+
+
+def hold_accounts(conn: Connection, licence_ids: Sequence[int]) -> None:
+    """Keeps others from answering about, or judging, these licences' accounts meanwhile."""
+    of_licences = select(licences.c.account_id).where(bulk.among(licences.c.id, licence_ids))
+    conn.execute(
+        select(accounts.c.id)
+        .where(accounts.c.id.in_(of_licences))
+        .order_by(accounts.c.id)
+        .with_for_update(key_share=True)
+    )
+
+
+_ACCOUNT = ("id", "key", "name", "timezone", "country", "account_manager", "renewal_manager")
+_LICENCE = (
+    *("id", "key", "product", "quantity", "amount", "next_amount", "currency"),
+    *("expires_on", "notice_days", "auto_renew", "status", "term", "declined_term"),
+)
+
+
+def licences_by_id(conn: Connection, ids: Sequence[int]) -> list[Any]:
+    """Licences with their accounts (``account_`` columns), in the order in which they expire."""
+    if not ids:
+        return []
+    query = (
+        select(
+            *[licences.c[name] for name in _LICENCE],
+            *[accounts.c[name].label(f"account_{name}") for name in _ACCOUNT],
+        )
+        .join(accounts, accounts.c.id == licences.c.account_id)
+        .where(bulk.among(licences.c.id, list(ids)))
+        .order_by(licences.c.expires_on, licences.c.key)
+    )
+    return list(conn.execute(query))
+
+
+def given(conn: Connection, licence_ids: Sequence[int]) -> Mapping[tuple[int, int], Given]:
+    """The answer that counts about each term of these licences: the last one."""
+    if not licence_ids:
+        return {}
+    query = (
+        select(answers)
+        .where(bulk.among(answers.c.licence_id, list(licence_ids)))
+        .order_by(answers.c.id)
+    )
+    return {
+        (row.licence_id, row.cycle): Given(
+            row.kind, row.detail, row.at, row.mail_key, row.contact_id
+        )
+        for row in conn.execute(query)
+    }
+
+
+def answered_in(conn: Connection, mail_key: str, contact_id: int) -> list[tuple[int, int]]:
+    """The terms of licences, (licence id, term), that this person ever answered about by this
+    mail."""
+    mine = and_(answers.c.mail_key == mail_key, answers.c.contact_id == contact_id)
+    query = select(answers.c.licence_id, answers.c.cycle).where(mine).distinct()
+    return [(row.licence_id, row.cycle) for row in conn.execute(query)]
+
+
+def add_answers(
+    conn: Connection, terms: Sequence[tuple[int, int]], new: Mapping[int, Given]
+) -> None:
+    """Records answers about terms of licences: (licence id, term), ``new`` by licence id."""
+    rows = [
+        {
+            "mail_key": new[licence_id].mail_key,
+            "contact_id": new[licence_id].contact_id,
+            "licence_id": licence_id,
+            "cycle": cycle,
+            "kind": new[licence_id].kind,
+            "detail": dict(new[licence_id].detail),
+            "at": new[licence_id].at,
+        }
+        for licence_id, cycle in terms
+    ]
+    conn.execute(insert(answers), rows)
+
+
+def person_named(conn: Connection, key: str | None) -> str | None:
+    """The name of one of our people."""
+    if key is None:
+        return None
+    return conn.scalar(select(staff.c.name).where(staff.c.key == key))
+
+
+def visit(conn: Connection, page: str, mail_key: str, agent: str, now: datetime) -> None:
+    """Notes that a page was opened; by whom, nobody knows."""
+    row = {"page": page, "mail_key": mail_key, "agent": agent[:_AGENT] or None, "at": now}
+    conn.execute(insert(visits).values(row))
