@@ -20,7 +20,7 @@ check: .venv/dev.stamp
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
-bench: .venv/dev.stamp
+bench: .venv/bench.stamp
 	$(BIN)/python -m bench $(ARGS)
 
 # The long form of tests/chaos: about an hour on two cores.
@@ -35,6 +35,7 @@ migration: .venv/dev.stamp
 lock: $(UV)
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade --exclude-newer "4 days" pyproject.toml -o requirements.lock
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --exclude-newer "4 days" -c requirements-dev.lock pyproject.toml --group bench -o requirements-bench.lock
 
 $(UV):
 	$(PYTHON) -m venv .uv
@@ -50,6 +51,10 @@ $(BIN)/python: $(UV)
 
 .venv/dev.stamp: requirements-dev.lock .venv/core.stamp
 	$(UV) pip install -q --compile-bytecode --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/bench.stamp: requirements-bench.lock .venv/dev.stamp
+	$(UV) pip install -q --compile-bytecode --require-hashes -r requirements-bench.lock
 	@touch $@
 
 clean:

@@ -1,6 +1,7 @@
-"""``python -m bench [import tick rehearse rendering report events help] [--quick]``: with floors.
+"""``python -m bench [import tick rehearse rendering …] [--quick] [--full]``: with floors.
 
 ``--quick`` makes everything small: it shows that the measuring works, not how fast we are.
+``--full`` gives deliveries the size that they are promised for, which takes many minutes.
 """
 
 from __future__ import annotations
@@ -103,6 +104,54 @@ def _events(quick: bool) -> list[Row]:
     return [Row(what, *rates, f"{ours / floor:.2f}", f"{events.EVENTS_A_SECOND:,}/s")]
 
 
+def _posted(quick: bool) -> list[Row]:
+    from bench import engine, events, pages
+
+    with engine.postgresql() as fresh:
+        count, floor, ours = pages.posted(fresh, 1_000 if quick else 20_000)
+    rates = (f"{count / took:,.0f}/s" for took in (floor, ours))
+    what = f"POST {count:,} signed events to the web process; floor: without HTTP"
+    return [Row(what, *rates, f"{ours / floor:.2f}", f"{events.EVENTS_A_SECOND:,}/s")]
+
+
+def _page(quick: bool) -> list[Row]:
+    from bench import engine, pages
+
+    with engine.postgresql() as fresh:
+        floor, ours = pages.answer_page(fresh, 3 if quick else 20)
+    what = f"answer page, 99th percentile at {pages.A_SECOND} a second; floor: a bare handler"
+    return [_timed(what, floor, ours, pages.OF_BARE)]
+
+
+def _delivery(quick: bool) -> list[Row]:
+    from bench import delivery
+
+    mails = 20_000 if FULL in sys.argv else 300 if quick else 4_000
+    bare, celery, ours = delivery.run(mails)
+    what = f"deliver {mails:,} mails by {delivery.WORKERS} workers; floor: bare processes"
+    rate, share = f"{ours:,.0f}/s", f"{ours / bare:.2f}"
+    times = f"{ours / celery:.1f} x"
+    return [
+        Row(what, f"{bare:,.0f}/s", rate, share, f"{delivery.OF_BARE:g}"),
+        Row("  against Celery", f"{celery:,.0f}/s", rate, times, f"{delivery.OF_CELERY:g} x"),
+    ]
+
+
+def _memory(quick: bool) -> list[Row]:
+    from bench import engine, memory
+
+    small = memory.idle(3 if quick else 15)
+    count, due = (10_000, 200) if quick else (1_000_000, 2_000)
+    with engine.postgresql() as fresh:
+        large = memory.tick(fresh, count, due)
+    return [
+        Row("memory of perennial up, idle", "", f"{small:.0f} MB", "", f"{memory.IDLE_REACH} MB"),
+        Row(
+            f"memory of a tick over {count:,}", "", f"{large:.0f} MB", "", f"{memory.TICK_REACH} MB"
+        ),
+    ]
+
+
 def _help(quick: bool) -> list[Row]:
     """Starting ``perennial --help`` against starting Python, in turns; medians."""
     perennial = Path(sys.executable).with_name("perennial")
@@ -127,6 +176,7 @@ def _timed(what: str, floor: float, ours: float, reach: float) -> Row:
     return Row(what, *taken, f"{ours / floor:.2f}", f"{reach:g}")
 
 
+FULL = "--full"
 WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "import": _imports,
     "tick": _ticks,
@@ -135,6 +185,10 @@ WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "rendering": _rendering,
     "report": _report,
     "events": _events,
+    "posted": _posted,
+    "page": _page,
+    "delivery": _delivery,
+    "memory": _memory,
     "help": _help,
 }
 
@@ -142,7 +196,7 @@ WORKS: dict[str, Callable[[bool], list[Row]]] = {
 def main(words: list[str]) -> int:
     """Measures what ``words`` name, all by default; 2 when a name is unknown."""
     quick = "--quick" in words
-    names = [word for word in words if word != "--quick"] or list(WORKS)
+    names = [word for word in words if word not in ("--quick", FULL)] or list(WORKS)
     unknown = [name for name in names if name not in WORKS]
     if unknown:
         print(f"{unknown[0]!r} is not measured; there are {', '.join(WORKS)}", file=sys.stderr)

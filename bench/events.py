@@ -78,14 +78,15 @@ class Provider:
     events: int
 
     @classmethod
-    def about(cls, mails: int) -> Provider:
+    def about(cls, mails: int, now: datetime = NOW) -> Provider:
+        """All that is told of so many mails, in requests that were signed at ``now``."""
         draw = random.Random(7)
         told = [event for id_ in range(1, mails + 1) for event in _of_mail(id_, draw)]
         told.sort(key=lambda event: event["timestamp"] + draw.randrange(120))
         signer, requests = Signer(), []
         for some in bulk.chunks(told, BATCH):
             body = batch(list(some))
-            requests += [(signer.headers(body, NOW), body)] * (2 if draw.random() < 0.05 else 1)
+            requests += [(signer.headers(body, now), body)] * (2 if draw.random() < 0.05 else 1)
         return cls(signer, requests, sum(len(json.loads(body)) for _, body in requests))
 
 

@@ -72,13 +72,22 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 @contextmanager
 def running(
-    root: Path, *words: str, name: str = "", env: Mapping[str, str] | None = None
+    root: Path,
+    *words: str,
+    name: str = "",
+    env: Mapping[str, str] | None = None,
+    module: str = "worker",
+    first: str = "",
 ) -> Iterator[Process]:
-    """``perennial --root ROOT WORDS…`` in a process of its own, killed when the block is left."""
+    """``perennial --root ROOT WORDS…`` in a process of its own, killed when the block is left.
+
+    Another ``module`` may stand for ``perennial``; it is given ``first`` before all else.
+    """
+    given = [first] if first else []
     log = root / f"{name or words[0]}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "worker", "--root", str(root), *words],
+            [sys.executable, "-m", module, *given, "--root", str(root), *words],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,

@@ -148,6 +148,20 @@ class Postgres:
         """A crash: nobody gets a chance to clean up."""
         self._end(signal.SIGQUIT)
 
+    def freeze(self) -> None:
+        """Connections stay open, and nobody answers on them."""
+        self._tell_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._tell_all(signal.SIGCONT)
+
+    def _tell_all(self, sign: signal.Signals) -> None:
+        assert self.process is not None
+        pid = self.process.pid
+        os.kill(pid, sign)  # first, so that no further child is born
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), sign)
+
     def _end(self, sign: signal.Signals) -> None:
         if self.process is not None:
             self.process.send_signal(sign)
@@ -236,6 +250,11 @@ class Redis:
     def kill(self) -> None:
         """kill -9: everything in memory is gone."""
         self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Connections stay open, and nobody answers on them. A frozen one may be killed."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
 
     def _end(self, sign: signal.Signals) -> None:
         if self.process is not None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from worker.kernel.errors import PerennialError
     from worker.outbox.store import Message
     from worker.upkeep import Upkeep
+    from worker.vitals import Ping, Pulse
     from worker.webhooks.doors import Doors
 
 MOST_DUE = 10_000
@@ -60,6 +61,7 @@ class App:
         self._machine: Machine | None = None
         self._doors: Doors | None = None
         self._calling = threading.Lock()
+        self._ping: Ping | None = None
 
     @classmethod
     def open(
@@ -184,6 +186,8 @@ class App:
                 self._doors.close()
             if "channel" in self.__dict__:
                 self.channel.close()
+            if self._ping is not None:
+                self._ping.close()
             if self._engine is not None:
                 self._engine.dispose()
                 self._engine = None
@@ -303,6 +307,23 @@ class App:
         """Reads the sources whose time has come, and minds the alarms about them."""
         return self._upkeep.refresh()
 
+    @cached_property
+    def pulse(self) -> Pulse:
+        """Whether mails keep moving, as this process knows it."""
+        from worker.vitals import Pulse
+
+        return Pulse(self)
+
+    def after_beat(self) -> Ping | None:
+        """Hears that a beat succeeded: pings whoever watches over this instance, if it is time."""
+        from worker.vitals import Ping
+
+        url = self.settings.beat.ping_url
+        if url is not None:
+            self._ping = self._ping or Ping(url, self.pulse, self.clock)
+            self._ping.after_beat()
+        return self._ping
+
     def pull_brake(
         self, conn: Connection, *, kind: str, about: str, detail: str, now: datetime
     ) -> None:
@@ -333,6 +354,8 @@ class App:
         with self.engine.begin() as conn:
             heartbeats.beat(conn, "beat", self.clock.now())
         self._note_seen()
+        if (ping := self.after_beat()) is not None:
+            ping.wait()
         return planned, sent, called
 
     # --- what does not answer ---

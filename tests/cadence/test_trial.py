@@ -229,6 +229,7 @@ class Answering(Channel):
 
     name = "answering"
     burst = 1
+    in_parts = False
 
     def __init__(self, outcome: Outcome) -> None:
         self.outcome = outcome

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import default
 
 from worker.channels.contract import Envelope, Mail
-from worker.templating.mime import Attachment, compose
+from worker.templating.mime import Attachment, draft
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEY = "k" * 16
@@ -40,7 +40,7 @@ def a_letter(
 ) -> Mail:
     words = words or Words()
     calendar = {"method": "PUBLISH", "charset": "utf-8"}
-    raw = compose(
+    parts = draft(
         key,
         sender='"Wiśniewska, Ewa" <renewals@example.com>',
         recipient=to,
@@ -53,7 +53,7 @@ def a_letter(
         one_click="https://renewals.example.com/u/" + "t0ken-" * 30,
         intended_for=intended_for,
     )
-    return Mail(words.subject, words.language, raw, recipient)
+    return Mail(words.subject, words.language, parts, recipient)
 
 
 def parsed(raw: bytes) -> EmailMessage:

@@ -32,14 +32,14 @@ from tests.channels.letters import (
 )
 from tests.providers import misbehaving, smtp_twin
 from tests.providers.payload import as_message
-from worker.channels.contract import Channel, Mail, Outcome
+from worker.channels.contract import Channel, Outcome
 from worker.channels.folder import FolderChannel
 from worker.channels.rehearsal import RehearsalChannel
 from worker.channels.table import KINDS
 from worker.config.settings import Settings
 
-RAW = b"From: a@example.com\r\nTo: b@example.com\r\nSubject: Hello\r\n\r\nHello.\r\n"
-MAIL = Mail("Hello", "en", RAW, "anna@example.com")
+MAIL = a_letter(words=Words("Hello", "Hello.\n", "<p>Hello.</p>\n", "en"))
+RAW = MAIL.raw
 LONG = "l" * 64 + "@" + ".".join(["d" * 60] * 3) + ".com"
 
 CANARY = "SG.canary-of-the-key"
@@ -330,9 +330,7 @@ def test_workers_that_send_the_same_mail_at_once_leave_one(tmp_path: Path) -> No
 def test_a_second_attempt_never_changes_the_mail_that_left(tmp_path: Path) -> None:
     channel = FolderChannel(tmp_path)
     channel.send(an_envelope(), MAIL, NOW)
-    again = channel.send(
-        an_envelope(), Mail("Other", "en", RAW + b"Other.", "anna@example.com"), NOW
-    )
+    again = channel.send(an_envelope(), a_letter(words=Words(text="Another.")), NOW)
     assert (again.outcome, again.detail) == (Outcome.ACCEPTED, "was already there")
     assert channel.path(an_envelope()).read_bytes() == RAW
 
@@ -395,10 +393,10 @@ from pathlib import Path
 from datetime import datetime, UTC
 from tests.channels.test_conformance import NOW, an_envelope
 from worker.channels.folder import FolderChannel
-from worker.channels.contract import Mail
+from tests.channels.letters import a_letter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-print(FolderChannel(Path(sys.argv[1])).send(an_envelope(), Mail("", "en", b"x" * 9000, ""), NOW))
+print(FolderChannel(Path(sys.argv[1])).send(an_envelope(), a_letter(), NOW))
 """
 
 

@@ -37,7 +37,7 @@ def answered(reply: Reply | None) -> Iterator[tuple[SendGridChannel, list[Asked]
 
 
 def test_the_request_says_what_the_mail_says_and_names_it_by_opaque_ids() -> None:
-    made = json.loads(request(an_envelope(), a_letter().raw, "anna@example.com"))
+    made = json.loads(request(an_envelope(), a_letter().parts, "anna@example.com"))
     (person,) = made["personalizations"]
     assert person["to"] == [{"email": "anna@example.com", "name": "Nowak-Żądło, Anna (łódzkie)"}]
     assert person["custom_args"] == {"mail": KEY, "copy": digest("anna@example.com")[:12]}
@@ -59,7 +59,7 @@ def test_the_request_says_what_the_mail_says_and_names_it_by_opaque_ids() -> Non
 
 
 def test_every_attempt_makes_the_same_request() -> None:
-    first, second = (request(an_envelope(), a_letter().raw, "anna@example.com") for _ in range(2))
+    first, second = (request(an_envelope(), a_letter().parts, "anna@example.com") for _ in range(2))
     assert first == second
 
 
@@ -67,14 +67,14 @@ def test_the_same_mail_to_two_addresses_is_two_rows_to_an_event() -> None:
     ids = set()
     for address in ("anna@example.com", "bob@example.com"):
         letter = a_letter(to=address, recipient=address)
-        made = json.loads(request(an_envelope(address), letter.raw, address))
+        made = json.loads(request(an_envelope(address), letter.parts, address))
         ids.add(tuple(made["personalizations"][0]["custom_args"].values()))
     assert len(ids) == 2
 
 
 def test_a_redirected_mail_is_still_named_by_the_row_of_its_client() -> None:
     letter = a_letter("me@example.com", "me@example.com", intended_for="anna@example.com")
-    made = json.loads(request(an_envelope(), letter.raw, letter.recipient))
+    made = json.loads(request(an_envelope(), letter.parts, letter.recipient))
     (person,) = made["personalizations"]
     assert person["to"] == [{"email": "me@example.com"}]
     assert person["custom_args"]["copy"] == digest("anna@example.com")[:12]

@@ -26,6 +26,7 @@ class Chores:
         self.planned: list[int] = []
         self.sent: list[int] = []
         self.called: list[int] = []
+        self.beats = 0
         self.sweeps = 0
         self.refreshes = 0
         self.in_hand = 0
@@ -63,6 +64,9 @@ class Chores:
 
     def due(self) -> Due:
         return Due(len(self._walks), len(self._mails), len(self._calls))
+
+    def after_beat(self) -> None:
+        self.beats += 1
 
     def sweep(self) -> None:
         self.sweeps += 1

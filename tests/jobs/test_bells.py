@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -131,6 +133,47 @@ def test_a_redis_that_dies_and_comes_back_delays_work_and_ends_nothing(
         assert len(chores.sent) == 50
         own_redis.start()
         until(lambda: len(chores.sent) == 150, 30)
+
+
+def test_a_redis_that_is_away_for_longer_than_every_timeout_ends_nothing(
+    own_redis: Redis, sqlite: Engine
+) -> None:
+    """A client waits 5 s for an answer and tries three times."""
+    chores, broken = Chores(sqlite, walks=400, seconds_a_batch=0.05), threading.Event()
+    with (
+        brokered(own_redis.url(), chores) as broker,
+        working(chores, broker, broken.set),
+        beating(chores, broker, SOON, broken.set),
+    ):
+        until(lambda: chores.sent)
+        own_redis.freeze()
+        time.sleep(18)  # longer than a connection waits for its answer, tries and all
+        own_redis.kill()
+        time.sleep(4)
+        own_redis.start()
+        chores.add(range(400, 500))
+        until(lambda: len(chores.sent) == 500, 60)
+    assert sorted(chores.sent) == list(range(500))
+    assert not broken.is_set()
+
+
+def test_a_redis_that_is_flushed_again_and_again_under_load_delays_nothing_for_ever(
+    redis_url: str, sqlite: Engine
+) -> None:
+    chores, broken = Chores(sqlite, walks=600, seconds_a_batch=0.05), threading.Event()
+    with (
+        redis.Redis.from_url(redis_url) as client,
+        brokered(redis_url, chores) as broker,
+        working(chores, broker, broken.set),
+        beating(chores, broker, SOON, broken.set),
+    ):
+        for _ in range(30):
+            client.flushdb()
+            client.script_flush()
+            time.sleep(0.1)
+        until(lambda: len(chores.sent) == 600, 60)
+    assert sorted(chores.sent) == list(range(600))
+    assert not broken.is_set()
 
 
 def test_a_worker_stops_in_time_although_redis_is_away(own_redis: Redis, sqlite: Engine) -> None:

@@ -65,6 +65,10 @@ class Library:
             self._versions[version_id] = InForce(version_id, schedule, since)
         return self._versions[version_id]
 
+    def known(self, version_id: int) -> Renderer | None:
+        """What ``renderer`` gave before, if it did: most mails need no query for it."""
+        return self._renderers.get(version_id)
+
     def renderer(self, conn: Connection, version_id: int) -> Renderer:
         """The templates as they were when the version was applied."""
         if version_id not in self._renderers:

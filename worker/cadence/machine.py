@@ -152,13 +152,16 @@ def build(
     library = Library()
 
     def compose(message: Message, go: Go, now: datetime) -> Mail:
-        with reading(engine) as conn:
-            renderer = library.renderer(conn, go.version_id)
+        renderer = library.known(go.version_id)
+        if renderer is None:
+            with reading(engine) as conn:
+                renderer = library.renderer(conn, go.version_id)
         context = go.context()
         to = mime.address(context.contact.name, message.address)
         who = message.contact_id or 0
         letter = Letter(message.mail_key, to, go.template, go.languages, contact_id=who)
-        return write(renderer, letterhead, letter, context, now)
+        mail = write(renderer, letterhead, letter, context, now)
+        return mail if channel.in_parts else mail.written()
 
     return Machine(
         Planning(engine, clock, library, defaults, allowance, guards.planning, guards.noted),
@@ -220,7 +223,7 @@ def write(
     rendered = replace(rendered, subject=letter.mark + rendered.subject)
     sender, domain = letterhead.sender_of(context.sender), letterhead.domain
     recipient = letterhead.redirect_to or letter.to
-    raw = mime.compose(
+    parts = mime.draft(
         letter.mail_key,
         sender=sender,
         recipient=recipient,
@@ -234,7 +237,7 @@ def write(
         intended_for=address if letterhead.redirect_to else None,
     )
     reached = mime.parse_address(recipient).addr_spec
-    return Mail(rendered.subject, rendered.language, raw, reached)
+    return Mail(rendered.subject, rendered.language, parts, reached)
 
 
 def _ways_out(

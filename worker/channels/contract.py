@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from email.headerregistry import Address
 from enum import StrEnum
 from typing import Protocol
 
@@ -51,9 +53,52 @@ class Envelope:
         return f"{self.mail_key}-{self.address}"
 
 
+class File(Protocol):
+    """A file that goes along; ``parameters`` stand in its Content-Type."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def maintype(self) -> str: ...
+    @property
+    def subtype(self) -> str: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def parameters(self) -> Mapping[str, str]: ...
+
+
+class Parts(Protocol):
+    """A mail in its parts, for those who hand it over in pieces. Every part was checked.
+
+    ``headers`` are those beside From, To, Reply-To, Subject, Date and what describes the content.
+    """
+
+    @property
+    def sender(self) -> Address: ...
+    @property
+    def to(self) -> Address: ...
+    @property
+    def reply_to(self) -> Address | None: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def html(self) -> str: ...
+    @property
+    def attachments(self) -> Sequence[File]: ...
+
+    def written(self) -> bytes:
+        """The whole of it as bytes, RFC 5322 with CRLF line ends."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A rendered mail: ``raw`` is the whole of it as bytes, RFC 5322 with CRLF line ends.
+    """A rendered mail. It is written as bytes only when somebody asks for them.
 
     ``recipient`` is the plain address that really receives it. It is not the envelope's when
     mails are redirected; the envelope names the mail, whoever reads it.
@@ -61,8 +106,18 @@ class Mail:
 
     subject: str
     language: str
-    raw: bytes
+    parts: Parts
     recipient: str
+    whole: bytes | None = None
+
+    @property
+    def raw(self) -> bytes:
+        """The whole of it as bytes, RFC 5322 with CRLF line ends."""
+        return self.parts.written() if self.whole is None else self.whole
+
+    def written(self) -> Mail:
+        """The same, its bytes at hand: whatever is wrong with them shows now, not on its way."""
+        return replace(self, whole=self.raw)
 
 
 class Channel(Protocol):
@@ -72,6 +127,8 @@ class Channel(Protocol):
     burst: int
     """How many mails may be marked as started in one transaction. 1 where an unknown is costly;
     more where evidence settles every unknown at once."""
+    in_parts: bool
+    """Whether it hands mails over in their parts; else it is given their bytes."""
     proves: bool
     """Whether evidence of an unknown will come: the channel's own, or an event of the provider."""
 

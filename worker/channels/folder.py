@@ -24,6 +24,7 @@ class FolderChannel:
 
     name = "file"
     burst = 50
+    in_parts = False
     proves = True
 
     def __init__(self, folder: Path) -> None:

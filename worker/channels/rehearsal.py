@@ -37,6 +37,7 @@ class RehearsalChannel:
     per_step: int | None = 6
     name: str = "rehearsal"
     burst: int = 2000
+    in_parts: bool = False
     proves: bool = True
     kept: list[Kept] = field(default_factory=list)
     _seen: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -1,6 +1,6 @@
 """The ``sendgrid`` channel: one mail for one address in one request to SendGrid's v3 API.
 
-The mail is taken apart and handed over in pieces; what arrives says the same. Each request names
+The mail is handed over in pieces; what arrives says the same. Each request names
 the ledger's row by opaque ids, which come back with every event about it.
 """
 
@@ -9,16 +9,13 @@ from __future__ import annotations
 import json
 import threading
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
 from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import default
 from typing import Any
 
 from worker.channels.addresses import plain, without
-from worker.channels.contract import Envelope, Mail, Outcome, Result
+from worker.channels.contract import Envelope, File, Mail, Outcome, Parts, Result
 from worker.config.settings import MailSettings
 from worker.http.door import Answer, Door, NotSentError, Transport, UnsureError
 from worker.http.rules import retry_after
@@ -27,23 +24,23 @@ from worker.kernel.keys import digest
 LONGEST_PAUSE = timedelta(hours=1)
 """However far away a reset is named: after this it is asked again."""
 
+_BURST = 10
+"""So many may be in doubt when a worker dies, and events tell of each."""
+
 _MOST_ANSWER = 65536
 _OF_THIS_MAIL = (400, 413)
 _OF_ALL_MAILS = (401, 403, 404)
-
-# SendGrid writes these itself, or takes them elsewhere in the request.
-_NOT_HEADERS = {"from", "to", "reply-to", "subject", "date"}
-_NOT_HEADERS |= {"mime-version", "content-type", "content-transfer-encoding"}
 
 
 class SendGridChannel:
     """Posts to ``BASE_URL/v3/mail/send``. Events tell of unknowns where their key is known."""
 
     name = "sendgrid"
-    burst = 1
+    in_parts = True
 
     def __init__(self, mail: MailSettings, *, transport: Transport | None = None) -> None:
         self.proves = bool(mail.sendgrid.event_key)
+        self.burst = _BURST if self.proves else 1
         self._base, self._key = mail.sendgrid.base_url, mail.sendgrid.api_key
         self._timeout, self._transport = mail.timeout, transport
         self._door: Door | None = None
@@ -60,7 +57,7 @@ class SendGridChannel:
             return Result(
                 Outcome.REFUSED, detail="the address has no form in plain ASCII", bad_address=True
             )
-        payload = request(envelope, mail.raw, recipient)
+        payload = request(envelope, mail.parts, recipient)
         headers = self._headers() | {"Content-Type": "application/json"}
         try:
             answer = self._opened().post(f"{self._base}/v3/mail/send", payload, headers)
@@ -103,64 +100,41 @@ class SendGridChannel:
         return {"Authorization": f"Bearer {key}", "Accept": "application/json"}
 
 
-def request(envelope: Envelope, raw: bytes, recipient: str) -> bytes:
-    """The body of the request: the mail ``raw`` to ``recipient``, a plain address. Pure."""
+def request(envelope: Envelope, parts: Parts, recipient: str) -> bytes:
+    """The body of the request: the mail to ``recipient``, a plain address. Pure."""
     from sendgrid.helpers import mail as api  # takes a while, and a message is sent now and then
 
-    message = message_from_bytes(raw, policy=default)
     made = api.Mail()
-    made.from_email = api.From(*_one(message["From"].addresses))
-    if message["Reply-To"] is not None:
-        made.reply_to = api.ReplyTo(*_one(message["Reply-To"].addresses))
-    made.subject = api.Subject(str(message["Subject"]).strip())
-    to = api.Personalization()
-    to.add_to(api.To(recipient, _name_of(recipient, message["To"].addresses)))
+    made.from_email = api.From(*_one(parts.sender))
+    if parts.reply_to is not None:
+        made.reply_to = api.ReplyTo(*_one(parts.reply_to))
+    made.subject = api.Subject(parts.subject.strip())
+    to, name = api.Personalization(), parts.to.display_name
+    to.add_to(api.To(recipient, name if name and parts.to.addr_spec == recipient else None))
     to.add_custom_arg(api.CustomArg("mail", envelope.mail_key))
     to.add_custom_arg(api.CustomArg("copy", digest(envelope.address)[:12]))
     made.add_personalization(to)
-    for name, value in message.items():
-        if name.lower() not in _NOT_HEADERS:
-            made.add_header(api.Header(name, str(value)))
-    for kind, text in _bodies(message):
-        made.add_content(api.Content(kind, text))
-    for given in _attachments(message):
-        made.add_attachment(api.Attachment(*given, "attachment"))
+    for header, value in parts.headers.items():
+        made.add_header(api.Header(header, value))
+    for kind, text in (("text/plain", parts.text), ("text/html", parts.html)):
+        made.add_content(api.Content(kind, text.replace("\r\n", "\n")))
+    for file in parts.attachments:
+        made.add_attachment(api.Attachment(*_file(file), "attachment"))
     return json.dumps(made.get(), ensure_ascii=False).encode()
 
 
-def _one(addresses: tuple[Address, ...]) -> tuple[str, str | None]:
-    (one,) = addresses
-    return one.addr_spec, one.display_name or None
+def _one(address: Address) -> tuple[str, str | None]:
+    return address.addr_spec, address.display_name or None
 
 
-def _bodies(message: EmailMessage) -> Iterator[tuple[str, str]]:
-    """Type and text of the mail's two bodies, in the order that the API asks for."""
-    for kind in ("plain", "html"):
-        part = message.get_body((kind,))
-        if part is not None:
-            yield f"text/{kind}", part.get_content().replace("\r\n", "\n")
-
-
-def _name_of(recipient: str, addresses: tuple[Address, ...]) -> str | None:
-    """The name beside ``recipient`` in the mail, where there is one."""
-    names = [one.display_name for one in addresses if one.addr_spec == recipient]
-    return (names and names[0]) or None
-
-
-def _attachments(message: EmailMessage) -> Iterator[tuple[str, str, str]]:
-    """Content in base64, name and type of each file that goes along.
+def _file(file: File) -> tuple[str, str, str]:
+    """Content in base64, name and type of a file that goes along.
 
     The API takes a calendar's ``method`` with the type, and refuses every other parameter.
     """
-    for part in message.iter_attachments():
-        kind, method = part.get_content_type(), part["Content-Type"].params.get("method")
-        content = part.get_payload(decode=True)
-        assert isinstance(content, bytes)
-        yield (
-            b64encode(content).decode("ascii"),
-            part.get_filename() or "file",
-            f"{kind}; method={method}" if method else kind,
-        )
+    kind, method = f"{file.maintype}/{file.subtype}", file.parameters.get("method")
+    content = b64encode(file.content).decode("ascii")
+    return content, file.name, f"{kind}; method={method}" if method else kind
 
 
 def result_of(answer: Answer, now: datetime) -> Result:

@@ -40,6 +40,7 @@ class SmtpChannel:
 
     name = "smtp"
     burst = 1
+    in_parts = False
     proves = False
 
     def __init__(

@@ -33,8 +33,8 @@ def run_everything(app: App) -> None:
         app.create_tables_if_none()
         _require_usable(app)
         broker = parts.enter_context(brokered(app.settings.jobs.broker, app))
-        parts.enter_context(working(app, broker))
-        parts.enter_context(beating(app, broker, app.settings.beat.every))
+        parts.enter_context(working(app, broker, told.set))
+        parts.enter_context(beating(app, broker, app.settings.beat.every, told.set))
         parts.enter_context(serving(app, told.set))
         _wait(app, told)
 
@@ -45,7 +45,7 @@ def worker(app: App) -> None:
     """Plan, send and call, when a scheduler rings. Run as many as you like."""
     from worker.jobs.worker import working
 
-    _run_with_broker(app, lambda broker: working(app, broker))
+    _run_with_broker(app, lambda broker, ended: working(app, broker, ended))
 
 
 @click.command()
@@ -54,7 +54,8 @@ def scheduler(app: App) -> None:
     """Look for what is due and ring the workers. A second one does no harm."""
     from worker.jobs.scheduler import beating
 
-    _run_with_broker(app, lambda broker: beating(app, broker, app.settings.beat.every))
+    every = app.settings.beat.every
+    _run_with_broker(app, lambda broker, ended: beating(app, broker, every, ended))
 
 
 @click.command()
@@ -69,7 +70,11 @@ def web(app: App) -> None:
             _wait(app, told)
 
 
-def _run_with_broker(app: App, part: Callable[[Any], AbstractContextManager[None]]) -> None:
+Part = Callable[[Any, Callable[[], None]], AbstractContextManager[None]]
+"""Runs on a broker until it is left; calls the second argument when it cannot go on."""
+
+
+def _run_with_broker(app: App, part: Part) -> None:
     from worker.jobs.broker import brokered
     from worker.kernel.errors import ConfigError
 
@@ -80,8 +85,8 @@ def _run_with_broker(app: App, part: Callable[[Any], AbstractContextManager[None
         )
     with _told_to_stop(app) as told:
         _require_usable(app)
-        with brokered(app.settings.jobs.broker, app) as broker, part(broker):
-            told.wait()
+        with brokered(app.settings.jobs.broker, app) as broker, part(broker, told.set):
+            _wait(app, told)
 
 
 def _wait(app: App, told: threading.Event) -> None:

@@ -26,6 +26,7 @@ from worker.config.values import (
     api_url,
     bounce_box,
     broker_url,
+    called_url,
     database_url,
     host_name,
     pages_url,
@@ -153,9 +154,10 @@ class WebSettings(Section):
 
 
 class BeatSettings(Section):
-    """How often due rows are looked for."""
+    """How often due rows are looked for, and who hears that they are."""
 
     every: Span = timedelta(seconds=30)
+    ping_url: Annotated[str, AfterValidator(called_url)] | None = None
 
 
 class BudgetSettings(Section):

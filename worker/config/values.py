@@ -143,6 +143,22 @@ def _web_url(text: str, what: str, safe: str, hint: str) -> str:
     return text.rstrip("/")
 
 
+def called_url(text: str) -> str:
+    """What is called while mails keep moving: a plain address, without a login."""
+    hint = "write e.g. 'https://hc-ping.com/…' with the check's own id"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise not_a("url", "an address that can be called", hint) from None
+    sound = text.isascii() and text.isprintable() and " " not in text
+    if parts.scheme not in ("http", "https") or not host or not sound:
+        raise not_a("url", "an address that can be called", hint)
+    if parts.username is not None or parts.fragment:
+        raise not_a("url", "an address without a login or a '#'", hint, got="")
+    return text
+
+
 def host_name(text: str) -> str:
     """The name of a machine, or its address; no scheme, no port."""
     if _HOST.fullmatch(text):

@@ -108,6 +108,11 @@ def _postgresql(url: URL, pool_size: int) -> Engine:
         pool_size=pool_size,
         connect_args={
             "connect_timeout": 10,
+            # A server whose machine vanished is noticed in a minute, not in hours.
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 60_000,
             "options": "-c lock_timeout=30s -c statement_timeout=300s -c timezone=UTC",
         },
     )

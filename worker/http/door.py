@@ -125,7 +125,9 @@ class Door:
         params: Mapping[str, str] | None,
     ) -> Answer:
         try:
-            address = httpx.URL(url).copy_merge_params(dict(params or {}))
+            address = httpx.URL(url)
+            if params:
+                address = address.copy_merge_params(dict(params))
             request = self._client.build_request(method, address, content=content, headers=headers)
         except (httpx.InvalidURL, ValueError, TypeError) as error:
             raise NotSentError(f"this cannot be asked for: {error}") from error

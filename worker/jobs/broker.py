@@ -1,14 +1,15 @@
 """Brokers and the bells ``plan``, ``send`` and ``call``.
 
-No middleware at all. Retries and delays would keep business time in a broker's memory, where a
-flush loses it; a time limit cannot interrupt a socket; results have no reader. What must happen
-again is due again, as a row.
+No middleware but the watchdog's. Retries and delays would keep business time in a broker's memory,
+where a flush loses it; a time limit cannot interrupt a socket; results have no reader. What must
+happen again is due again, as a row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import dramatiq
@@ -19,6 +20,7 @@ from dramatiq.brokers.stub import StubBroker
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from worker.db import heartbeats
 from worker.jobs.duties import Duties
 
 BELLS = ("plan", "send", "call")
@@ -30,6 +32,7 @@ MOST_WAITING = 16
 _DEAD_AFTER_MS = 30_000
 _MAINTENANCE_PER_MILLION = 100_000
 _KEEP_FAILED_MS = 3_600_000
+NOTE_EVERY_SECONDS = 15.0
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +45,25 @@ class _Client(redis.Redis):
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis
         except redis.TimeoutError as error:
             raise redis.ConnectionError(str(error)) from error
+
+
+class _Broker(RedisBroker):
+    """Remembers when each queue was last asked for: a listener that hangs shows in it."""
+
+    def __init__(self, **options: Any) -> None:
+        self.asked_at: dict[str, float] = {}
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # dramatiq's
+
+    @property
+    def consumer_class(self) -> Any:
+        usual, asked_at = super().consumer_class, self.asked_at
+
+        class Consumer(usual):  # type: ignore[misc, valid-type]
+            def __next__(self) -> Any:
+                asked_at[self.queue_name] = monotonic()
+                return super().__next__()
+
+        return Consumer
 
 
 def make_broker(url: str) -> dramatiq.Broker:
@@ -58,7 +80,7 @@ def make_broker(url: str) -> dramatiq.Broker:
         socket_connect_timeout=3,
         retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
     )
-    return RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq's
+    return _Broker(
         client=client,
         middleware=[],
         namespace="perennial",
@@ -71,16 +93,18 @@ def make_broker(url: str) -> dramatiq.Broker:
 def declare(broker: dramatiq.Broker, duties: Duties) -> None:
     """Hangs up the bells: what a worker on ``broker`` does when one rings."""
 
+    answering = Answering(duties)
+
     def plan() -> None:
-        if _answer(duties, "plan", duties.plan_batch):
+        if answering.answer("plan", duties.plan_batch):
             _ring_again(broker, "plan", "send")
 
     def send() -> None:
-        if _answer(duties, "send", duties.send_batch):
+        if answering.answer("send", duties.send_batch):
             _ring_again(broker, "send")
 
     def call() -> None:
-        if _answer(duties, "call", duties.call_batch):
+        if answering.answer("call", duties.call_batch):
             _ring_again(broker, "call")
 
     for bell in (plan, send, call):
@@ -88,18 +112,34 @@ def declare(broker: dramatiq.Broker, duties: Duties) -> None:
         dramatiq.actor(broker=broker, actor_name=name, queue_name=name)(bell)
 
 
-def _answer(duties: Duties, name: str, batch: Callable[[], int]) -> int:
-    """Does one batch; 0 when there was nothing, or when it could not be done now."""
-    if duties.stopping.is_set():
-        return 0
-    try:
-        handled = batch()
-    except Exception as error:  # the rows stay due; the next beat tries again
-        log.error(f"{name}.failed", error=type(error).__name__, exc_info=True)
-        return 0
-    if handled:
-        log.info(f"{name}.done", rows=handled)
-    return handled
+class Answering:
+    """Does the batches that bells ring for, and notes now and then that somebody does."""
+
+    def __init__(self, duties: Duties) -> None:
+        self._duties = duties
+        self._noted: dict[str, float] = {}
+
+    def answer(self, name: str, batch: Callable[[], int]) -> int:
+        """Does one batch; 0 when there was nothing, or when it could not be done now."""
+        if self._duties.stopping.is_set():
+            return 0
+        handled = 0
+        try:
+            handled = batch()
+            self._note(name)
+        except Exception as error:  # the rows stay due; the next beat tries again
+            log.error(f"{name}.failed", error=type(error).__name__, exc_info=True)
+        if handled:
+            log.info(f"{name}.done", rows=handled)
+        return handled
+
+    def _note(self, name: str) -> None:
+        """Notes a batch that was done, be it an empty one: who watches knows that we are there."""
+        now = self._duties.clock.monotonic()
+        if now - self._noted.get(name, -NOTE_EVERY_SECONDS) >= NOTE_EVERY_SECONDS:
+            self._noted[name] = now
+            with self._duties.engine.begin() as conn:
+                heartbeats.beat(conn, name, self._duties.clock.now())
 
 
 def _ring_again(broker: dramatiq.Broker, *names: str) -> None:

@@ -36,6 +36,10 @@ class Duties(Protocol):
 
     def due(self) -> Due: ...
 
+    def after_beat(self) -> object:
+        """Hears that a beat succeeded; never raises for what the outside does, never waits."""
+        ...
+
     def sweep(self) -> None: ...
 
     def refresh(self) -> list[Tried]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -13,8 +13,10 @@ from redis import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from worker.db import heartbeats
+from worker.jobs import watching
 from worker.jobs.broker import ring
 from worker.jobs.duties import Duties
+from worker.jobs.watching import watched
 from worker.kernel.errors import DependencyDownError
 
 _ROWS_PER_BELL = 200
@@ -24,13 +26,14 @@ log = structlog.get_logger(__name__)
 
 
 def beat(duties: Duties, broker: dramatiq.Broker) -> None:
-    """One beat: rings for what is due and notes that it did."""
+    """One beat: rings for what is due, notes that it did and lets it be known."""
     due = duties.due()
     for name, rows in (("plan", due.walks), ("send", due.messages), ("call", due.calls)):
         if rows:
             rung = ring(broker, name, min(_MOST_BELLS, 1 + rows // _ROWS_PER_BELL))
             log.info("bell.rung", bell=name, due=rows, times=rung)
     _note(duties, "beat")
+    duties.after_beat()
 
 
 def sweep(duties: Duties) -> None:
@@ -57,32 +60,62 @@ def _note(duties: Duties, name: str) -> None:
 
 
 @contextmanager
-def beating(duties: Duties, broker: dramatiq.Broker, every: timedelta) -> Iterator[None]:
-    """Beat, sweep and refresh, each in a thread of its own, until the block is left."""
+def beating(
+    duties: Duties,
+    broker: dramatiq.Broker,
+    every: timedelta,
+    ended: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Beat, sweep and refresh, each in a thread of its own, until the block is left; calls
+    ``ended`` when one of them died, or the beat hangs."""
     loops = [
-        _loop("beat", lambda: beat(duties, broker), every, duties.stopping),
-        _loop("sweep", lambda: sweep(duties), every, duties.stopping),
-        _loop("refresh", lambda: refresh(duties), every, duties.stopping),
+        _Loop("beat", lambda: beat(duties, broker), every, duties),
+        _Loop("sweep", lambda: sweep(duties), every, duties),
+        _Loop("refresh", lambda: refresh(duties), every, duties),
     ]
     try:
-        yield
+        with watched(lambda: _wrong(loops), ended, duties.stopping):
+            yield
     finally:
         duties.stopping.set()
         for loop in loops:
-            loop.join(1)
+            loop.thread.join(1)
 
 
-def _loop(
-    name: str, duty: Callable[[], None], every: timedelta, stopping: threading.Event
-) -> threading.Thread:
-    def run() -> None:
-        while not stopping.is_set():
-            _try(name, duty)
-            stopping.wait(every.total_seconds())
+class _Loop:
+    """A duty done again and again in a thread of its own; ``idle`` while it waits."""
 
-    thread = threading.Thread(target=run, name=name, daemon=True)
-    thread.start()
-    return thread
+    def __init__(
+        self, name: str, duty: Callable[[], None], every: timedelta, duties: Duties
+    ) -> None:
+        self.name, self._duty, self._every, self._duties = name, duty, every, duties
+        self._since: float | None = None
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread.start()
+
+    @property
+    def seconds(self) -> float:
+        """How long the duty in hand has taken so far; 0 between two."""
+        since = self._since
+        return 0.0 if since is None else self._duties.clock.monotonic() - since
+
+    def _run(self) -> None:
+        while not self._duties.stopping.is_set():
+            self._since = self._duties.clock.monotonic()
+            _try(self.name, self._duty)
+            self._since = None
+            self._duties.stopping.wait(self._every.total_seconds())
+
+
+def _wrong(loops: Sequence[_Loop]) -> str | None:
+    """What is wrong with the loops. Only the beat is known to be short: a sweep may prove the whole
+    book, and a source be as slow as it likes."""
+    for loop in loops:
+        if not loop.thread.is_alive():
+            return f"the thread of the {loop.name} has died"
+        if loop.name == "beat" and loop.seconds > watching.HUNG_SECONDS:
+            return f"a beat has not ended for {watching.HUNG_SECONDS / 60:.0f} minutes"
+    return None
 
 
 def _try(name: str, duty: Callable[[], None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dramatiq
@@ -11,6 +11,7 @@ import structlog
 from dramatiq import Worker
 
 from worker.jobs.duties import Duties
+from worker.jobs.watching import CrewWatch, watched
 
 _THREADS = 4
 _IDLE_MS = 500
@@ -20,17 +21,26 @@ log = structlog.get_logger(__name__)
 
 
 @contextmanager
-def working(duties: Duties, broker: dramatiq.Broker, threads: int = _THREADS) -> Iterator[None]:
-    """Answers the bells hung up in ``broker`` until the block is left.
+def working(
+    duties: Duties,
+    broker: dramatiq.Broker,
+    ended: Callable[[], None] = lambda: None,
+    threads: int = _THREADS,
+) -> Iterator[None]:
+    """Answers the bells hung up in ``broker`` until the block is left; calls ``ended`` when a part
+    of the crew died or hangs.
 
-    Then the batches in hand are ended. Leaving takes 6 s at most; what is not done by then is
-    left to the leases.
+    At the end the batches in hand are ended. Leaving takes 6 s at most; what is not done by then
+    is left to the leases.
     """
+    watch = CrewWatch(duties.clock)
+    broker.add_middleware(watch)
     crew = Worker(broker, worker_timeout=_IDLE_MS, worker_threads=threads)
     crew.start()
     log.info("worker.started", threads=threads)
     try:
-        yield
+        with watched(lambda: watch.wrong(crew), ended, duties.stopping):
+            yield
     finally:
         duties.stopping.set()
         _stop(crew)

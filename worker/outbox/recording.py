@@ -27,13 +27,16 @@ def record(sending: Sending, attempt: str, came: Sequence[Came], unsent: Sequenc
         plain = [ready.message.id for ready, result in came if _is_plain(ready, result)]
         if plain:
             store.finish(conn, plain, attempt, _idle(ACCEPTED) | {"accepted_at": now})
-        others = [one for one in came if not _is_plain(*one)]
+        gone = [one for one in came if one[1].outcome is Outcome.ACCEPTED and not _is_plain(*one)]
+        if gone:
+            store.accept(conn, [_left(*one) for one in gone], attempt, now)
+        others = [one for one in came if one[1].outcome is not Outcome.ACCEPTED]
         for ready, result in others:
             values = _values(sending, ready, result, now)
             ours = store.finish(conn, [ready.message.id], attempt, values)
             if ours and result.outcome is Outcome.REFUSED:
                 sending.refused(conn, ready.message, result, now)
-        missed = [r.message.id for r, result in others if result.outcome is not Outcome.ACCEPTED]
+        missed = [ready.message.id for ready, _ in others]
         if missed:  # of an earlier attempt the provider may have told meanwhile
             store.prove_told(conn, missed, now)
         _mind_the_way(conn, sending, [result for _, result in came], now)
@@ -42,6 +45,12 @@ def record(sending: Sending, attempt: str, came: Sequence[Came], unsent: Sequenc
 def _is_plain(ready: Ready, result: Result) -> bool:
     """Accepted without a text or a provider's id to remember: one statement serves many."""
     return result.outcome is Outcome.ACCEPTED and ready.mail is None and not result.provider_id
+
+
+def _left(ready: Ready, result: Result) -> store.Left:
+    mail = ready.mail
+    said = (mail.subject, mail.language) if mail is not None else (None, None)
+    return store.Left(ready.message.id, result.provider_id, *said)
 
 
 def _idle(state: str) -> dict[str, Any]:
@@ -61,8 +70,6 @@ def _values(sending: Sending, ready: Ready, result: Result, now: datetime) -> di
         values |= {"attempts": message.attempts - 1}
     if state == UNKNOWN:
         values |= {"unknown_since": now}
-    if state == ACCEPTED:
-        values |= {"accepted_at": now, "reason": None, "provider_id": result.provider_id}
     if mail is not None:
         values |= {"subject": mail.subject, "language": mail.language}
     return values

@@ -135,6 +135,26 @@ def finish(conn: Connection, ids: Sequence[int], attempt_id: str, values: dict[s
     return statement.run(conn, ids=ids, attempt=attempt_id, **given)
 
 
+class Left(NamedTuple):
+    """A mail that was accepted, under which id of the provider's, and what it said."""
+
+    id: int
+    provider_id: str | None
+    subject: str | None
+    language: str | None
+
+
+def accept(conn: Connection, left: Sequence[Left], attempt_id: str, now: datetime) -> None:
+    """Writes that these mails were accepted, where the attempt still holds them."""
+    ours = set(_HELD.scalars(conn, ids=[one.id for one in left], attempt=attempt_id))
+    rows = [(*one, ACCEPTED, now, None, None, None, None) for one in left if one.id in ours]
+    bulk.update(conn, messages, (*Left._fields[1:], *_ENDED), rows)
+
+
+_ENDED = ("state", "accepted_at", "next_at", "reason", "attempt_id", "lease_until")
+_HELD = Prepared(select(messages.c.id).where(*_OURS).with_for_update())
+
+
 @cache
 def _finishing(names: tuple[str, ...]) -> Prepared:
     settings = {name: bindparam(f"to_{name}", type_=messages.c[name].type) for name in names}

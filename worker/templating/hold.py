@@ -17,6 +17,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache, lru_cache
 
 from worker.kernel.clock import require_aware
 from worker.kernel.keys import digest
@@ -94,34 +95,56 @@ def attachments(
 
 
 def _calendar(method: str, holds: Sequence[Hold], sender: str, domain: str, now: datetime) -> bytes:
-    from icalendar import Calendar, Event, vCalAddress  # a fifth of a second, for mails only
+    stamp = now.astimezone(UTC).replace(microsecond=0)
+    entries = b"".join(_entry(hold, sender, domain, stamp) for hold in holds)
+    head, end = _frame(method)
+    return head + entries + end
 
-    address = parse_address(sender)
+
+def _entry(hold: Hold, sender: str, domain: str, stamp: datetime) -> bytes:
+    """One entry: what is its own, inside of what many have in common."""
+    from icalendar.parser import Contentline, Parameters  # slow to load, and for mails only
+    from icalendar.prop import vText
+
+    own = [("UID", hold.uid(domain)), ("SUMMARY", hold.title)]
+    if hold.notes:
+        own.append(("DESCRIPTION", _CONTROL.sub(" ", hold.notes)))
+    head, rest = _common(hold.place.file == CANCELLED, hold.place.day, sender, stamp)
+    lines = [Contentline.from_parts(name, Parameters(), vText(text)) for name, text in own]
+    return head + b"".join(line.to_ical() + b"\r\n" for line in lines) + rest
+
+
+@cache
+def _frame(method: str) -> tuple[bytes, bytes]:
+    """What stands before the entries of a calendar, and after them."""
+    from icalendar import Calendar
+
+    calendar = Calendar()
+    for name, value in (*_HEAD, ("METHOD", method)):
+        calendar.add(name, value)
+    return _parted(calendar.to_ical(), b"END:VCALENDAR")
+
+
+@lru_cache(maxsize=1024)
+def _common(cancelled: bool, day: date, sender: str, stamp: datetime) -> tuple[bytes, bytes]:
+    """What the entries of a day have in common, apart after its first line. An entry takes no time
+    of the day: nobody is busy because of it."""
+    from icalendar import Event, vCalAddress  # a fifth of a second, for mails only
+
+    address, event = parse_address(sender), Event()
     organizer = vCalAddress(f"mailto:{address.addr_spec}")
     organizer.params["CN"] = address.display_name or address.addr_spec
-    calendar = Calendar()
-    for name, value in _HEAD:
-        calendar.add(name, value)
-    calendar.add("METHOD", method)
-    for hold in holds:
-        event = Event()
-        for name, content in _values(hold, domain, now):
-            event.add(name, content)
-        event.add("ORGANIZER", organizer, encode=False)
-        calendar.add_component(event)
-    raw: bytes = calendar.to_ical()
-    return raw
+    event.add("SEQUENCE", max(0, int((stamp - _EPOCH).total_seconds()) // 60))
+    event.add("DTSTAMP", stamp)
+    event.add("DTSTART", day)
+    event.add("STATUS", "CANCELLED" if cancelled else "CONFIRMED")
+    event.add("TRANSP", "TRANSPARENT")
+    event.add("X-MICROSOFT-CDO-BUSYSTATUS", "FREE")
+    event.add("ORGANIZER", organizer, encode=False)
+    begin, rest = _parted(event.to_ical(), b"\r\n")
+    return begin + b"\r\n", rest[2:]
 
 
-def _values(hold: Hold, domain: str, now: datetime) -> Iterator[tuple[str, object]]:
-    """What stands in an entry. It takes no time of the day: nobody is busy because of it."""
-    yield "UID", hold.uid(domain)
-    yield "SEQUENCE", max(0, int((now - _EPOCH).total_seconds()) // 60)
-    yield "DTSTAMP", now.astimezone(UTC).replace(microsecond=0)
-    yield "DTSTART", hold.place.day
-    yield "SUMMARY", hold.title
-    if hold.notes:
-        yield "DESCRIPTION", _CONTROL.sub(" ", hold.notes)
-    yield "STATUS", "CANCELLED" if hold.place.file == CANCELLED else "CONFIRMED"
-    yield "TRANSP", "TRANSPARENT"
-    yield "X-MICROSOFT-CDO-BUSYSTATUS", "FREE"
+def _parted(raw: bytes, mark: bytes) -> tuple[bytes, bytes]:
+    place = raw.index(mark)
+    return raw[:place], raw[place:]

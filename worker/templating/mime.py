@@ -63,6 +63,8 @@ class _Registry(HeaderRegistry):
 INTENDED_FOR = "X-Perennial-Intended-For"
 """Names the address that a mail would have gone to, had mails not been redirected."""
 
+_LANGUAGE = "Content-Language"
+
 # Seven-bit bodies pass every relay unchanged.
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_Registry())
 _SUBJECT = re.compile(rb"(?m)^Subject:.*(?:\r\n[ \t].*)*(?=\r$|\Z)")
@@ -105,7 +107,53 @@ def address(name: str | None, email: str) -> str:
     return str(_address(name or "", email))
 
 
-def compose(
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A mail that may leave, in its parts: every field was checked.
+
+    ``headers`` are those beside From, To, Reply-To, Subject, Date and what describes the content.
+    """
+
+    mail_key: str
+    sender: Address
+    to: Address
+    reply_to: Address | None
+    subject: str
+    date: datetime
+    headers: Mapping[str, str]
+    text: str
+    html: str
+    attachments: Sequence[Attachment]
+
+    def written(self) -> bytes:
+        """The message as bytes with CRLF line ends; the same parts give the same bytes."""
+        message = EmailMessage(_POLICY)
+        message["From"], message["To"] = str(self.sender), str(self.to)
+        if self.reply_to is not None:
+            message["Reply-To"] = str(self.reply_to)
+        message["Subject"], message["Date"] = self.subject, self.date
+        for name, value in self.headers.items():
+            if name != _LANGUAGE:
+                message[name] = value
+        message.set_content(self.text)
+        message.add_alternative(self.html, subtype="html")
+        if self.attachments:
+            # Neither boundary may begin with the other one: RFC 2046 compares beginnings of lines.
+            message.set_boundary(f"=_text_{self.mail_key}")
+            _attach(message, self.attachments)
+        # "=_" stands in no quoted-printable and no base64 body.
+        message.set_boundary(f"=_{self.mail_key}")
+        # Only now: content headers that stand before would move into the first part.
+        message[_LANGUAGE] = self.headers[_LANGUAGE]
+        return _folded(message.as_bytes(), self.subject)
+
+
+def compose(mail_key: str, **given: Any) -> bytes:
+    """The bytes of a ``draft`` of the same arguments."""
+    return draft(mail_key, **given).written()
+
+
+def draft(
     mail_key: str,
     *,
     sender: str,
@@ -118,8 +166,8 @@ def compose(
     unsubscribe: str | None = None,
     one_click: str | None = None,
     intended_for: str | None = None,
-) -> bytes:
-    """The message as bytes with CRLF line ends; the same arguments give the same bytes.
+) -> Draft:
+    """The message in its parts, checked.
 
     ``sender``, ``recipient`` and ``reply_to`` are address fields, ``date`` is aware and
     ``domain`` is the right side of the Message-ID ``<mail_key@domain>``. ``unsubscribe`` is a
@@ -130,27 +178,27 @@ def compose(
     """
     if not _KEY.fullmatch(mail_key) or not _KEY.fullmatch(domain.replace(".", "-")):
         raise ValueError(f"expected a plain key and domain, got {mail_key!r} and {domain!r}")
-    message = EmailMessage(_POLICY)
-    message["From"] = str(parse_address(sender))
-    message["To"] = str(parse_address(recipient))
-    if reply_to:
-        message["Reply-To"] = str(parse_address(reply_to))
-    _subject(message, rendered.subject, intended_for)
-    message["Date"] = require_aware(date)
-    message["Message-ID"] = f"<{mail_key}@{domain}>"
-    message["Auto-Submitted"] = "auto-generated"
-    _ways_out(message, unsubscribe, one_click)
-    message.set_content(rendered.text)
-    message.add_alternative(rendered.html, subtype="html")
-    if attachments:
-        # Neither boundary may begin with the other one: RFC 2046 compares the beginnings of lines.
-        message.set_boundary(f"=_text_{mail_key}")
-        _attach(message, attachments)
-    # "=_" stands in no quoted-printable and no base64 body.
-    message.set_boundary(f"=_{mail_key}")
-    # Only now: content headers that stand before would move into the first part.
-    message["Content-Language"] = rendered.language
-    return _folded(message.as_bytes(), str(message["Subject"]))
+    for text in (rendered.text, rendered.html):
+        text.encode()  # half of a surrogate pair is no text; UnicodeError is a ValueError
+    subject, headers = _one_line(rendered.subject), {}
+    if intended_for is not None:
+        plain = str(_address("", intended_for))
+        subject, headers[INTENDED_FOR] = f"[for {plain}] {subject}", plain
+    headers |= {"Message-ID": f"<{mail_key}@{domain}>", "Auto-Submitted": "auto-generated"}
+    headers |= _ways_out(unsubscribe, one_click)
+    headers[_LANGUAGE] = rendered.language
+    return Draft(
+        mail_key,
+        parse_address(sender),
+        parse_address(recipient),
+        parse_address(reply_to) if reply_to else None,
+        subject,
+        require_aware(date),
+        headers,
+        rendered.text,
+        rendered.html,
+        attachments,
+    )
 
 
 def _folded(raw: bytes, subject: str) -> bytes:
@@ -169,25 +217,15 @@ def _folded(raw: bytes, subject: str) -> bytes:
     return head + gap + body
 
 
-def _subject(message: EmailMessage, subject: str, intended_for: str | None) -> None:
-    if intended_for is None:
-        message["Subject"] = _one_line(subject)
-        return
-    plain = str(_address("", intended_for))
-    message["Subject"] = f"[for {plain}] {_one_line(subject)}"
-    message[INTENDED_FOR] = plain
-
-
-def _ways_out(message: EmailMessage, unsubscribe: str | None, one_click: str | None) -> None:
+def _ways_out(unsubscribe: str | None, one_click: str | None) -> dict[str, str]:
     """How to unsubscribe by a program's button: RFC 2369, and RFC 8058 for the POST."""
     links = [link for link in (one_click, unsubscribe) if link]
     for link in links:
         if not _LINK.fullmatch(link) or link.startswith("https:") != (link == one_click):
             raise ValueError(f"expected a mailto address or an https link, got {link!r:.200}")
-    if links:
-        message["List-Unsubscribe"] = ", ".join(f"<{link}>" for link in links)
-    if one_click:
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    found = {"List-Unsubscribe": ", ".join(f"<{link}>" for link in links)} if links else {}
+    post = {"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if one_click else {}
+    return found | post
 
 
 def _attach(message: EmailMessage, attachments: Sequence[Attachment]) -> None:
@@ -201,6 +239,7 @@ def _attach(message: EmailMessage, attachments: Sequence[Attachment]) -> None:
         )
 
 
+@lru_cache(maxsize=512)  # the house and its people stand in every mail
 def parse_address(field: str) -> Address:
     """The one address of an address field; ``ValueError`` for none, several or a broken one."""
     found = getaddresses([_one_line(field)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, case, func, literal_column, select
@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.bootstrap import MOST_DUE, App
 from worker.cadence.records import walks
-from worker.db import heartbeats
 from worker.db.engine import reading
 from worker.db.records import heartbeats as beats
 from worker.events import store as events
@@ -21,25 +20,6 @@ from worker.outbox.rules import ACCEPTED, DUE, OPEN
 from worker.reports.dates import Seconds
 from worker.telemetry.metrics import LATENESS, OVERDUE, WINDOW, Figures, Lateness
 from worker.worklist.store import count_open
-
-
-class Pulse:
-    """When the last beat was, remembered over times when the database does not answer."""
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-        self._since = app.clock.now()
-        self.seen: datetime | None = None
-
-    def age(self) -> timedelta:
-        """How long ago the last known beat was, or this process began when none is known."""
-        try:
-            with reading(self._app.engine) as conn:
-                self.seen = heartbeats.last(conn, "beat") or self.seen
-        except (SQLAlchemyError, PerennialError):
-            pass  # an outage of the database shows in its age soon enough
-        # A beat from before this process began says nothing against it: give it its three minutes.
-        return self._app.clock.now() - max(self._since, self.seen or self._since)
 
 
 def read_figures(app: App) -> Figures | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
@@ -11,29 +10,27 @@ from fastapi.responses import JSONResponse
 
 from worker.bootstrap import App
 from worker.telemetry.metrics import CONTENT_TYPE, exposition, make_registry
-from worker.web.figures import Pulse, read_figures
-
-STALLED_AFTER = timedelta(minutes=3)
+from worker.web.figures import read_figures
 
 
 def make_router(app: App) -> APIRouter:
     """The probes of ``app``. None of them writes, and none needs the database to answer."""
     router = APIRouter()
-    pulse = Pulse(app)
+    pulse = app.pulse
     registry = make_registry(lambda: read_figures(app))
     token = app.settings.web.metrics_token
 
     @router.get("/healthz")
     def healthz() -> JSONResponse:
-        """Whether mails keep moving: 503 when the last beat is too long ago."""
-        age = pulse.age()
-        stalled = age > STALLED_AFTER
+        """Whether mails keep moving: 503 when no beat came lately, or nobody answers it."""
+        health = pulse.health()
         body = {
-            "status": "stalled" if stalled else "ok",
-            "last_beat": pulse.seen.isoformat() if pulse.seen else None,
-            "seconds_since": round(age.total_seconds()),
+            "status": "stalled" if health.stalled else "ok",
+            "last_beat": health.beat.isoformat() if health.beat else None,
+            "seconds_since": round(health.age.total_seconds()),
+            "stalled": list(health.stalled),
         }
-        return JSONResponse(body, 503 if stalled else 200)
+        return JSONResponse(body, 503 if health.stalled else 200)
 
     @router.get("/readyz")
     def readyz() -> JSONResponse:
