@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import bindparam, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -59,11 +59,17 @@ def forget(conn: Connection, walk_ids: Sequence[int], what: str) -> None:
         conn.execute(happenings.delete().where(mine, happenings.c.what == what))
 
 
+_OF_MAIL = Prepared(
+    select(*[walks.c[name] for name in ("id", "schedule", "subject_id", "cycle")])
+    .join(steps, steps.c.walk_id == walks.c.id)
+    .where(steps.c.mail_key == bindparam("mail"))
+    .order_by(walks.c.id)
+)
+
+
 def walks_of_mail(conn: Connection, mail_key: str) -> list[Any]:
     """The walks that a mail speaks of: id, schedule, subject_id (a licence), cycle."""
-    columns = [walks.c[name] for name in ("id", "schedule", "subject_id", "cycle")]
-    query = select(*columns).join(steps, steps.c.walk_id == walks.c.id)
-    return list(conn.execute(query.where(steps.c.mail_key == mail_key).order_by(walks.c.id)))
+    return _OF_MAIL.rows(conn, mail=mail_key)
 
 
 def walks_of_term(conn: Connection, licence_id: int, cycle: int) -> list[int]:

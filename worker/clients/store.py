@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, insert, select
+from sqlalchemy import and_, bindparam, insert, select
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.clients.records import answers, visits
 from worker.clients.rules import Given
 from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.outbox.records import messages
 
 _AGENT = 200  # signs kept of a program's name
 
-_letter = (
+_LETTER = Prepared(
     select(
         messages.c.mail_key,
         messages.c.address,
@@ -33,13 +34,13 @@ _letter = (
     )
     .join(contacts, contacts.c.id == messages.c.contact_id)
     .join(accounts, accounts.c.id == contacts.c.account_id)
+    .where(messages.c.mail_key == bindparam("mail"), contacts.c.id == bindparam("person"))
 )
 
 
 def letter(conn: Connection, mail_key: str, contact_id: int) -> Any:
     """The copy of a mail that this contact got, with the contact and its account, or ``None``."""
-    mine = and_(messages.c.mail_key == mail_key, messages.c.contact_id == contact_id)
-    return conn.execute(_letter.where(mine)).first()
+    return next(iter(_LETTER.rows(conn, mail=mail_key, person=contact_id)), None)
 
 
 def hold_accounts(conn: Connection, licence_ids: Sequence[int]) -> None:
@@ -60,36 +61,34 @@ _LICENCE = (
 )
 
 
+_LICENCES = Prepared(
+    select(
+        *[licences.c[name] for name in _LICENCE],
+        *[accounts.c[name].label(f"account_{name}") for name in _ACCOUNT],
+    )
+    .join(accounts, accounts.c.id == licences.c.account_id)
+    .where(bulk.listed(licences.c.id))
+    .order_by(licences.c.expires_on, licences.c.key)
+)
+_GIVEN = Prepared(select(answers).where(bulk.listed(answers.c.licence_id)).order_by(answers.c.id))
+
+
 def licences_by_id(conn: Connection, ids: Sequence[int]) -> list[Any]:
     """Licences with their accounts (``account_`` columns), in the order in which they expire."""
     if not ids:
         return []
-    query = (
-        select(
-            *[licences.c[name] for name in _LICENCE],
-            *[accounts.c[name].label(f"account_{name}") for name in _ACCOUNT],
-        )
-        .join(accounts, accounts.c.id == licences.c.account_id)
-        .where(bulk.among(licences.c.id, list(ids)))
-        .order_by(licences.c.expires_on, licences.c.key)
-    )
-    return list(conn.execute(query))
+    return _LICENCES.rows(conn, ids=list(ids))
 
 
 def given(conn: Connection, licence_ids: Sequence[int]) -> Mapping[tuple[int, int], Given]:
     """The answer that counts about each term of these licences: the last one."""
     if not licence_ids:
         return {}
-    query = (
-        select(answers)
-        .where(bulk.among(answers.c.licence_id, list(licence_ids)))
-        .order_by(answers.c.id)
-    )
     return {
         (row.licence_id, row.cycle): Given(
             row.kind, row.detail, row.at, row.mail_key, row.contact_id
         )
-        for row in conn.execute(query)
+        for row in _GIVEN.rows(conn, ids=list(licence_ids))
     }
 
 

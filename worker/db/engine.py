@@ -25,7 +25,7 @@ def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
     return version >= _WAL_SAFE or version in _WAL_BACKPORTS
 
 
-def make_engine(url: str, *, durable: bool = True, pool_size: int = 8) -> Engine:
+def make_engine(url: str, *, durable: bool = True, pool_size: int = 18) -> Engine:
     """An engine for ``sqlite:///path`` or ``postgresql+psycopg://…``.
 
     ``durable=False`` trades safety on power loss for speed. Nothing connects until the first use.
@@ -105,7 +105,10 @@ def _postgresql(url: URL, pool_size: int) -> Engine:
         url,
         hide_parameters=True,  # they hold addresses, and errors end up in logs
         pool_pre_ping=True,
+        # A connection above the usual number would be made and closed for each use.
         pool_size=pool_size,
+        max_overflow=0,
+        pool_use_lifo=True,
         connect_args={
             "connect_timeout": 10,
             # A server whose machine vanished is noticed in a minute, not in hours.
