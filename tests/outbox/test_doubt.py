@@ -92,6 +92,7 @@ def test_a_renewal_meanwhile_means_no_second_copy_and_the_doubt_stays_on_record(
     doubt.licence("L-0", start="2026-12-20", end="2027-12-20")
     _later(doubt, Scripted(doubt.folder), days=1)
     assert doubt.states() == [("given-up", "renewed")]
+    assert doubt.decisions("L-0")["heads-up"] == ("waiting", None)  # the ledger's word counts
 
 
 def test_a_step_that_comes_meanwhile_replaces_the_second_copy(world: World) -> None:
