@@ -572,7 +572,7 @@ def test_what_a_client_gets(case: Case) -> None:
 def test_every_reason_of_the_page_of_rules_is_in_the_table() -> None:
     of_rows = {"not-in-audience", "no-notice-deadline", "deadline-past"}  # of walks, not of steps
     page = RULES.read_text(encoding="utf-8")
-    words = "late|history|renewed|ended|budget|stopped"
+    words = "late|history|renewed|ended|budget|stopped|answered|declined|paused"
     documented = set(re.findall(rf"`([a-z]+(?:-[a-z]+)+|{words})`", page))
     documented |= {"cancelled", "condition"}
     documented -= {*TRIGGERS, "task-open", "first-day"} | of_rows
