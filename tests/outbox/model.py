@@ -114,7 +114,7 @@ def read_book(conn: Connection, text: int, today: date) -> Claimed:
 class Post:
     """The way out of one worker; ``answers`` come in turn, then all is well."""
 
-    name, burst, proves = "sendgrid", 1, True
+    name, burst, proves, in_parts = "sendgrid", 1, True, False
 
     def __init__(self, world: Town, answers: Sequence[str]) -> None:
         self.world, self.answers = world, list(answers)

@@ -29,7 +29,6 @@ def test_a_mail_that_did_not_go_out_rests_longer_each_time_and_never_more_than_a
         (Outcome.REFUSED, ("failed", None)),
         (Outcome.UNKNOWN, ("unknown", NOW)),
         (Outcome.NOT_SENT, ("due", NOW + timedelta(seconds=20))),
-        (Outcome.SHUT, ("due", NOW + timedelta(seconds=20))),
     ],
 )
 def test_only_what_surely_did_not_go_out_is_tried_again(

@@ -174,6 +174,7 @@ def test_the_schedules_that_come_with_it_have_no_problem() -> None:
 def test_an_audience_may_ask_for_what_the_book_knows() -> None:
     """Dates are the trigger's business; ids and marks are ours."""
     ours = {"id", "account_id", "updated_at", "changed", "starts_on", "expires_on", "closed_on"}
+    ours |= {"declined_term"}  # a walk that ends on account of it says so by itself
     columns = {
         f"{room}.{column.name}"
         for room, table in (("licence", records.licences), ("account", records.accounts))

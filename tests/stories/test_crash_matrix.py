@@ -30,11 +30,11 @@ pytestmark = [
 POINTS = [
     ("commit", 1),  # the claim
     ("claimed", 1),
-    ("commit", 3),  # the second mail is marked as started
-    ("started", 2),
+    ("commit", 2),  # the mails are marked as started, all of a burst at once
+    ("started", 1),
     ("sent", 2),
-    ("commit", 4),  # what came of it is written down
-    ("recorded", 2),
+    ("commit", 3),  # what came of them is written down
+    ("recorded", 1),
 ]
 ANSWERS = ["", "500-accepted", "reset-before", "reset-after", "401", "429"]
 """What the second mail meets; the first and the third are taken."""
@@ -68,7 +68,7 @@ def _check(office: Office) -> None:
     office.live_on()
     assert office.count(EVERYBODY) == CLEAN
     assert {row.state for row in office.ledger()} == {"accepted"}
-    assert {row.resends for row in office.ledger()} <= {0, 1}
+    assert {row.resends for row in office.ledger()} <= {0, 1, 2}  # it may be cut off twice
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: answer or "ok")
