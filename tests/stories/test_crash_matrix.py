@@ -22,7 +22,7 @@ from tests.stories.office import CLEAN, Office, RunningClock
 from worker.kernel.clock import SystemClock
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     # Newer Pythons warn of forks beside threads; the child only works and dies.
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]

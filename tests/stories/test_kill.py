@@ -27,7 +27,7 @@ from worker.db.migrate import upgrade
 from worker.kernel.clock import SystemClock, VirtualClock
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     # Newer Pythons warn of forks beside threads; the child only works and dies.
     pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning"),
 ]

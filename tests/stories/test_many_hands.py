@@ -19,7 +19,7 @@ from worker.jobs.broker import brokered, ring
 from worker.jobs.scheduler import beating
 from worker.jobs.worker import working
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 MAILS = 120
 SOON = timedelta(seconds=0.2)

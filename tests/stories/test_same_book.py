@@ -20,7 +20,7 @@ from worker.cli.main import run
 from worker.db.engine import make_engine
 from worker.db.migrate import upgrade
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 _LANGUAGES = ("en", "pl", "ru")
 
