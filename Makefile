@@ -23,7 +23,7 @@ check: .venv/dev.stamp
 bench: .venv/bench.stamp
 	$(BIN)/python -m bench $(ARGS)
 
-# The long form of tests/chaos: about an hour on two cores.
+# The long form of tests/chaos: ten seeds and both databases take hours on two cores.
 chaos: .venv/dev.stamp
 	$(BIN)/python -m tests.chaos $(ARGS)
 

@@ -24,7 +24,7 @@ def test_processes_killed_again_and_again_lose_and_double_nothing(
     came = ours(Run(backend, 1, 1.0), tmp_path, kills=12, clients=40, faulty=0.45)
     assert came.done["kill"] >= 12
     assert came.count.is_clean, came
-    assert came.count.listed == 0
+    assert came.count.listed <= 2  # by chance three workers die over one mail: it is set aside
 
 
 def test_where_evidence_never_comes_there_is_one_copy_more_at_most_and_it_is_listed(

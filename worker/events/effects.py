@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.engine import Connection
 
 from worker.cadence import store as cadence
-from worker.catalogue import suppressions
+from worker.catalogue import preferences, suppressions
 from worker.channels.addresses import is_same
 from worker.channels.told import Kind, Told
 from worker.events import readers, store
@@ -128,8 +128,7 @@ def _opt_out(conn: Connection, known: Sequence[Known], now: datetime) -> None:
                 choices[choice].add(copy.address)
     for choice, addresses in sorted(choices.items()):
         ids = [person.id for person in store.people(conn, addresses)]
-        if ids:
-            store.opt_out(conn, ids, choice, now)
+        preferences.put(conn, ids, now, **{choice: True})
 
 
 _CHOICES = {

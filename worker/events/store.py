@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import returned, steps, walks
-from worker.catalogue.records import accounts, contacts, preferences
+from worker.catalogue.records import accounts, contacts
 from worker.channels.told import Kind
 from worker.db import bulk
 from worker.db.prepared import Prepared
@@ -218,17 +218,6 @@ def note_returned(conn: Connection, rows: Sequence[Any], now: datetime) -> None:
 
 
 # --- people ---
-
-
-def opt_out(conn: Connection, contact_ids: Sequence[int], choice: str, now: datetime) -> None:
-    """Notes that these people want no more mails of a kind: ``no_commercial`` or ``no_surveys``."""
-    dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    new = {choice: True, "updated_at": now}
-    insert = dialect.insert(preferences)
-    chosen = insert.on_conflict_do_update(
-        index_elements=["contact_id"], set_=new, where=~preferences.c[choice]
-    )
-    conn.execute(chosen, [{"contact_id": id_} | new for id_ in sorted(contact_ids)])
 
 
 def people(conn: Connection, addresses: Iterable[str]) -> list[Any]:
