@@ -16,9 +16,8 @@ from tests.outbox.world import LEASE, SCHEDULE
 from tests.stories.conftest import EVERYBODY, Open
 from tests.stories.office import Office
 from worker.cadence import heard
-from worker.catalogue import stops, suppressions
+from worker.catalogue import preferences, stops, suppressions
 from worker.catalogue.records import contacts, licences
-from worker.events import store as events
 
 LEFT = {"swept": 0, "claimed": 0, "started": 0, "sent": 1, "recorded": 1}
 """How many mails have left when the process of the first one dies at a label."""
@@ -58,7 +57,7 @@ def complain(office: Office, conn: Connection) -> None:
 
 
 def opt_out(office: Office, conn: Connection) -> None:
-    events.opt_out(conn, _ids(conn, contacts), "no_commercial", office.clock.now())
+    preferences.put(conn, _ids(conn, contacts), office.clock.now(), no_commercial=True)
 
 
 def renew(office: Office, conn: Connection) -> None:
