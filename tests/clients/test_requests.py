@@ -15,7 +15,7 @@ import pytest
 from tests.clients.conftest import COMMERCIAL, KEY, OWN, Site, opened
 from tests.servers import Postgres
 from tests.waiting import until
-from worker.clients import asking
+from worker.access import asking
 from worker.clients.records import visits
 from worker.db.engine import make_engine
 from worker.db.migrate import upgrade

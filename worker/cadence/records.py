@@ -72,3 +72,29 @@ returned = Table(
     Column("at", Moment, nullable=False),  # as the step's row said
     Column("returned_at", Moment, nullable=False),
 )
+
+# What a person did with one mail that is still to come: held it back, gave it words of their own,
+# or took it over. About one step of one walk; asked for before a decision and before a mail.
+interventions = Table(
+    "interventions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("walk_id", Id, ForeignKey("walks.id"), nullable=False),
+    Column("step", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # hold, edit, take-over
+    Column("reason", Text, nullable=False),
+    Column("subject", Text),  # of an edit
+    Column("words", Text),  # of an edit: a paragraph above the mail's own text
+    Column("until", Date),  # of a hold: its last day; empty: until it is lifted
+    Column("who", Text, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("lifted_at", Moment),
+    Index(
+        "uq_interventions_standing",
+        "walk_id",
+        "step",
+        unique=True,
+        postgresql_where=text("lifted_at IS NULL"),
+        sqlite_where=text("lifted_at IS NULL"),
+    ),
+)

@@ -73,10 +73,23 @@ def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
         if not once:
             web = shown.settings.web
             click.echo(f"It goes on at http://{web.host}:{web.port} until Ctrl-C.", err=True)
+            click.echo(f"Sign in, once, as its admin: {_sign_in_link(shown)}", err=True)
             click.echo(f"What a client sees who answers a mail: {_answer_page(shown)}", err=True)
             run_everything(shown)
     finally:
         shown.close()
+
+
+def _sign_in_link(app: App) -> str:
+    """The address that signs the demo's admin in, once."""
+    from worker.access import flow, store
+    from worker.access.rules import Role
+
+    now = app.clock.now()
+    values = {"login": "demo", "name": "Demo Admin", "role": Role.ADMIN, "staff": "SARA"}
+    with app.engine.begin() as conn:
+        user = store.add_user(conn, values, now)
+    return f"{app.settings.web.base_url}/sign-in/link/{flow.offer(app.engine, user, now)}"
 
 
 def _flags(given: Mapping[str, str]) -> dict[str, str]:
@@ -134,8 +147,9 @@ def live(
 
 
 def _machine(app: App, engine: Engine) -> Machine:
-    from worker.cadence import machine
+    from worker.cadence import brakes, machine
     from worker.cadence.commands import defaults_of, letterhead_of
+    from worker.cadence.machine import Guards
 
     return machine.build(
         engine,
@@ -144,6 +158,7 @@ def _machine(app: App, engine: Engine) -> Machine:
         defaults=defaults_of(app),
         letterhead=letterhead_of(app),
         lease=app.settings.mail.lease,
+        guards=Guards(noted=brakes.count_mails),
     )
 
 

@@ -16,8 +16,9 @@ from worker.catalogue import preferences
 from worker.catalogue.preferences import Preference
 from worker.catalogue.store import mark_changed
 from worker.clients import handing, rules, store
-from worker.clients.rules import Choice, Fault, Fields, Given, Item
+from worker.clients.rules import Choice, Fault, Given, Item
 from worker.kernel.dates import zone
+from worker.kernel.forms import Fields
 from worker.links.rules import BadLinkError, Subject
 
 

@@ -16,15 +16,16 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
 
+from worker.access.asking import UNFIT, body_of, fields_of, is_one_click, is_own
 from worker.cadence.commands import defaults_of
 from worker.clients import flow, store
-from worker.clients.asking import UNFIT, body_of, fields_of, is_one_click, is_own
 from worker.clients.flow import Letter
-from worker.clients.rules import Fields, preferred
+from worker.clients.rules import preferred
 from worker.clients.writing import LANGUAGES, LAST_LANGUAGE, Writing
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel.errors import PerennialError
+from worker.kernel.forms import Fields
 from worker.links.rules import PATHS, BadLinkError, Links, Purpose, Subject, links_of
 
 _READ = ["GET", "HEAD"]

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from worker.kernel.forms import Fields, first
+
 KINDS = ("renew", "quantity", "quote", "remind", "decline", "colleague")
 STOPPING = frozenset({"renew", "quantity", "quote"})
 """Answers after which the client waits for us: mails about the licence rest until we are done."""
@@ -25,9 +27,6 @@ _ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\ufff9-\ufffb]"
 )
-
-Fields = Mapping[str, Sequence[str]]
-"""The fields of a form, each with all its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +92,6 @@ class Wishes:
     questions: bool
     language: str | None
     paused_until: date | None
-
-
-def first(fields: Fields, name: str) -> str:
-    """The first value of a field, without blanks around it; empty when there is none."""
-    return next(iter(fields.get(name, ())), "").strip()
 
 
 def clean(text: str) -> str:

@@ -22,12 +22,11 @@ from worker.clients.rules import (
     REASONS,
     STOPPING,
     Fault,
-    Fields,
     Given,
     Item,
-    first,
     reminders,
 )
+from worker.kernel.forms import Fields, first
 from worker.templating.formats import Formats
 
 LANGUAGES = {"en": "English", "pl": "Polski", "ru": "Русский"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Column, Integer, Table, Text
 
-from worker.db.types import Moment, metadata
+from worker.db.types import Id, Json, Moment, metadata
 
 # One row: whose database this is. Two environments never share one.
 instance = Table(
@@ -24,5 +24,17 @@ heartbeats = Table(
     "heartbeats",
     metadata,
     Column("name", Text, primary_key=True),
+    Column("at", Moment, nullable=False),
+)
+
+# What other systems may want to hear of, written in the transaction in which it happened. The beat
+# makes a call of it for each endpoint that listens, and takes it away.
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # of what happened: told once
+    Column("type", Text, nullable=False),  # licence.renewed, licence.lapsed, task.opened …
+    Column("body", Json, nullable=False),
     Column("at", Moment, nullable=False),
 )

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from worker.bootstrap import App
 from worker.clients import pages as clients
+from worker.desk import pages as desk
 from worker.events import pages as events
 from worker.web.closing import Closing
 from worker.web.probes import make_router
@@ -18,4 +19,5 @@ def make_app(app: App) -> FastAPI:
     web.include_router(make_router(app))
     web.include_router(clients.make_router(app))
     web.include_router(events.make_router(lambda: app.engine, app.clock, app.ears))
+    web.include_router(desk.make_router(app))
     return web

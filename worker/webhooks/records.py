@@ -1,4 +1,4 @@
-"""The table of calls. A call may arrive twice, under one id; it is never lost."""
+"""The tables of calls. A call may arrive twice, under one id; it is never lost."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ calls = Table(
     Column("url", Text, nullable=False),
     Column("type", Text, nullable=False),  # what happened, e.g. licence.step
     Column("body", Json, nullable=False),
+    Column("endpoint", Text),  # the declared endpoint that it goes to; empty: a schedule's step
     Column("state", Text, nullable=False),  # due, calling, done, failed
     Column("reason", Text),  # why it failed, or has to be made again
     Column("next_at", Moment),  # when to make it, or when its lease ends; empty in a final state
@@ -29,4 +30,18 @@ calls = Table(
         postgresql_where=text("next_at IS NOT NULL"),
         sqlite_where=text("next_at IS NOT NULL"),
     ),
+)
+
+# How each declared endpoint fares: one that keeps failing rests, and its calls wait.
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("types", Json, nullable=False),  # what it wants to hear of
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("failing_since", Moment),
+    Column("paused_until", Moment),
+    Column("why", Text),
+    Column("changed_at", Moment, nullable=False),
 )

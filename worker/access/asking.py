@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from worker.clients.rules import Fields
+from worker.kernel.forms import Fields
 
 LARGEST = 256 * 1024
 """Bytes of a form: room for two thousand licences and a note."""

@@ -1,0 +1,45 @@
+"""Roles, and what each of them may do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+
+from worker.kernel.keys import digest
+
+
+class Role(StrEnum):
+    """What a user is; each may do what those before it may."""
+
+    VIEWER = "viewer"
+    SALES = "sales"
+    RENEWALS = "renewals"
+    ADMIN = "admin"
+
+    def may(self, needed: Role) -> bool:
+        """Whether this role is ``needed`` or stands above it."""
+        return _RANK[self] >= _RANK[needed]
+
+
+_RANK: Mapping[Role, int] = {role: rank for rank, role in enumerate(Role)}
+
+MEANS: Mapping[Role, str] = {
+    Role.VIEWER: "sees everything, changes nothing",
+    Role.SALES: "works on tasks and promises; holds, edits or takes over a planned mail",
+    Role.RENEWALS: "approves, releases, settles, stops; edits and applies schedules",
+    Role.ADMIN: "manages users and tokens, confirms a copied database, reads the audit log",
+}
+"""Each role in a sentence; it may do what those above it in this list may, too."""
+
+SESSION = timedelta(hours=12)
+"""A session ends so long after it was last used …"""
+LONGEST_SESSION = timedelta(days=14)
+"""… and at the latest so long after it began."""
+LINK = timedelta(hours=24)
+"""A link that signs in once is good for so long."""
+
+
+def digest_of(secret: str) -> str:
+    """What is kept of a cookie, a link or a token; 32 random bytes need no salt."""
+    return digest(secret)

@@ -1,0 +1,133 @@
+"""Queries on users, sessions and tokens. Nothing here commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy.engine import Connection
+
+from worker.access.records import sessions, tokens, users
+from worker.access.rules import Role
+from worker.db.prepared import Prepared
+
+
+class Seat(NamedTuple):
+    """A session that stands, and whose it is; ``staff`` is the key that their tasks bear."""
+
+    digest: str
+    made_at: datetime
+    seen_at: datetime
+    user_id: int
+    login: str
+    name: str
+    role: Role
+    staff: str | None
+
+
+_SEAT = Prepared(
+    select(
+        sessions.c.digest,
+        sessions.c.made_at,
+        sessions.c.seen_at,
+        users.c.id,
+        users.c.login,
+        users.c.name,
+        users.c.role,
+        users.c.staff,
+    )
+    .join(users, users.c.id == sessions.c.user_id)
+    .where(
+        sessions.c.digest == bindparam("digest"),
+        sessions.c.kind == bindparam("kind"),
+        sessions.c.ends_at > bindparam("now"),
+        sessions.c.revoked_at.is_(None),
+        users.c.disabled_at.is_(None),
+    )
+)
+
+
+def seat(conn: Connection, kind: str, digest: str, now: datetime) -> Seat | None:
+    """The session (or the link) of that digest, while it stands and its user does."""
+    row = next(iter(_SEAT.rows(conn, digest=digest, kind=kind, now=now)), None)
+    return Seat(*row)._replace(role=Role(row.role)) if row else None
+
+
+def begin(
+    conn: Connection,
+    kind: str,
+    digest: str,
+    user_id: int,
+    now: datetime,
+    ends_at: datetime,
+    agent: str | None = None,
+) -> None:
+    """Notes a session, or a link that will make one."""
+    conn.execute(
+        insert(sessions).values(
+            digest=digest,
+            kind=kind,
+            user_id=user_id,
+            made_at=now,
+            seen_at=now,
+            ends_at=ends_at,
+            agent=(agent or "")[:200] or None,
+        )
+    )
+
+
+def seen(conn: Connection, digest: str, now: datetime, ends_at: datetime) -> None:
+    """Notes that a session was used, and its new end."""
+    mine = sessions.c.digest == digest
+    conn.execute(update(sessions).where(mine).values(seen_at=now, ends_at=ends_at))
+
+
+def revoke(conn: Connection, digest: str, now: datetime) -> bool:
+    """Ends a session or a link; whether it stood. Of two that end one link, one did."""
+    standing = (sessions.c.digest == digest, sessions.c.revoked_at.is_(None))
+    return conn.execute(update(sessions).where(*standing).values(revoked_at=now)).rowcount == 1
+
+
+def revoke_all(conn: Connection, user_id: int, now: datetime) -> int:
+    """Ends every session and link of a user; how many stood."""
+    standing = (sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None))
+    return conn.execute(update(sessions).where(*standing).values(revoked_at=now)).rowcount
+
+
+def user(conn: Connection, login: str) -> Any | None:
+    """The user of that login, or ``None``."""
+    return conn.execute(select(users).where(users.c.login == login.lower())).first()
+
+
+def all_users(conn: Connection) -> Sequence[Any]:
+    """Every user, by login."""
+    return conn.execute(select(users).order_by(users.c.login)).all()
+
+
+def add_user(conn: Connection, values: dict[str, Any], now: datetime) -> int:
+    """Adds a user; its id. A second one with the same login raises."""
+    new = insert(users).values(values | {"made_at": now}).returning(users.c.id)
+    return int(conn.execute(new).scalar_one())
+
+
+def change_user(conn: Connection, user_id: int, values: dict[str, Any]) -> None:
+    """Changes columns of a user."""
+    conn.execute(update(users).where(users.c.id == user_id).values(values))
+
+
+def count_admins(conn: Connection) -> int:
+    """Admins who can sign in."""
+    able = (users.c.role == Role.ADMIN, users.c.disabled_at.is_(None))
+    return conn.scalar(select(func.count()).select_from(users).where(*able)) or 0
+
+
+def token(conn: Connection, digest: str, now: datetime) -> Any | None:
+    """The token of that digest, while it stands."""
+    standing = (
+        tokens.c.digest == digest,
+        tokens.c.revoked_at.is_(None),
+        or_(tokens.c.ends_at.is_(None), tokens.c.ends_at > now),
+    )
+    return conn.execute(select(tokens).where(*standing)).first()

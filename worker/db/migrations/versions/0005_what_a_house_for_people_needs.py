@@ -1,0 +1,176 @@
+"""What a house for people needs"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from worker.db.types import Id, Json, Moment
+
+revision = '0005'
+down_revision = '0004'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table('audit',
+    sa.Column('id', Id, nullable=False),
+    sa.Column('at', Moment(), nullable=False),
+    sa.Column('who', sa.Text(), nullable=False),
+    sa.Column('via', sa.Text(), nullable=False),
+    sa.Column('what', sa.Text(), nullable=False),
+    sa.Column('about', sa.Text(), nullable=False),
+    sa.Column('detail', Json(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_audit'))
+    )
+    op.create_index('ix_audit_about', 'audit', ['about', 'id'], unique=False)
+    op.create_index(op.f('ix_audit_at'), 'audit', ['at'], unique=False)
+    op.create_table('briefings',
+    sa.Column('id', Id, nullable=False),
+    sa.Column('staff', sa.Text(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('detail', Json(), nullable=False),
+    sa.Column('at', Moment(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_briefings')),
+    sa.UniqueConstraint('staff', 'day', name=op.f('uq_briefings_staff_day'))
+    )
+    op.create_table('endpoints',
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('url', sa.Text(), nullable=False),
+    sa.Column('types', Json(), nullable=False),
+    sa.Column('failures', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('failing_since', Moment(), nullable=True),
+    sa.Column('paused_until', Moment(), nullable=True),
+    sa.Column('why', sa.Text(), nullable=True),
+    sa.Column('changed_at', Moment(), nullable=False),
+    sa.PrimaryKeyConstraint('name', name=op.f('pk_endpoints'))
+    )
+    op.create_table('notices',
+    sa.Column('id', Id, nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('type', sa.Text(), nullable=False),
+    sa.Column('body', Json(), nullable=False),
+    sa.Column('at', Moment(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_notices')),
+    sa.UniqueConstraint('key', name=op.f('uq_notices_key'))
+    )
+    op.create_table('sign_ins',
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('failures', sa.Integer(), nullable=False),
+    sa.Column('failed_at', Moment(), nullable=False),
+    sa.Column('waits_until', Moment(), nullable=True),
+    sa.PrimaryKeyConstraint('key', name=op.f('pk_sign_ins'))
+    )
+    op.create_table('tokens',
+    sa.Column('id', Id, nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('scopes', Json(), nullable=False),
+    sa.Column('made_by', sa.Text(), nullable=False),
+    sa.Column('made_at', Moment(), nullable=False),
+    sa.Column('used_at', Moment(), nullable=True),
+    sa.Column('ends_at', Moment(), nullable=True),
+    sa.Column('revoked_at', Moment(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_tokens')),
+    sa.UniqueConstraint('digest', name=op.f('uq_tokens_digest'))
+    )
+    op.create_index('uq_tokens_name', 'tokens', ['name'], unique=True, postgresql_where=sa.text('revoked_at IS NULL'), sqlite_where=sa.text('revoked_at IS NULL'))
+    op.create_table('users',
+    sa.Column('id', Id, nullable=False),
+    sa.Column('login', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('email', sa.Text(), nullable=True),
+    sa.Column('role', sa.Text(), nullable=False),
+    sa.Column('staff', sa.Text(), nullable=True),
+    sa.Column('password_hash', sa.Text(), nullable=True),
+    sa.Column('subject', sa.Text(), nullable=True),
+    sa.Column('made_at', Moment(), nullable=False),
+    sa.Column('disabled_at', Moment(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_users')),
+    sa.UniqueConstraint('login', name=op.f('uq_users_login')),
+    sa.UniqueConstraint('subject', name=op.f('uq_users_subject'))
+    )
+    op.create_table('interventions',
+    sa.Column('id', Id, nullable=False),
+    sa.Column('walk_id', Id, nullable=False),
+    sa.Column('step', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('subject', sa.Text(), nullable=True),
+    sa.Column('words', sa.Text(), nullable=True),
+    sa.Column('until', sa.Date(), nullable=True),
+    sa.Column('who', sa.Text(), nullable=False),
+    sa.Column('made_at', Moment(), nullable=False),
+    sa.Column('lifted_at', Moment(), nullable=True),
+    sa.ForeignKeyConstraint(['walk_id'], ['walks.id'], name=op.f('fk_interventions_walk_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_interventions'))
+    )
+    op.create_index('uq_interventions_standing', 'interventions', ['walk_id', 'step'], unique=True, postgresql_where=sa.text('lifted_at IS NULL'), sqlite_where=sa.text('lifted_at IS NULL'))
+    op.create_table('requests',
+    sa.Column('token_id', Id, nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('status', sa.Integer(), nullable=False),
+    sa.Column('body', Json(), nullable=False),
+    sa.Column('at', Moment(), nullable=False),
+    sa.ForeignKeyConstraint(['token_id'], ['tokens.id'], name=op.f('fk_requests_token_id')),
+    sa.PrimaryKeyConstraint('token_id', 'key', name=op.f('pk_requests'))
+    )
+    op.create_index(op.f('ix_requests_at'), 'requests', ['at'], unique=False)
+    op.create_table('sessions',
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('user_id', Id, nullable=False),
+    sa.Column('made_at', Moment(), nullable=False),
+    sa.Column('seen_at', Moment(), nullable=False),
+    sa.Column('ends_at', Moment(), nullable=False),
+    sa.Column('revoked_at', Moment(), nullable=True),
+    sa.Column('agent', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_sessions_user_id')),
+    sa.PrimaryKeyConstraint('digest', name=op.f('pk_sessions'))
+    )
+    op.create_index(op.f('ix_sessions_ends_at'), 'sessions', ['ends_at'], unique=False)
+    op.create_index(op.f('ix_sessions_user_id'), 'sessions', ['user_id'], unique=False)
+    op.create_table('task_history',
+    sa.Column('id', Id, nullable=False),
+    sa.Column('task_id', Id, nullable=False),
+    sa.Column('at', Moment(), nullable=False),
+    sa.Column('who', sa.Text(), nullable=True),
+    sa.Column('what', sa.Text(), nullable=False),
+    sa.Column('note', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['task_id'], ['tasks.id'], name=op.f('fk_task_history_task_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_task_history'))
+    )
+    op.create_index(op.f('ix_task_history_task_id'), 'task_history', ['task_id'], unique=False)
+    op.add_column('calls', sa.Column('endpoint', sa.Text(), nullable=True))
+    op.add_column('tasks', sa.Column('pool', sa.Text(), nullable=True))
+    op.add_column('tasks', sa.Column('snoozed_until', sa.Date(), nullable=True))
+    op.add_column('tasks', sa.Column('claimed_at', Moment(), nullable=True))
+    op.add_column('tasks', sa.Column('opened_by', sa.Text(), nullable=True))
+    op.add_column('tasks', sa.Column('closed_by', sa.Text(), nullable=True))
+    op.add_column('tasks', sa.Column('version', sa.Integer(), server_default='1', nullable=False))
+    op.create_index('ix_tasks_closed_at', 'tasks', ['closed_at'], unique=False)
+    op.create_index('ix_tasks_open_assignee', 'tasks', ['assignee', 'due_on'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
+    op.create_index('ix_tasks_open_due', 'tasks', ['due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
+    _keep_the_audit_log()
+
+
+def _keep_the_audit_log() -> None:
+    """Nobody alters or deletes a line of it, whatever program asks."""
+    if op.get_context().dialect.name == 'sqlite':
+        for verb in ('UPDATE', 'DELETE'):
+            op.execute(
+                f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+                "BEGIN SELECT RAISE(ABORT, 'the audit log only grows'); END"
+            )
+        return
+    op.execute(
+        "CREATE FUNCTION audit_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "BEGIN RAISE EXCEPTION 'the audit log only grows'; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_only_grows()"
+    )

@@ -1,0 +1,1 @@
+"""The pages for our own people: they sign in, see, decide."""

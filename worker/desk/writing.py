@@ -1,0 +1,107 @@
+"""How pages for staff are written: templates, files that go with them, times and figures."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from worker.access.rules import Role
+from worker.kernel.clock import require_aware
+from worker.kernel.keys import digest
+
+_FOLDER = files("worker.desk")
+STATIC = {
+    "style.css": "text/css; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+    "keys.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+"""The files that go with pages, each with its type."""
+
+ROOMS = (
+    # address, name, the key after "g", the least role that may enter
+    ("/", "Today", "t", Role.VIEWER),
+    ("/worklist", "Worklist", "w", Role.VIEWER),
+    ("/accounts", "Accounts", "a", Role.VIEWER),
+    ("/licences", "Licences", "l", Role.VIEWER),
+    ("/schedules", "Schedules", "s", Role.VIEWER),
+    ("/outbox", "Outbox", "o", Role.VIEWER),
+    ("/reports", "Reports", "r", Role.VIEWER),
+    ("/health", "Health", "h", Role.VIEWER),
+    ("/audit", "Audit log", "u", Role.ADMIN),
+    ("/users", "Users", "p", Role.ADMIN),
+)
+"""What the side of every page lists."""
+
+
+@cache
+def static(name: str) -> bytes:
+    """A file of ``STATIC``."""
+    return (_FOLDER / "static" / name).read_bytes()
+
+
+@cache
+def static_url(name: str) -> str:
+    """The address of a file, which changes with what is in it: it may be kept for ever."""
+    return f"/static/{name}?{digest(static(name).decode('utf-8'))[:12]}"
+
+
+class Writing:
+    """Writes pages, with times as a clock on the wall of ``[book] timezone`` shows them."""
+
+    def __init__(self, zone: str) -> None:
+        self._zone = ZoneInfo(zone)
+        self._environment = Environment(
+            loader=FileSystemLoader(str(_FOLDER / "html")),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals.update(static=static_url, zone=zone, rooms=ROOMS)
+        self._environment.filters.update(
+            moment=self.moment, hour=self.hour, day=day, number=number, money=money, count=count
+        )
+
+    def write(self, name: str, **values: Any) -> str:
+        """The text of a template; a value that it names and does not get is an error."""
+        return self._environment.get_template(name).render(**values)
+
+    def local(self, moment: datetime) -> datetime:
+        """A moment as the clock on the wall shows it."""
+        return require_aware(moment).astimezone(self._zone)
+
+    def moment(self, moment: datetime) -> str:
+        """Day and time: ``Tue 24 Nov 2026, 09:10``."""
+        return f"{self.local(moment):%a %-d %b %Y, %H:%M}"
+
+    def hour(self, moment: datetime) -> str:
+        """The time of day: ``09:10``."""
+        return f"{self.local(moment):%H:%M}"
+
+
+def day(value: date) -> str:
+    """A civil day: ``Tue 24 Nov 2026``."""
+    return f"{value:%a %-d %b %Y}"
+
+
+def number(value: float) -> str:
+    """A number with its thousands apart."""
+    return f"{value:,}"
+
+
+def money(amount: Decimal | None, currency: str | None) -> str:
+    """An amount and its currency; a dash when there is none."""
+    return "–" if amount is None else f"{amount:,.2f} {currency or ''}".strip()
+
+
+def count(value: int, one: str, many: str = "") -> str:
+    """``3 mails``, ``1 mail``."""
+    return f"{value:,} {one if value == 1 else many or one + 's'}"
