@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 from redis import Redis as RedisClient
 from sqlalchemy import Engine
 
 from tests import servers
+from tests.browsers import chromium
 from worker.db.engine import make_engine
 from worker.db.migrate import upgrade
 
@@ -180,3 +182,10 @@ def root(tmp_path: Path) -> Path:
     folder = tmp_path / "instance"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; one for each process of the run."""
+    with chromium() as started:
+        yield started

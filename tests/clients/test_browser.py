@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests import debian
+from tests.browsers import SCREENS, faults
 from tests.clients.conftest import COMMERCIAL, GROUPED, Site
 from worker.catalogue.records import accounts, licences, staff
 from worker.clients.records import answers
 
 LANGUAGES = ("en", "pl", "ru")
-SCREENS = ((360, "light"), (360, "dark"), (1280, "light"), (1280, "dark"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, headless; an error in CI where there is none."""
-    program = debian.needed("chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=str(program.path),
-            args=["--no-sandbox", "--disable-gpu"],
-            env={**os.environ, **program.variables},
-        )
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -50,12 +31,6 @@ def filled(sqlite_site: Site) -> Site:
 
 def at(site: Site, path: str) -> str:
     return str(site.client.base_url).rstrip("/") + path
-
-
-def faults(page: Page) -> list[str]:
-    """What axe finds wrong, in a line each."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {json.dumps(one['nodes'][0]['target'])}" for one in found]
 
 
 def fits(page: Page) -> bool:

@@ -136,7 +136,7 @@ class Desk:
             raise RefusedError(403, "Refused", "This form was sent from another site.")
         if isinstance(body, int):
             raise RefusedError(body, "Refused", "The form was too large, or too slow.")
-        fields = fields_of(request, body)
+        fields = fields_of(request, body) if body else {}
         if fields is None:
             raise RefusedError(UNFIT, "Not understood", "This is no form that we can read.")
         return fields
