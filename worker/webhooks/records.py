@@ -31,17 +31,3 @@ calls = Table(
         sqlite_where=text("next_at IS NOT NULL"),
     ),
 )
-
-# How each declared endpoint fares: one that keeps failing rests, and its calls wait.
-endpoints = Table(
-    "endpoints",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("url", Text, nullable=False),
-    Column("types", Json, nullable=False),  # what it wants to hear of
-    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
-    Column("failing_since", Moment),
-    Column("paused_until", Moment),
-    Column("why", Text),
-    Column("changed_at", Moment, nullable=False),
-)
