@@ -101,8 +101,9 @@ def _print_link(app: Wiring, login: str, *, forget_password: bool) -> None:
 def list_(app: Wiring, as_json: bool) -> None:
     """List users, by login."""
     with reading(app.engine) as conn:
-        seen = store.last_seen(conn)
-        rows = [_row(row, seen.get(row.id)) for row in store.all_users(conn)]
+        users = store.all_users(conn)
+        seen = store.last_seen(conn, [row.id for row in users])
+    rows = [_row(row, seen.get(row.id)) for row in users]
     if not show.emit(rows, as_json=as_json, columns=_COLUMNS) and not as_json:
         click.echo("There is no user; add the first with: perennial user add LOGIN --role admin")
 

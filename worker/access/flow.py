@@ -12,7 +12,8 @@ from sqlalchemy.engine import Connection
 
 from worker.access import audit, passwords, store, throttle
 from worker.access.audit import Actor
-from worker.access.rules import LINK, LONGEST_SESSION, SESSION, digest_of
+from worker.access.openid import Vouched
+from worker.access.rules import LINK, LONGEST_SESSION, SESSION, digest_of, pending
 from worker.access.store import Seat
 from worker.db.engine import reading
 
@@ -58,6 +59,42 @@ def sign_in(
         if fresh is not None:
             store.change_user(conn, user.id, {"password_hash": fresh})
         return Tried(enter(conn, user, "password", agent, now), timedelta(0))
+
+
+def sign_in_vouched(engine: Engine, vouched: Vouched, agent: str, now: datetime) -> str | None:
+    """Signs in whom an OpenID provider vouches for; the cookie of a session.
+
+    ``None`` when no user is that, or they are disabled. At the first time an admin's word links
+    the verified address with the user; from then on only the provider's own name for them counts.
+    """
+    with engine.begin() as conn:
+        user = store.by_subject(conn, vouched.subject)
+        if user is None and vouched.email:
+            user = store.by_subject(conn, pending(vouched.email))
+            if user is not None and user.disabled_at is None:
+                store.change_user(conn, user.id, {"subject": vouched.subject})
+        if user is None or user.disabled_at is not None:
+            return None
+        return enter(conn, user, "openid", agent, now)
+
+
+def faults_of_own(engine: Engine, login: str, password: str, now: datetime) -> list[str]:
+    """What is wrong with the password that a signed-in user says is theirs; nothing when they have
+    none yet. Tries count as at the door: a session left open is no place to guess either."""
+    keys = throttle.keys_of(login, "signed in")
+    with engine.begin() as conn:
+        user = store.user(conn, login)
+        if user is None or user.password_hash is None:
+            return []
+        tried = throttle.begin(conn, keys, now)
+    if tried.waits:
+        minutes = -int(-tried.waits.total_seconds() // 60)
+        return [f"Too many tries. Wait {minutes} minute{'s' if minutes != 1 else ''}."]
+    if not passwords.is_right(user.password_hash, password):
+        return ["The password that you have now is another one."]
+    with engine.begin() as conn:
+        throttle.clear(conn, keys)
+    return []
 
 
 def enter(conn: Connection, user: Any, how: str, agent: str, now: datetime) -> str:

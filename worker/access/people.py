@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from worker.access import audit, flow, passwords, store
 from worker.access.audit import Actor
-from worker.access.rules import FaultsError, Role
+from worker.access.rules import PENDING, FaultsError, Role, pending
 from worker.config.validation import UnfitError
 from worker.config.values import mail_address
 from worker.kernel.errors import FindingsError, did_you_mean
@@ -21,8 +21,6 @@ from worker.kernel.keys import digest
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 _LONGEST = 100
-_PENDING = "mailto:"
-"""Before the first sign-in by OpenID Connect: whoever shows that they own this address."""
 _OPEN = ("role", "staff")
 """What of a user may stand in the audit log as it is: it tells nothing about a person."""
 
@@ -53,14 +51,14 @@ class Person(NamedTuple):
 
 def person_of(row: Any) -> Person:
     """A row of users as people know it."""
-    pending = (row.subject or "").removeprefix(_PENDING)
-    openid = pending if (row.subject or "").startswith(_PENDING) else ""
+    subject = row.subject or ""
+    openid = subject.removeprefix(PENDING) if subject.startswith(PENDING) else ""
     return Person(row.login, row.name, row.role, row.staff or "", row.email or "", openid)
 
 
 def subject_of(openid: str) -> str | None:
     """What stands for an address until its owner has signed in by OpenID Connect."""
-    return f"{_PENDING}{openid.lower()}" if openid else None
+    return pending(openid) if openid else None
 
 
 def faults_of(person: Person) -> list[str]:

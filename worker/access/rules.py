@@ -52,6 +52,7 @@ FREE_TRIES = 5
 """Failed sign-ins in a row before one has to wait …"""
 LONGEST_WAIT = timedelta(minutes=15)
 """… at most so long."""
+PENDING = "mailto:"
 TOKEN_PREFIX = "prn_"  # noqa: S105 -- no secret: every token begins with it
 """Tokens begin with it, so that scanners of repositories know one when they see it."""
 
@@ -70,6 +71,12 @@ class FaultsError(UsageError):
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
         self.faults = list(faults)
+
+
+def pending(address: str) -> str:
+    """What stands as the subject of a user until the owner of this address has signed in by OpenID
+    Connect."""
+    return PENDING + address.lower()
 
 
 def digest_of(secret: str) -> str:

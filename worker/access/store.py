@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from worker.access.records import sessions, tokens, users
-from worker.access.rules import Role
+from worker.access.rules import PENDING, Role
 from worker.db.prepared import Prepared
 
 
@@ -151,7 +151,7 @@ def by_subject(conn: Connection, subject: str) -> Any | None:
 def ways_in(row: Any) -> list[str]:
     """How a user of that row can sign in, beside a link."""
     subject = row.subject or ""
-    by_openid = ["openid, not yet"] if subject.startswith("mailto:") else ["openid"]
+    by_openid = ["openid, not yet"] if subject.startswith(PENDING) else ["openid"]
     return (["password"] if row.password_hash else []) + (by_openid if subject else [])
 
 
@@ -160,11 +160,11 @@ def any_user(conn: Connection) -> bool:
     return conn.execute(select(users.c.id).limit(1)).first() is not None
 
 
-def last_seen(conn: Connection) -> dict[int, datetime]:
-    """When each user's sessions were used last, as far as they are kept."""
+def last_seen(conn: Connection, ids: Sequence[int]) -> Mapping[int, datetime]:
+    """When the sessions of these users were used last, as far as they are kept."""
     query = select(sessions.c.user_id, func.max(sessions.c.seen_at))
-    query = query.where(sessions.c.kind == "session").group_by(sessions.c.user_id)
-    return {row[0]: row[1] for row in conn.execute(query)}
+    query = query.where(sessions.c.user_id.in_(ids), sessions.c.kind == "session")
+    return {row[0]: row[1] for row in conn.execute(query.group_by(sessions.c.user_id))}
 
 
 def all_users(conn: Connection) -> Sequence[Any]:
@@ -190,10 +190,10 @@ def hold_admins(conn: Connection) -> set[int]:
     return set(conn.execute(query).scalars())
 
 
-def all_tokens(conn: Connection) -> Sequence[Any]:
-    """Every token that was not revoked, by name, then those that were."""
-    order = (tokens.c.revoked_at.is_not(None), tokens.c.name, tokens.c.id)
-    return conn.execute(select(tokens).order_by(*order)).all()
+def all_tokens(conn: Connection, most: int | None = None) -> Sequence[Any]:
+    """Tokens: those that were not revoked by name, then those that were."""
+    order = (tokens.c.revoked_at.is_not(None), tokens.c.name, tokens.c.id.desc())
+    return conn.execute(select(tokens).order_by(*order).limit(most)).all()
 
 
 def add_token(conn: Connection, values: dict[str, Any]) -> None:

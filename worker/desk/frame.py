@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -89,6 +89,10 @@ class Sent(Visit):
     def one(self, name: str) -> str:
         """The first value of a field, without blanks around it; empty when there is none."""
         return first(self.fields, name)
+
+    def as_typed(self, name: str) -> str:
+        """The same with its blanks: a password may begin with one."""
+        return next(iter(self.fields.get(name, ())), "")
 
     def number(self, name: str) -> int:
         """A field that must be a whole number, as our forms send it."""
@@ -180,16 +184,27 @@ class Desk:
             )
         return response
 
+    def open_page(self, name: str, status: int = 200, **values: Any) -> Response:
+        """A page for whoever asks, signed in or not."""
+        html = self.writing.write(name, asked=None, said="", **values)
+        return HTMLResponse(html, status, headers=self.headers())
+
     def message(self, request: Request, status: int, title: str, text: str) -> Response:
         """A page that says why there is nothing else."""
-        html = self.writing.write("message.html", asked=None, said="", title=title, text=text)
-        return HTMLResponse(html, status, headers=self.headers())
+        return self.open_page("message.html", status, title=title, text=text)
 
     def keep(self, response: Response, cookie: str) -> None:
         """Gives the browser the cookie of a session."""
         longest = int(LONGEST_SESSION.total_seconds())
         response.set_cookie(
             COOKIE, cookie, longest, httponly=True, samesite="lax", secure=self._secure
+        )
+
+    def lend(self, response: Response, name: str, value: str, lasts: timedelta, path: str) -> None:
+        """Gives the browser a cookie that it needs for a moment, on pages below ``path``."""
+        seconds = int(lasts.total_seconds())
+        response.set_cookie(
+            name, value, seconds, path=path, httponly=True, samesite="lax", secure=self._secure
         )
 
     def headers(self) -> dict[str, str]:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from worker.config.wiring import Wiring
-from worker.desk import signing, today
+from worker.desk import audit_page, me, openid, signing, today, token_pages, users
 from worker.desk.frame import READ, Desk
 from worker.desk.writing import STATIC, static
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
-PAGES = (signing.mount, today.mount)
+PAGES = (
+    signing.mount,
+    openid.mount,
+    today.mount,
+    me.mount,
+    users.mount,
+    token_pages.mount,
+    audit_page.mount,
+)
 
 
 def make_router(app: Wiring) -> APIRouter:

@@ -36,6 +36,7 @@ ROOMS = (
     ("/health", "Health", "h", Role.VIEWER),
     ("/audit", "Audit log", "u", Role.ADMIN),
     ("/users", "Users", "p", Role.ADMIN),
+    ("/tokens", "Tokens", "k", Role.ADMIN),
 )
 """What the side of every page lists."""
 

@@ -25,6 +25,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_audit'))
     )
     op.create_index('ix_audit_about', 'audit', ['about', 'id'], unique=False)
+    op.create_index('ix_audit_what', 'audit', ['what', 'id'], unique=False)
+    op.create_index('ix_audit_who', 'audit', ['who', 'id'], unique=False)
     op.create_index(op.f('ix_audit_at'), 'audit', ['at'], unique=False)
     op.create_table('briefings',
     sa.Column('id', Id, nullable=False),
@@ -63,6 +65,7 @@ def upgrade() -> None:
     sa.Column('waits_until', Moment(), nullable=True),
     sa.PrimaryKeyConstraint('key', name=op.f('pk_sign_ins'))
     )
+    op.create_index(op.f('ix_sign_ins_failed_at'), 'sign_ins', ['failed_at'], unique=False)
     op.create_table('tokens',
     sa.Column('id', Id, nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
