@@ -156,7 +156,7 @@ class Provider:
         return self._provider().config
 
     def _provider(self, *, anew: bool = False) -> _Known:
-        """What is known of the provider, asked for once an hour; ``anew``: once a minute at most."""
+        """What is known of the provider, an hour old at most; ``anew``: a minute at most."""
         with self._asking:
             now, known = self._clock.now(), self._known
             longest = timedelta(minutes=1) if anew else _FRESH
