@@ -92,7 +92,9 @@ def _print_link(app: Wiring, login: str, *, forget_password: bool) -> None:
     now, by = app.clock.now(), audit.at_the_terminal()
     secret = people.offer_link(app.engine, by, login, now, forget_password=forget_password)
     click.echo("It signs them in once, within 24 hours:", err=True)
-    click.echo(f"{app.settings.web.base_url}/sign-in/link/{secret}")
+    with reading(app.engine) as conn:
+        where = store.link_of(people.found(conn, login), secret)
+    click.echo(f"{app.settings.web.base_url}{where}")
 
 
 @user.command("list")

@@ -155,6 +155,12 @@ def ways_in(row: Any) -> list[str]:
     return (["password"] if row.password_hash else []) + (by_openid if subject else [])
 
 
+def link_of(row: Any, secret: str) -> str:
+    """The path that signs a user of that row in; it leads whoever has no other way in to where they
+    choose a password."""
+    return f"/sign-in/link/{secret}" + ("" if ways_in(row) else "?next=/me")
+
+
 def any_user(conn: Connection) -> bool:
     """Whether there is a user at all."""
     return conn.execute(select(users.c.id).limit(1)).first() is not None

@@ -168,6 +168,5 @@ def _link(desk: Desk, asked: Sent, login: str, *, forget_password: bool) -> Resp
     engine, now = desk.app.engine, asked.now
     secret = people.offer_link(engine, asked.by, login, now, forget_password=forget_password)
     row = _require(desk, login)
-    there = "" if row.password_hash or row.subject else "?next=/me"
-    url = f"{desk.app.settings.web.base_url}/sign-in/link/{secret}{there}"
+    url = f"{desk.app.settings.web.base_url}{store.link_of(row, secret)}"
     return desk.page(asked, "user_link.html", user=row, url=url)
