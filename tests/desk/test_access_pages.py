@@ -20,6 +20,7 @@ from worker.access.people import Person
 from worker.access.rules import Role, digest_of
 from worker.db.engine import reading
 from worker.desk import audit_page, users
+from worker.desk.writing import browser
 
 PATHS = ("/users", "/users/anna", "/tokens", "/audit", "/me")
 SECRET = "correct horse battery"
@@ -298,6 +299,20 @@ def test_a_session_left_open_is_no_place_to_guess_the_password(sqlite_house: Hou
     new = "staple battery horse"
     page = client.post("/me/password", data={"password": SECRET, "new": new, "again": new})
     assert (page.status_code, "Wait 1 minute" in page.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:146.0) Firefox/146.0", "Firefox, Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) Safari/604.1", "Safari, iPhone"),
+        ("Mozilla/5.0 (X11; Linux x86_64) Chrome/143.0 Safari/537.36 Edg/143.0", "Edge, Linux"),
+        ("curl/8.5.0", "curl/8.5.0"),
+        (None, "unknown"),
+    ],
+)
+def test_a_session_is_told_by_its_browser(agent: str | None, said: str) -> None:
+    assert browser(agent) == said
 
 
 # --- the audit log --------------------------------------------------------------------------------
