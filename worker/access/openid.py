@@ -208,7 +208,8 @@ class Provider:
         keys = self._provider().keys
         if kid not in {one.get("kid") for one in keys.get("keys", ())}:
             keys = self._provider(anew=True).keys
-        read = jwt.decode(token, KeySet.import_key_set(dict(keys)), algorithms=_ALGORITHMS)  # type: ignore[arg-type]  # checked there
+        ours: Any = {"keys": [one for one in keys.get("keys", ()) if _signs(one)]}
+        read = jwt.decode(token, KeySet.import_key_set(ours), algorithms=_ALGORITHMS)
         return read.header, read.claims
 
     def _vouched(self, claims: Mapping[str, Any]) -> Vouched:
@@ -216,6 +217,11 @@ class Provider:
         is_verified = claims.get("email_verified") is True and isinstance(email, str)
         subject = f"{self._issuer} {claims['sub']}"
         return Vouched(subject, str(email).lower() if is_verified else None)
+
+
+def _signs(key: Mapping[str, Any]) -> bool:
+    """Whether a key is one of those that sign; a provider may show others beside them."""
+    return key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig"
 
 
 def _json(answer: Answer, what: str) -> dict[str, Any]:
