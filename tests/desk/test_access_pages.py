@@ -138,6 +138,14 @@ def test_a_storm_and_a_huge_password_are_told_in_words(
     assert (busy.status_code, "Too many people" in busy.text) == (503, True)
 
 
+def test_a_sign_that_no_database_takes_is_refused_as_what_it_is(house: House) -> None:
+    boss = house.as_(Role.ADMIN)
+    for path in ("/audit?who=%00", "/users?after=a%00", "/users/%00", "/users/a%00b?x=1"):
+        assert boss.get(path).status_code == 400
+    assert sign_in(house, "an\0na").status_code == 400
+    assert boss.post("/tokens/revoke", data={"name": "e\0"}).status_code == 400
+
+
 # --- users ----------------------------------------------------------------------------------------
 
 

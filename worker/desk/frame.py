@@ -141,11 +141,13 @@ class Desk:
         if isinstance(body, int):
             raise RefusedError(body, "Refused", "The form was too large, or too slow.")
         fields = fields_of(request, body) if body else {}
-        if fields is None:
+        if fields is None or any("\0" in value for values in fields.values() for value in values):
             raise RefusedError(UNFIT, "Not understood", "This is no form that we can read.")
         return fields
 
     def _visit(self, request: Request, role: Role) -> Visit:
+        if "\0" in request.url.path or "%00" in request.url.query:  # no database takes it
+            raise RefusedError(UNFIT, "Not understood", "There is no page at such an address.")
         now = self.app.clock.now()
         cookie = request.cookies.get(COOKIE)
         seat = flow.sit(self.app.engine, cookie, now) if cookie else None
