@@ -25,6 +25,7 @@ from worker.schedules.loader import SchedulesError
 _ROWS = 50
 _KEPT = timedelta(minutes=10)
 _PLANS = 4
+_CHANGED = "The files, or what runs, changed after you looked. This is what applying does now."
 
 
 class Line(NamedTuple):

@@ -22,7 +22,7 @@ from worker.schedules import store as versions
 
 LOOK: Mapping[str, str] = {
     holds.FORECAST: "See in the outbox what waits. If it is meant to go, release the brake.",
-    holds.IMPORT: "See among the licences what the import moved; if it is right, release the brake.",
+    holds.IMPORT: "See among the licences what the import moved; if it is right, release it.",
     holds.CLOCK: "Set the clock right and restart the worker; then release the brake.",
     holds.COPY: "If this is the database that shall mail, an admin confirms it.",
 }

@@ -71,10 +71,8 @@ class Changes:
 
     def only(self, stem: str) -> Changes:
         """Those of one schedule."""
-        kept = (
-            [s for s in stems if s == stem] for stems in (self.added, self.edited, self.removed)
-        )
-        return Changes(*map(tuple, kept))
+        sides = (self.added, self.edited, self.removed)
+        return Changes(*(tuple(one for one in side if one == stem) for side in sides))
 
 
 NO_CHANGES = Changes((), (), ())
