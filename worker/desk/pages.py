@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from worker.config.wiring import Wiring
-from worker.desk import editing, held, schedules, signing, today
+from worker.desk import editing, health, held, schedules, signing, today
 from worker.desk.frame import READ, Desk
 from worker.desk.writing import STATIC, static
+from worker.doctor import Instance
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -17,10 +17,11 @@ PAGES = (
     held.mount,
     schedules.mount,
     editing.mount,
+    health.mount,
 )
 
 
-def make_router(app: Wiring) -> APIRouter:
+def make_router(app: Instance) -> APIRouter:
     """The pages for staff of ``app``, and the files that go with them."""
     desk = Desk(app)
     router = desk.router()
