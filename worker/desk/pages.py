@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from worker.desk import editing, health, held, schedules, signing, today
+from worker.desk import editing, health, held, reports, schedules, signing, today
 from worker.desk.frame import READ, Desk
 from worker.desk.writing import STATIC, static
 from worker.doctor import Instance
@@ -18,6 +18,7 @@ PAGES = (
     schedules.mount,
     editing.mount,
     health.mount,
+    reports.mount,
 )
 
 

@@ -61,6 +61,16 @@ class Drawn(NamedTuple):
     at: datetime
     one_in: int
 
+    def mails(self, length: int) -> int:
+        """Mails on the first ``length`` days."""
+        until = self.period.first + timedelta(days=length)
+        return sum(count.mails for count in self.days if count.day < until)
+
+    @property
+    def tasks(self) -> int:
+        """Tasks on all days."""
+        return sum(count.tasks for count in self.days)
+
 
 def mount(router: APIRouter, desk: Desk) -> None:
     """The list and each schedule."""
