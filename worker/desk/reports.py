@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from threading import Lock
@@ -94,33 +94,39 @@ class _Counting:
 
 def _asked(desk: Desk, asked: Visit) -> tuple[Asked, list[str]]:
     """What the address asks for, and everything that is wrong with it."""
-    query, wrong = asked.request.query_params, []
+    query = asked.request.query_params
     today = desk.writing.local(asked.now).date()
     usual = rules.last_full_months(today)
-    days = {}
-    for name, otherwise in (("from", usual.first), ("to", usual.last)):
-        days[name] = otherwise
-        if query.get(name):
-            try:
-                days[name] = date.fromisoformat(query[name])
-            except ValueError:
-                wrong.append(f"{name}: expected a day such as 2026-03-31, got {query[name]!r}")
-    if not wrong and days["to"] < days["from"]:
-        wrong.append(f"The last day, {days['to']}, lies before the first, {days['from']}")
-    elif not wrong and days["to"] - days["from"] > _LONGEST:
+    wrong: list[str] = []
+    first, last = _day(query, "from", usual.first, wrong), _day(query, "to", usual.last, wrong)
+    if not wrong and last < first:
+        wrong.append(f"The last day, {last}, lies before the first, {first}")
+    elif not wrong and last - first > _LONGEST:
         wrong.append("The period may be ten years long at most")
     by = query.get("by") or None
     if by not in (None, MONTH, *GROUPS):
         wrong.append(f"by: expected one of {', '.join(GROUPS)}, got {by!r}")
-    spans = {}
-    for name, low, otherwise in (("grace", 0, 30), ("within", 1, 14)):
-        text = query.get(name) or str(otherwise)
-        is_number = text.isascii() and text.isdigit() and low <= int(text[:9]) <= 366
-        spans[name] = int(text[:9]) if is_number else otherwise
-        if not is_number:
-            wrong.append(f"{name}: expected days from {low} to 366, got {text!r}")
-    period = usual if wrong else Period(days["from"], days["to"])
-    return Asked(period, today, None if wrong else by, spans["grace"], spans["within"]), wrong
+    grace, within = _span(query, "grace", 0, 30, wrong), _span(query, "within", 1, 14, wrong)
+    period = usual if wrong else Period(first, last)
+    return Asked(period, today, None if wrong else by, grace, within), wrong
+
+
+def _day(query: Mapping[str, str], name: str, otherwise: date, wrong: list[str]) -> date:
+    if not query.get(name):
+        return otherwise
+    try:
+        return date.fromisoformat(query[name])
+    except ValueError:
+        wrong.append(f"{name}: expected a day such as 2026-03-31, got {query[name]!r}")
+        return otherwise
+
+
+def _span(query: Mapping[str, str], name: str, least: int, otherwise: int, wrong: list[str]) -> int:
+    text = query.get(name) or str(otherwise)
+    if text.isascii() and text.isdigit() and len(text) < 4 and least <= int(text) <= 366:
+        return int(text)
+    wrong.append(f"{name}: expected days from {least} to 366, got {text!r}")
+    return otherwise
 
 
 def _page(

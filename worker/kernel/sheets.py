@@ -7,15 +7,15 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@")
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 def safe(cell: object) -> str:
     """``cell`` as a spreadsheet may have it: what it would take for a formula gets an apostrophe in
     front. A number with its sign stays a number."""
-    text = "" if cell is None else str(cell).strip(" ")
-    text = "".join(char if char.isprintable() else " " for char in text)
+    text = "" if cell is None else str(cell)
+    text = "".join(char if char.isprintable() else " " for char in text).strip(" ")
     if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text
