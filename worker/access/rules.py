@@ -32,6 +32,14 @@ MEANS: Mapping[Role, str] = {
 }
 """Each role in a sentence; it may do what those above it in this list may, too."""
 
+
+class Scope(StrEnum):
+    """What a token of another system lets it do."""
+
+    READ = "read"
+    WRITE = "write"
+
+
 SESSION = timedelta(hours=12)
 """A session ends so long after it was last used …"""
 LONGEST_SESSION = timedelta(days=14)

@@ -131,3 +131,8 @@ def token(conn: Connection, digest: str, now: datetime) -> Any | None:
         or_(tokens.c.ends_at.is_(None), tokens.c.ends_at > now),
     )
     return conn.execute(select(tokens).where(*standing)).first()
+
+
+def token_used(conn: Connection, token_id: int, now: datetime) -> None:
+    """Notes that a token was used."""
+    conn.execute(update(tokens).where(tokens.c.id == token_id).values(used_at=now))
