@@ -166,9 +166,7 @@ def must_match(request: Request, standing: Mapping[str, Any] | None) -> None:
     wanted, unwanted = request.headers.get("if-match"), request.headers.get("if-none-match")
     if wanted is not None and (tag is None or not _among(wanted, tag)):
         stands = f"it is {tag} now" if tag else "there is no such thing yet"
-        raise RefusedError(
-            412, f"If-Match: {stands}. Read it again, and retry."
-        )
+        raise RefusedError(412, f"If-Match: {stands}. Read it again, and retry.")
     if unwanted is not None and tag is not None and _among(unwanted, tag):
         raise RefusedError(412, "If-None-Match: there is one already. Read it, and retry.")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from hashlib import blake2s
 from typing import Any
 
@@ -18,12 +17,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.access.records import requests
+from worker.access.store import REQUESTS_KEPT
 from worker.api.frame import Frame, Sent
 from worker.api.problems import Fault, unfit
 from worker.kernel.keys import digest
 
 HEADER = "Idempotency-Key"
-KEPT = timedelta(hours=24)
 _LONGEST = 255
 
 
@@ -88,7 +87,7 @@ def _mark(asked: Sent[Any]) -> str:
 def _claim(conn: Connection, asked: Sent[Any], key: str, mark: str) -> Any | None:
     """Takes the key; or the row of the request that had it before."""
     mine = (requests.c.token_id == asked.token_id, requests.c.key == key)
-    conn.execute(delete(requests).where(*mine, requests.c.at <= asked.now - KEPT))
+    conn.execute(delete(requests).where(*mine, requests.c.at <= asked.now - REQUESTS_KEPT))
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     values = {"token_id": asked.token_id, "key": key, "digest": mark, "status": 0, "body": {}}
     row = dialect.insert(requests).values(**values, at=asked.now).on_conflict_do_nothing()
@@ -101,8 +100,3 @@ def _keep(conn: Connection, asked: Sent[Any], key: str, done: Done) -> None:
     mine = (requests.c.token_id == asked.token_id, requests.c.key == key)
     body = {"content": done.content, "tag": done.tag, "headers": dict(done.headers)}
     conn.execute(update(requests).where(*mine).values(status=done.status, body=body))
-
-
-def forget(conn: Connection, now: datetime) -> int:
-    """Deletes what is older than a day; how many there were."""
-    return conn.execute(delete(requests).where(requests.c.at <= now - KEPT)).rowcount

@@ -142,7 +142,7 @@ def _open(conn: Connection, asked: Sent[TaskGiven]) -> Done:
         return Done(before, tag=tag_of(before), headers=_at(before))
     task = worklist.NewTask(
         key=key,
-        kind="api",
+        kind="todo",
         title=given.title,
         detail=given.detail,
         account_id=account_id,

@@ -23,9 +23,14 @@ class Notice(NamedTuple):
     body: Mapping[str, Any]
 
 
+def listening(conn: Connection) -> bool:
+    """Whether anybody listens: before what costs something to tell is put together."""
+    return bool(conn.execute(select(exists().select_from(endpoints))).scalar())
+
+
 def note(conn: Connection, happened: Sequence[Notice], now: datetime) -> None:
     """Keeps what happened until the calls about it are made; nothing when nobody listens."""
-    if not happened or not conn.execute(select(exists().select_from(endpoints))).scalar():
+    if not happened or not listening(conn):
         return
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     rows = [{**one._asdict(), "body": dict(one.body), "at": now} for one in happened]
