@@ -207,7 +207,7 @@ class App:
 
         now = self.clock.now()
         with reading(self.engine) as conn:
-            counts = [
+            counts: list[int] = [
                 conn.scalar(select(func.count()).select_from(rows.limit(MOST_DUE).subquery())) or 0
                 for rows in (
                     select(walks.c.id).where(walks.c.next_at <= now),

@@ -114,10 +114,8 @@ class Upkeep:
     def _hear_endpoints(self) -> None:
         """Lets the rooms know who listens to what happens."""
         it = self._instance
-        declared = {
-            name: Endpoint(one.url, one.events)
-            for name, one in it.settings.webhooks.endpoints.items()
-        }
+        said = it.settings.webhooks.endpoints
+        declared = {name: Endpoint(one.url, one.events) for name, one in said.items()}
         endpoints.sync(it.engine, declared, _open_keys, it.clock.now())
 
     def _note_lapses(self) -> None:

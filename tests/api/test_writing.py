@@ -66,9 +66,8 @@ def test_what_is_left_out_stays_and_null_empties(api: Api) -> None:
 
 def test_dates_tell_a_renewal_from_a_correction_as_in_an_import(api: Api) -> None:
     client = api.writer
-    moved = client.put(
-        "/licences/L-1", json={"starts_on": "2025-12-21", "expires_on": "2026-12-24"}
-    )
+    dates = {"starts_on": "2025-12-21", "expires_on": "2026-12-24"}
+    moved = client.put("/licences/L-1", json=dates)
     assert (moved.json()["outcome"], moved.json()["item"]["term"]) == ("correction", 1)
     dates = {"starts_on": "2026-12-25", "expires_on": "2027-12-24"}
     renewed = client.put("/licences/L-1", json=dates)

@@ -218,9 +218,9 @@ class _Licences:
             mirror = _mirror(rules.current(one.settled.terms))
         if own is None and account_id == known.account_id and mirror == before and not touched:
             return
-        if one.settled is not None and mirror[0] > known.term:
-            if rules.current(one.settled.terms).origin == "renewal":
-                self.renewed.append(known.id)
+        opens = one.settled is not None and mirror[0] > known.term
+        if opens and one.settled is not None and _is_renewal(rules.current(one.settled.terms)):
+            self.renewed.append(known.id)
         after = known.own if own is None else own
         self.rows.changed.append((known.id, account_id, *after, *mirror, self._now, True))
 
@@ -248,6 +248,10 @@ def _named(columns: Sequence[str], rows: Sequence[Values]) -> tuple[list[str], l
         return [*columns, "name"], [(*row, row[key]) for row in rows]
     at = columns.index("name")
     return list(columns), [r if r[at] else (*r[:at], r[key], *r[at + 1 :]) for r in rows]
+
+
+def _is_renewal(term: Term) -> bool:
+    return term.origin == Outcome.RENEWAL.value
 
 
 def _mirror(term: Term) -> tuple[Any, ...]:

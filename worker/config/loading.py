@@ -155,9 +155,8 @@ def _unsigned(
     if not isinstance(table, dict) or not table.get("endpoints") or "secret" in table:
         return
     name = variable(("webhooks", "secret"))
-    finding = Finding(
-        "missing", "the secret that calls are signed with", f"set {name} or {name}_FILE"
-    )
+    said, hint = "the secret that calls are signed with", f"set {name} or {name}_FILE"
+    finding = Finding("missing", said, hint)
     cause = problem_at(document, ("webhooks", "endpoints"), finding, given=given)
     yield replace(cause, path="webhooks.secret")
 
