@@ -217,8 +217,8 @@ class App:
                     select(notices.c.id),
                 )
             ]
-        walks, calling = counts[0] + counts[1], counts[3] + counts[4]
-        return Due(min(walks, MOST_DUE), counts[2], min(calling, MOST_DUE))
+        planning, calling = counts[0] + counts[1], counts[3] + counts[4]
+        return Due(min(planning, MOST_DUE), counts[2], min(calling, MOST_DUE))
 
     @property
     def machine(self) -> Machine:
