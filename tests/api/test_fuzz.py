@@ -4,6 +4,7 @@ answer is a server's error, and each is one that the document tells of."""
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -22,7 +23,8 @@ from schemathesis.specs.openapi.checks import (
 from tests.api.conftest import Api
 from worker.access.rules import Scope
 
-EXAMPLES = 12
+EXAMPLES, LEAST = 12, 3
+"""Requests for each operation; the least of them however slow the machine."""
 SECONDS = 25
 CHECKS = [
     not_a_server_error,
@@ -38,7 +40,7 @@ def test_no_request_brings_the_server_down_and_every_answer_is_documented(
 ) -> None:
     schema = schemathesis.openapi.from_url(f"{api.base}/api/openapi.json")
     headers = {"Authorization": f"Bearer {api.token(Scope.READ, Scope.WRITE)}"}
-    end, asked = time.monotonic() + SECONDS, 0
+    end, asked = time.monotonic() + SECONDS, Counter[str]()
     found = [result.ok() for result in schema.get_all_operations()]
     assert len(found) >= 19
     for operation in found:
@@ -53,14 +55,14 @@ def test_no_request_brings_the_server_down_and_every_answer_is_documented(
         )
         @_given(operation)
         def ask(case: schemathesis.Case) -> None:
-            nonlocal asked
-            if time.monotonic() < end:
-                response = case.call(headers=headers, timeout=20)
+            name = case.operation.label
+            if asked[name] < LEAST or time.monotonic() < end:
+                response = case.call(headers=headers, timeout=60)
                 case.validate_response(response, checks=CHECKS, headers=headers)
-                asked += 1
+                asked[name] += 1
 
         ask()
-    assert asked > 100
+    assert len(asked) == len(found)
     reader = api.reader
     assert reader.get("/licences/L-1").status_code == 200
 

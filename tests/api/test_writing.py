@@ -16,6 +16,7 @@ from worker.access import store
 from worker.access.records import requests
 from worker.access.rules import Scope
 from worker.catalogue.records import imports, terms
+from worker.clients import erasing
 from worker.db.engine import reading
 from worker.outbox import holds
 from worker.worklist.records import task_history, tasks
@@ -224,6 +225,17 @@ def test_answers_are_kept_for_a_day(api: Api) -> None:
     with api.engine.begin() as conn:
         assert store.forget_requests(conn, now + timedelta(hours=25)) == 2
     assert api.site.rows(requests) == []
+
+
+def test_an_answer_that_speaks_of_an_erased_person_is_not_kept(api: Api) -> None:
+    client = api.writer
+    person = {"account": "A-1", "email": "jan@example.com", "name": "Jan Żółty"}
+    client.put("/contacts/jan", json=person, headers=keyed("person"))
+    client.put("/accounts/A-9", json={}, headers=keyed("company"))
+    with api.engine.begin() as conn:
+        erasing.erase(conn, erasing.find(conn, "jan"), api.site.clock.now())
+    assert [row.key for row in api.site.rows(requests)] == ["company"]
+    problem(client.put("/contacts/jan", json=person, headers=keyed("person")), 409)
 
 
 # --- tasks and stops ------------------------------------------------------------------------------
