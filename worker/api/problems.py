@@ -98,9 +98,17 @@ def _of_field(one: Any, place: str) -> Fault:
     return Fault(path, said[:1].lower() + said[1:], shown(given))
 
 
-def of_rows(found: Iterable[Problem]) -> list[Fault]:
-    """What an import of the same row would say, field by field."""
-    return [Fault(f"body: /{one.path}", one.expected, one.got, one.hint) for one in found]
+def of_rows(found: Iterable[Problem], fields: Sequence[str]) -> list[Fault]:
+    """What an import of the same row would say, field by field, in the order of ``fields``."""
+    place = {name: at for at, name in enumerate(fields)}
+    ordered = sorted(found, key=lambda one: place.get(one.path, len(place)))
+    return [Fault(f"body: /{one.path}", one.expected, one.got, _hint(one)) for one in ordered]
+
+
+def _hint(problem: Problem) -> str:
+    """What to do, without what is said of files and the settings that read them."""
+    of_files = any(word in problem.hint for word in ("declare", "values = ", "cell", "Excel"))
+    return "send it in the one way that the document names" if of_files else problem.hint
 
 
 def shown(value: object) -> str:

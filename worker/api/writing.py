@@ -138,14 +138,15 @@ def _put(frame: Frame, asked: Sent[Any], shape: type[Shape], key: str) -> Respon
     def change(conn: Connection) -> Done:
         before = store.by_key(conn, shape, key)
         must_match(asked.request, before)
-        report = enter(conn, Entry(NAMES[shape], key, given.fields()), asked.now, brakes.pull)
+        fields = given.fields()
+        report = enter(conn, Entry(NAMES[shape], key, fields), asked.now, brakes.pull)
         if report.problems:
-            raise problems.unfit(problems.of_rows(report.problems))
+            raise problems.unfit(problems.of_rows(report.problems, list(fields)))
         if report.erased:
             raise RefusedError(409, "This person was erased on request, and does not come back.")
         item = standing(conn, shape, key)
         outcome = _outcome(report, NAMES[shape])
-        _note(conn, asked, shape, key, outcome, given.fields())
+        _note(conn, asked, shape, key, outcome, fields)
         status = 201 if before is None else 200
         headers = {"Location": f"/api/v1/{NAMES[shape]}s/{quote(key)}"}
         return Done({"outcome": outcome, "item": item}, status, tag_of(item), headers)
