@@ -282,7 +282,7 @@ def test_a_stop_is_put_and_lifted(api: Api, scope: str, key: str) -> None:
     assert client.delete(f"/stops/{scope}/{key}").status_code == 200
     problem(client.delete(f"/stops/{scope}/{key}"), 404)
     assert client.get("/stops").json()["items"] == []
-    assert [what for _, what, _ in api.log()] == ["stop.put", "stop.lifted"]
+    assert [what for _, what, _ in api.log()] == ["stop.made", "stop.lifted"]
     assert "@" not in str(api.log())
 
 

@@ -629,7 +629,7 @@ def test_a_mail_server_may_be_named_or_numbered(tmp_path: Path, host: str) -> No
 
 # --- endpoints ------------------------------------------------------------------------------------
 
-SIGNING = "whsec_" + b64encode(bytes(32)).decode()
+SIGNING = "whsec_" + b64encode(bytes(range(32))).decode()
 ENDPOINT = '[webhooks.endpoints.crm]\nurl = "https://crm.example.com/hooks"\n'
 
 

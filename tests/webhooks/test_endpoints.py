@@ -211,8 +211,10 @@ def test_after_five_days_people_are_told_and_what_is_older_is_given_up(hub: Hub)
         assert hub.clock.now() - NOON >= TOLD_FOR
         assert "answered 503" in (hub.told[0].detail or "")
         server.answering = Answers(Reply())
-        hub.later(timedelta(hours=12))
-        hub.call("L-2")
+        hub.happens("L-2")
+        for _ in range(20):  # a slow machine may time out
+            hub.later(timedelta(hours=12))
+            hub.call()
     assert hub.told[-1] == Trouble("crm")
     assert hub.fares()["crm"] == Standing()
 

@@ -55,7 +55,7 @@ def test_a_renewal_is_told_once_and_a_correction_or_a_new_licence_is_not(world: 
         world.licence("L-1", start="2026-12-23", end="2027-12-22")
     ((type_, body),) = told(world.engine)
     assert (type_, body["licence"], body["term"]) == ("licence.renewed", "L-1", 2)
-    assert (body["account"], body["expires_on"]) == ("A-1", "2027-12-22")
+    assert (body["account"], body["expires_on"]) == ("A-L-1", "2027-12-22")
 
 
 def test_a_licence_that_renews_by_itself_is_told_of(world: World) -> None:

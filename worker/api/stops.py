@@ -73,7 +73,7 @@ def _put(conn: Connection, asked: Sent[StopGiven]) -> Done:
         raise unfit(faults)
     stops.put(conn, given.scope, ids, given.reason, given.until, asked.now)
     _look_again(conn, given.scope, ids)
-    _note(conn, asked, "stop.put", given.scope, given.key, ids, given.until)
+    _note(conn, asked, "stop.made", given.scope, given.key, ids, given.until)
     made = store.stop_of(conn, given.scope, given.key, stops.STAFF)
     assert made is not None  # in this very transaction
     return Done(made, 201)
@@ -110,6 +110,7 @@ def _note(
     until: date | None,
 ) -> None:
     """An address is not noted: the log outlasts the person."""
-    named = ", ".join(map(str, ids)) if scope == "contact" else key
-    detail = {"until": until.isoformat() if until else None}
-    audit.note(conn, asked.by, what, f"{scope} {named}", asked.now, detail)
+    detail = {"until": until.isoformat()} if until else None
+    about = [f"contact {id_}" for id_ in ids] if scope == "contact" else [f"{scope} {key}"]
+    for one in about:
+        audit.note(conn, asked.by, what, one, asked.now, detail)

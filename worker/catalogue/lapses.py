@@ -30,7 +30,7 @@ def note(conn: Connection, since: datetime, now: datetime, timezone: str) -> int
     Only licences that are active and do not renew by themselves; the days in question are found by
     the index on the expiry.
     """
-    if not notices.listening(conn):
+    if not notices.is_heard(conn):
         return 0
     first = (max(since, now - _ASKED_BACK) - 2 * _DAY).date()
     rows = conn.execute(

@@ -18,7 +18,7 @@ _COLUMNS = ("product", "vendor", "quantity", "currency", "auto_renew")
 
 def renewed(conn: Connection, ids: Sequence[int], now: datetime) -> None:
     """Notes that these licences are in a new term, if anybody listens."""
-    if not ids or not notices.listening(conn):
+    if not ids or not notices.is_heard(conn):
         return
     notices.note(conn, [_notice("licence.renewed", row) for row in _rows(conn, ids)], now)
 

@@ -44,7 +44,7 @@ def open_tasks(conn: Connection, new: Sequence[NewTask], now: datetime) -> None:
     ]
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     adding = dialect.insert(tasks).on_conflict_do_nothing()
-    if notices.listening(conn):
+    if notices.is_heard(conn):
         ids = conn.execute(adding.returning(tasks.c.id), rows).scalars().all()
         telling.opened(conn, ids, now)
     else:

@@ -28,7 +28,7 @@ def closed(conn: Connection, ids: Sequence[int], now: datetime) -> None:
 
 
 def _note(conn: Connection, type_: str, ids: Sequence[int], now: datetime) -> None:
-    if not ids or not notices.listening(conn):
+    if not ids or not notices.is_heard(conn):
         return
     wanted = (
         select(tasks, accounts.c.key.label("account"), licences.c.key.label("licence"))
