@@ -24,7 +24,9 @@ from worker.events import store as events
 from worker.kernel.errors import ConfigError, PerennialError
 from worker.outbox import holds
 from worker.schedules.records import versions
+from worker.webhooks import endpoints
 from worker.webhooks import store as calls
+from worker.webhooks.resting import GONE
 from worker.webhooks.rules import CALLING, DUE, FAILED
 from worker.worklist.records import tasks
 
@@ -92,7 +94,8 @@ def examine(
         with reading(app.engine) as conn:
             found += [_beat(app, conn), *_sources(app, conn), *_schedules(app, conn)]
             found += [*_events(app, conn), *_bounces(app, conn)]
-            found += [*_calls(app, conn), *_held(app, conn), *_waiting(conn)]
+            found += [*_calls(app, conn), *_endpoints(conn)]
+            found += [*_held(app, conn), *_waiting(conn)]
     return found
 
 
@@ -226,6 +229,24 @@ def _calls(app: Instance, conn: Connection) -> Iterator[Check]:
         yield Check("webhooks", Level.FINDING, said)
     else:
         yield Check("webhooks", Level.NOTE if waiting or failed else Level.OK, said)
+
+
+def _endpoints(conn: Connection) -> Iterator[Check]:
+    """How those fare who are told of what happens."""
+    for name, standing in endpoints.fares(conn):
+        named = f"endpoint {name}"
+        if standing.why == GONE:
+            said = "it wants no more calls; its task says how to go on"
+            yield Check(named, Level.FINDING, said)
+        elif standing.failing_since is not None:
+            times = "once" if standing.failures == 1 else f"{standing.failures} times in a row"
+            said = f"it {standing.why}, {times} since {standing.failing_since:%Y-%m-%d %H:%M} UTC"
+            if standing.paused_until is not None:
+                said += f"; it rests until {standing.paused_until:%Y-%m-%d %H:%M} UTC"
+            rests = standing.paused_until is not None
+            yield Check(named, Level.FINDING if rests else Level.NOTE, said)
+        else:
+            yield Check(named, Level.OK, "it takes what it is told")
 
 
 def _held(app: Instance, conn: Connection) -> Iterator[Check]:

@@ -23,10 +23,12 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    type_coerce,
     update,
 )
 from sqlalchemy.engine import Connection
 
+from worker.access.records import requests
 from worker.cadence import store as cadence
 from worker.cadence.records import steps
 from worker.catalogue import erasures
@@ -142,6 +144,7 @@ def erase(conn: Connection, person: Person, now: datetime) -> Gone:
     tables = _tables(conn)
     _forget_mails(conn, person, rows, erased)
     _forget_events(conn, person, tables.tables["events"])
+    _forget_requests(conn, person)
     for table, column in ((preferences, "contact_id"), (stops, "subject_id")):
         _delete(conn, table, column, person.ids)
     _delete(conn, contacts, "id", person.ids)
@@ -212,6 +215,15 @@ def _forget_events(conn: Connection, person: Person, events: Table) -> None:
     for address in person.addresses:
         mine = func.lower(events.c.address) == address
         conn.execute(update(events).where(mine).values(address=None, detail=None, raw="{}"))
+
+
+def _forget_requests(conn: Connection, person: Person) -> None:
+    """Answers of the API that are kept for repeats: those that speak of the person are not."""
+    body = func.lower(type_coerce(requests.c.body, Text))
+    for word in (*person.keys, *person.names, *person.addresses):
+        speaks = body.contains(word.lower(), autoescape=True)
+        exact = type_coerce(requests.c.body, Text).contains(word, autoescape=True)
+        conn.execute(delete(requests).where(or_(speaks, exact)))
 
 
 def _tables(conn: Connection) -> MetaData:

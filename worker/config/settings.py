@@ -28,6 +28,7 @@ from worker.config.values import (
     broker_url,
     called_url,
     database_url,
+    hook_url,
     host_name,
     issuer_url,
     pages_url,
@@ -223,15 +224,28 @@ class MailSettings(Section):
     sendgrid: SendGridSettings = SendGridSettings()
 
 
+EVENTS = ("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given")
+"""What an endpoint may hear of."""
+
+
+class EndpointSettings(Section):
+    """One ``[webhooks.endpoints.NAME]``: who is told of what happens."""
+
+    url: Annotated[str, AfterValidator(hook_url)]
+    events: list[Literal[EVENTS]] = Field(default_factory=lambda: list(EVENTS))  # type: ignore[valid-type]  # the words above
+
+
 class WebhookSettings(Section):
     """Calls to other systems: what they are signed with, and whether localhost may be called.
 
-    ``previous_secret`` signs as well while those who are called learn the new one.
+    ``previous_secret`` signs as well while those who are called learn the new one. ``endpoints``
+    are told of what happens, by name.
     """
 
     secret: SigningSecret | None = None
     previous_secret: SigningSecret | None = None
     allow_local: bool = False
+    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
 
 
 class BookSettings(Section):

@@ -166,6 +166,15 @@ def called_url(text: str) -> str:
     return text
 
 
+def hook_url(text: str) -> str:
+    """Where signed calls go: https, or http on this machine; no login, no fragment."""
+    called_url(text)
+    if not text.startswith("https://") and urlsplit(text).hostname not in LOOPBACK:
+        hint = "write e.g. 'https://hooks.example.com/renewals'"
+        raise not_a("https", "an address to call: away from localhost it is https://", hint)
+    return text
+
+
 def host_name(text: str) -> str:
     """The name of a machine, or its address; no scheme, no port."""
     if _HOST.fullmatch(text):

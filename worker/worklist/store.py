@@ -15,6 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import stops
+from worker.db import notices
+from worker.worklist import telling
 from worker.worklist.records import tasks
 
 
@@ -41,7 +43,12 @@ def open_tasks(conn: Connection, new: Sequence[NewTask], now: datetime) -> None:
         for task in new
     ]
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    conn.execute(dialect.insert(tasks).on_conflict_do_nothing(), rows)
+    adding = dialect.insert(tasks).on_conflict_do_nothing()
+    if notices.is_heard(conn):
+        ids = conn.execute(adding.returning(tasks.c.id), rows).scalars().all()
+        telling.opened(conn, ids, now)
+    else:
+        conn.execute(adding, rows)
 
 
 def close(conn: Connection, key: str, outcome: str, now: datetime) -> int:
@@ -67,8 +74,9 @@ def _close(
         update(tasks)
         .where(which, tasks.c.closed_at.is_(None))
         .values(closed_at=now, outcome=outcome)
-        .returning(tasks.c.key, tasks.c.title)
+        .returning(tasks.c.id, tasks.c.key, tasks.c.title)
     ).all()
+    telling.closed(conn, [row.id for row in closed], now)
     stops.lift_for(conn, [row.key for row in closed], now)
     return closed
 
