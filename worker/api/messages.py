@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from worker.api import store
 from worker.api.asking import Moment, Paged, Printable
 from worker.api.frame import Asked, Frame
 from worker.api.paging import Order, Wanted
 from worker.api.shapes import Message, Page
-from worker.catalogue.records import accounts, contacts
+from worker.cadence.records import steps, walks
+from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
 from worker.kernel.keys import first_mail_key
 from worker.outbox.records import messages
@@ -42,10 +43,19 @@ def mount(router: APIRouter, frame: Frame) -> None:
         if query.since is not None:
             rows = rows.where(messages.c.mail_key >= first_mail_key(query.since))
         if query.account is not None:
-            people = select(contacts.c.id).join(accounts, accounts.c.id == contacts.c.account_id)
-            mine = people.where(accounts.c.key == query.account)
-            rows = rows.where(messages.c.contact_id.in_(mine))
+            rows = rows.where(messages.c.mail_key.in_(_about(query.account)))
         wanted = Wanted(asked.request.url.path, query.filters(), query.cursor, query.limit)
         with reading(asked.engine) as conn:
             page = wanted.page(conn, rows, _ORDER, lambda row: store.shaped(Message, row))
         return frame.say(asked, page)
+
+
+def _about(account: str) -> Select[Any]:
+    """The mails that speak of an account's licences, by way of the steps that they are."""
+    return (
+        select(steps.c.mail_key)
+        .join(walks, walks.c.id == steps.c.walk_id)
+        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(accounts, accounts.c.id == licences.c.account_id)
+        .where(accounts.c.key == account, steps.c.mail_key.is_not(None))
+    )

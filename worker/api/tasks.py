@@ -182,13 +182,13 @@ def _at(task: dict[str, Any]) -> dict[str, str]:
 
 
 def _close(conn: Connection, asked: Sent[Closing], number: int) -> Done:
-    _held(conn, asked, number)
-    if worklist.close_one(conn, number, asked.content.outcome, asked.now) is None:
+    task = _held(conn, asked, number)
+    if task["closed_at"] is not None:
         raise RefusedError(409, f"Task {number} is closed already; read it to see what came of it.")
+    worklist.close(conn, task["key"], asked.content.outcome, asked.now)
     mine = tasks.c.id == number
-    conn.execute(
-        update(tasks).where(mine).values(closed_by=asked.name, version=tasks.c.version + 1)
-    )
+    changed = {"closed_by": asked.name, "version": tasks.c.version + 1}
+    conn.execute(update(tasks).where(mine).values(changed))
     _tell(conn, asked, number, "closed", asked.content.outcome)
     after = _task(conn, number)
     return Done(after, tag=tag_of(after))
@@ -202,11 +202,13 @@ def _note(conn: Connection, asked: Sent[Note], number: int) -> Done:
     return Done(after, tag=tag_of(after))
 
 
-def _held(conn: Connection, asked: Sent[Any], number: int) -> None:
-    """Nobody else changes the task before we have; raises ``RefusedError`` where there is none, or
-    where it is not as the sender saw it."""
+def _held(conn: Connection, asked: Sent[Any], number: int) -> dict[str, Any]:
+    """The task, which nobody else changes before we have; raises ``RefusedError`` where there is
+    none, or where it is not as the sender saw it."""
     conn.execute(tasks.select().where(tasks.c.id == number).with_for_update())
-    must_match(asked.request, _task(conn, number))
+    task = _task(conn, number)
+    must_match(asked.request, task)
+    return task
 
 
 def _tell(conn: Connection, asked: Sent[Any], number: int, what: str, note: str | None) -> None:

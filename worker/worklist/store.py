@@ -15,8 +15,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import stops
-from worker.db import notices
-from worker.worklist import telling
+from worker.catalogue.records import accounts, licences
+from worker.db import bulk, notices
+from worker.db.notices import Notice
 from worker.worklist.records import tasks
 
 
@@ -43,12 +44,9 @@ def open_tasks(conn: Connection, new: Sequence[NewTask], now: datetime) -> None:
         for task in new
     ]
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
-    adding = dialect.insert(tasks).on_conflict_do_nothing()
-    if notices.is_heard(conn):
-        ids = conn.execute(adding.returning(tasks.c.id), rows).scalars().all()
-        telling.opened(conn, ids, now)
-    else:
-        conn.execute(adding, rows)
+    opened = dialect.insert(tasks).on_conflict_do_nothing().returning(tasks.c.id)
+    ids = list(conn.execute(opened, rows).scalars())
+    _tell(conn, "task.opened", ids, now)
 
 
 def close(conn: Connection, key: str, outcome: str, now: datetime) -> int:
@@ -76,9 +74,28 @@ def _close(
         .values(closed_at=now, outcome=outcome)
         .returning(tasks.c.id, tasks.c.key, tasks.c.title)
     ).all()
-    telling.closed(conn, [row.id for row in closed], now)
     stops.lift_for(conn, [row.key for row in closed], now)
+    _tell(conn, "task.closed", [row.id for row in closed], now)
     return closed
+
+
+def _tell(conn: Connection, type_: str, ids: Sequence[int], now: datetime) -> None:
+    """Notes for other systems what became of these tasks."""
+    if not ids or not notices.is_heard(conn):
+        return
+    columns = ("kind", "title", "assignee", "pool", "due_on", "outcome", "closed_by")
+    query = (
+        select(tasks.c.id, *(tasks.c[name] for name in columns))
+        .add_columns(accounts.c.key.label("account"), licences.c.key.label("licence"))
+        .outerjoin(accounts, accounts.c.id == tasks.c.account_id)
+        .outerjoin(licences, licences.c.id == tasks.c.licence_id)
+        .where(bulk.among(tasks.c.id, list(ids)))
+    )
+    happened = []
+    for row in conn.execute(query.order_by(tasks.c.id)):
+        body = dict(row._mapping) | {"due_on": row.due_on and row.due_on.isoformat()}
+        happened.append(Notice(f"{type_}:{row.id}", type_, {"task": body.pop("id"), **body}))
+    notices.note(conn, happened, now)
 
 
 def open_ones(conn: Connection, kinds: Sequence[str] = ()) -> list[Any]:
