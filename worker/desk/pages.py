@@ -5,13 +5,20 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from worker.config.wiring import Wiring
-from worker.desk import signing, today
+from worker.desk import new_task, promises, signing, task, today, worklist
 from worker.desk.frame import READ, Desk
 from worker.desk.writing import STATIC, static
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
-PAGES = (signing.mount, today.mount)
+PAGES = (
+    signing.mount,
+    today.mount,
+    worklist.mount,
+    new_task.mount,  # before task.mount, which takes any word for a number
+    task.mount,
+    promises.mount,
+)
 
 
 def make_router(app: Wiring) -> APIRouter:
