@@ -96,7 +96,8 @@ def _decide(conn: Connection, known: Mapping[str, Colleague], day: date, now: da
 
 def _since(conn: Connection, key: str, day: date, now: datetime) -> datetime:
     """When this person was last written to, or would have been: within a week."""
-    mine = (briefings.c.staff == key, briefings.c.day < day)
+    told = (SENT, NOTHING_NEW, UNKNOWN)
+    mine = (briefings.c.staff == key, briefings.c.day < day, briefings.c.state.in_(told))
     last = conn.execute(select(func.max(briefings.c.at)).where(*mine)).scalar()
     return now - _FIRST if last is None else max(last, now - _LONGEST)
 
