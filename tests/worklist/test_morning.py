@@ -139,7 +139,7 @@ def test_the_mail_says_what_is_due_and_where_and_reads_the_same_in_both_forms(
     assert mail["Subject"] == "Tue 24 Nov: 1 promised, 1 overdue, 1 due today, 1 new"
     plain, html = text_of(mail, "plain"), text_of(mail, "html")
     for number in (late, today, promise, new):
-        assert f"https://desk.example.com/worklist/{number}\n" in plain
+        assert f"  https://desk.example.com/worklist/{number}" in plain.splitlines()
         assert f'href="https://desk.example.com/worklist/{number}"' in html
     assert "Late <call>, Client One, by Fri 20 Nov 2026" in plain
     assert "Late &lt;call&gt;</a>, Client One, by Fri 20 Nov 2026" in html

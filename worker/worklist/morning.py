@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
 
-from sqlalchemy import Engine, Row, func, select, update
+from sqlalchemy import Engine, Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -95,11 +95,16 @@ def _decide(conn: Connection, known: Mapping[str, Colleague], day: date, now: da
 
 
 def _since(conn: Connection, key: str, day: date, now: datetime) -> datetime:
-    """When this person was last written to, or would have been: within a week."""
-    told = (SENT, NOTHING_NEW, UNKNOWN)
-    mine = (briefings.c.staff == key, briefings.c.day < day, briefings.c.state.in_(told))
-    last = conn.execute(select(func.max(briefings.c.at)).where(*mine)).scalar()
-    return now - _FIRST if last is None else max(last, now - _LONGEST)
+    """Since when this person has heard of nothing new, within a week: a mail that never left told
+    them nothing."""
+    earlier = (briefings.c.staff == key, briefings.c.day < day)
+    query = select(briefings).where(*earlier).order_by(briefings.c.day.desc()).limit(1)
+    last = conn.execute(query).first()
+    if last is None:
+        return now - _FIRST
+    was_told = last.state in (SENT, NOTHING_NEW, UNKNOWN)
+    since = last.at if was_told else datetime.fromisoformat(last.detail["since"])
+    return max(since, now - _LONGEST)
 
 
 def _in_state(conn: Connection, day: date, state: str) -> list[Row[Any]]:
