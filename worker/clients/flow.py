@@ -86,8 +86,7 @@ def page_of(conn: Connection, letter: Letter) -> Page:
         raise BadLinkError("gone")
     given = store.given(conn, sorted(terms))
     items = tuple(_item(row, terms[row.id], given) for row in rows)
-    manager = rows[0].account_renewal_manager or rows[0].account_account_manager
-    return Page(letter, rows[0].account_name, items, store.person_named(conn, manager))
+    return Page(letter, rows[0].account_name, items, rows[0].manager)
 
 
 def _terms_of(conn: Connection, mail_key: str) -> dict[int, int]:
