@@ -154,7 +154,35 @@ def upgrade() -> None:
     op.create_index('ix_tasks_closed_at', 'tasks', ['closed_at'], unique=False)
     op.create_index('ix_tasks_open_assignee', 'tasks', ['assignee', 'due_on'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
     op.create_index('ix_tasks_open_due', 'tasks', ['due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
+    _let_people_list_and_search()
     _keep_the_audit_log()
+
+
+def _let_people_list_and_search() -> None:
+    op.create_index(op.f('ix_accounts_segment'), 'accounts', ['segment'], unique=False)
+    op.create_index(op.f('ix_accounts_account_manager'), 'accounts', ['account_manager'], unique=False)
+    op.create_index(op.f('ix_accounts_renewal_manager'), 'accounts', ['renewal_manager'], unique=False)
+    op.drop_index('ix_licences_account_id', table_name='licences')
+    op.create_index('ix_licences_account_id', 'licences', ['account_id', 'expires_on', 'id'], unique=False)
+    op.drop_index('ix_licences_expires_on', table_name='licences')
+    op.create_index('ix_licences_expires_on', 'licences', ['expires_on', 'id'], unique=False)
+    over = sa.text("status <> 'active'")
+    op.create_index('ix_licences_over', 'licences', ['status', 'expires_on', 'id'], unique=False, postgresql_where=over, sqlite_where=over)
+    op.create_index('ix_stops_subject', 'stops', ['scope', 'subject_id'], unique=False)
+    is_postgresql = op.get_context().dialect.name == 'postgresql'
+    by_number = ' COLLATE "C"' if is_postgresql else ''
+    for table, column, more in (
+        ('accounts', 'name', ', id'),
+        ('accounts', 'key', ''),
+        ('contacts', 'email', ''),
+        ('licences', 'key', ''),
+        ('licences', 'product', ''),
+    ):
+        op.execute(f'CREATE INDEX ix_{table}_{column}_folded ON {table} (lower({column}){by_number}{more})')
+    if is_postgresql:
+        for table in ('accounts', 'contacts'):
+            words = "to_tsvector('simple'::regconfig, regexp_replace(name, '[^[:alnum:]]+', ' ', 'g'))"
+            op.execute(f'CREATE INDEX ix_{table}_name_words ON {table} USING gin ({words})')
 
 
 def _keep_the_audit_log() -> None:
