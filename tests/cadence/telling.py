@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from tests.cadence.conftest import Book, day
+from worker.access.audit import Actor
 from worker.cadence import answers
 from worker.cadence import heard as heard_of
 from worker.cadence.decisions import outcome
@@ -26,6 +27,7 @@ from worker.worklist import store as worklist
 from worker.worklist.records import tasks
 
 Words = Mapping[str, str]
+BY = Actor("anna", "command")
 
 
 def at(said: str) -> datetime:
@@ -76,11 +78,11 @@ def _a_year_before(end: date) -> date:
 
 def _stop(book: Book, bare: list[str], words: Words) -> None:
     until = date.fromisoformat(words["until"]) if "until" in words else None
-    answers.stop(book.engine, bare[0], bare[1], "asked by phone", until, book.now)
+    answers.stop(book.engine, bare[0], bare[1], "asked by phone", until, book.now, BY)
 
 
 def _lift(book: Book, bare: list[str], words: Words) -> None:
-    answers.lift(book.engine, bare[0], bare[1], book.now)
+    answers.lift(book.engine, bare[0], bare[1], book.now, BY)
 
 
 def _approve(book: Book, bare: list[str], words: Words) -> None:

@@ -6,6 +6,7 @@ from datetime import date
 
 import click
 
+from worker.access import audit
 from worker.cadence import answers, brakes, mails, waits
 from worker.cadence.commands import Day
 from worker.cadence.picture import counted
@@ -114,14 +115,14 @@ def stop(
         raise UsageError(f"Which {scope}? Write: perennial stop {scope} KEY --reason WHY")
     now = app.clock.now()
     if lift:
-        ended = answers.lift(app.engine, scope, key, now)
+        ended = answers.lift(app.engine, scope, key, now, audit.at_the_terminal())
         click.echo(f"{scope} {key}: {'the stop is lifted' if ended else 'was not stopped'}")
         return
     if not reason:
         raise UsageError("A stop needs a reason that a colleague understands: --reason WHY")
     if until is not None and until < now.date():
         raise UsageError(f"--until {until} is past; the stop would end before it begins")
-    answers.stop(app.engine, scope, key, reason, until, now)
+    answers.stop(app.engine, scope, key, reason, until, now, audit.at_the_terminal())
     end = f" until {until}" if until else ""
     click.echo(f"{scope} {key}: stopped{end}; end it with: perennial stop {scope} {key} --lift")
 

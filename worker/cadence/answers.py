@@ -8,6 +8,8 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from worker.access import audit
+from worker.access.audit import Actor
 from worker.cadence import brakes
 from worker.catalogue import stops
 from worker.catalogue.records import contacts, licences
@@ -67,22 +69,32 @@ def release(engine: Engine, ids: Sequence[int], note: str, now: datetime) -> lis
 
 
 def stop(
-    engine: Engine, scope: str, key: str, reason: str, until: date | None, now: datetime
+    engine: Engine,
+    scope: str,
+    key: str,
+    reason: str,
+    until: date | None,
+    now: datetime,
+    by: Actor,
 ) -> int:
     """Stops a licence, an account or a contact; how many records the key names."""
     with engine.begin() as conn:
         ids = _named(conn, scope, key)
         stops.put(conn, scope, ids, reason, until, now)
         _look_again(conn, scope, ids)
+        for about in _spoken_of(scope, key, ids):
+            audit.note(conn, by, "stop.made", about, now, {"until": until and until.isoformat()})
     return len(ids)
 
 
-def lift(engine: Engine, scope: str, key: str, now: datetime) -> int:
+def lift(engine: Engine, scope: str, key: str, now: datetime, by: Actor) -> int:
     """Ends a stop; how many stood."""
     with engine.begin() as conn:
         ids = _named(conn, scope, key)
         ended = stops.lift(conn, scope, ids, now)
         _look_again(conn, scope, ids)
+        for about in _spoken_of(scope, key, ids) if ended else ():
+            audit.note(conn, by, "stop.lifted", about, now)
     return ended
 
 
@@ -91,6 +103,11 @@ def _named(conn: Any, scope: str, key: str) -> list[int]:
     if not found:
         raise FindingsError(f"No {scope} {key!r} is in the book")
     return found
+
+
+def _spoken_of(scope: str, key: str, ids: Sequence[int]) -> list[str]:
+    """What the audit log calls them: an address is personal, so a contact goes by its id."""
+    return [f"contact {id_}" for id_ in ids] if scope == "contact" else [f"{scope} {key}"]
 
 
 def _look_again(conn: Any, scope: str, ids: Sequence[int]) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -67,7 +68,13 @@ class Writing:
         )
         self._environment.globals.update(static=static_url, zone=zone, rooms=ROOMS)
         self._environment.filters.update(
-            moment=self.moment, hour=self.hour, day=day, number=number, money=money, count=count
+            moment=self.moment,
+            hour=self.hour,
+            day=day,
+            number=number,
+            money=money,
+            count=count,
+            part=part,
         )
 
     def write(self, name: str, **values: Any) -> str:
@@ -105,3 +112,8 @@ def money(amount: Decimal | None, currency: str | None) -> str:
 def count(value: int, one: str, many: str = "") -> str:
     """``3 mails``, ``1 mail``."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+def part(key: object) -> str:
+    """A key as one part of an address, whatever stands in it: ``A/1`` becomes ``A%2F1``."""
+    return quote(str(key), safe="")
