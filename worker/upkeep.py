@@ -16,7 +16,7 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.machine import Machine
 from worker.cadence.watch import Fingerprint
 from worker.catalogue import freshness
-from worker.catalogue.flow import Brake, Options
+from worker.catalogue.flow import Brake, HandOver, Options
 from worker.catalogue.refresh import Tried, refresh
 from worker.config.loading import Loaded
 from worker.config.settings import Settings
@@ -41,6 +41,9 @@ class Instance(Protocol):
 
     @property
     def pull_brake(self) -> Brake: ...
+
+    @property
+    def hand_over(self) -> HandOver: ...
 
     @property
     def engine(self) -> Engine: ...
@@ -76,7 +79,12 @@ class Upkeep:
         """Reads the sources whose time has come, and minds the alarms about them."""
         it = self._instance
         sources, stop = it.settings.sources, it.stopping
-        options = Options(place=it.loaded.document.place, brake=it.pull_brake, pause=stop.wait)
+        options = Options(
+            place=it.loaded.document.place,
+            brake=it.pull_brake,
+            hand_over=it.hand_over,
+            pause=stop.wait,
+        )
         tried = refresh(it.engine, sources, it.clock, it.root, options, stop.is_set)
         watch_sources(it.engine, sources, it.clock.now())
         self._wake_held()

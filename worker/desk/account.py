@@ -44,13 +44,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
 
     @router.api_route("/accounts/{key:path}", methods=READ)
     def account(key: str, asked: Visit = viewer, before: str = "", after: str = "") -> Response:
-        with reading(desk.app.engine) as conn:
-            row = found(conn, key)
-            if before and asked.is_part:
-                values = _past(conn, row, before)
-                return desk.part(asked, "account_past.html", row=row, **values)
-            values = told(conn, desk, row, asked, before, after)
-        return desk.page(asked, "account.html", row=row, **values)
+        return show(desk, asked, key, before, after)
 
     @router.post("/accounts/{key:path}/stop")
     def stop(key: str, asked: Sent = renewals) -> Response:
@@ -80,6 +74,16 @@ def mount(router: APIRouter, desk: Desk) -> None:
         ended = answers.lift(desk.app.engine, scope, subject, asked.now, asked.by)
         said = "The stop is lifted." if ended else "It was not stopped any more."
         return desk.see(asked, f"/accounts/{part(key)}", said)
+
+
+def show(desk: Desk, asked: Visit, key: str, before: str = "", after: str = "") -> Response:
+    """The page of the account of that key, or, for htmx, what happened before a place of it."""
+    with reading(desk.app.engine) as conn:
+        row = found(conn, key)
+        if before and asked.is_part:
+            return desk.part(asked, "account_past.html", row=row, **_past(conn, row, before))
+        values = told(conn, desk, row, asked, before, after)
+    return desk.page(asked, "account.html", row=row, **values)
 
 
 def found(conn: Connection, key: str) -> Any:

@@ -46,6 +46,7 @@ class Worth(NamedTuple):
     """Active licences and what they bring, by currency: all, and those that expire soon."""
 
     licences: int
+    expired: int  # of them, those whose last day is over
     next_expiry: date | None
     base: dict[str, Decimal]
     soon: dict[str, Decimal]
@@ -65,7 +66,8 @@ def worth(conn: Connection, account_id: int, today: date, within: timedelta) -> 
         if today <= expires_on <= today + within:
             soon[currency or ""] = soon.get(currency or "", Decimal()) + amount
     ahead = min((row.expires_on for row in rows if row.expires_on >= today), default=None)
-    return Worth(len(rows), ahead, base, soon)
+    expired = sum(1 for row in rows if row.expires_on < today)
+    return Worth(len(rows), expired, ahead, base, soon)
 
 
 def ahead_ids(conn: Connection, account_id: int, first: date, last: date) -> list[int]:

@@ -118,7 +118,7 @@ def _planned(records: Sequence[Record]) -> Iterator[Entry]:
             Place(first.at, store.TERMS + 1, number),
             "mail" if first.kind == "email" else first.kind or "step",
             f"{first.schedule} / {first.step}{to}",
-            note=f"about {story.keys(named, len(named))}",
+            note=f"about {len(named):,} licences" if len(named) > story.NAMED else "",
             state="planned" if first.decision == "planned" else "put off",
             tone="" if first.decision == "planned" else "warn",
             links=[(f"/licences/{part(key)}", key) for key in named[: story.NAMED]],
@@ -217,3 +217,13 @@ def _terms(row: Any) -> Entry:
         tone="good" if row.origin == "renewal" else "",
         links=[(f"/licences/{part(key)}", key) for key in named],
     )
+
+
+def answered(conn: Connection, account_id: int, most: int) -> list[Entry]:
+    """What the account's people answered last."""
+    return list(_answers(store.answers_of(conn, account_id, None, most)))
+
+
+def mailed(conn: Connection, account_id: int, most: int) -> list[Entry]:
+    """The last mails about the account's licences."""
+    return [_mail(row) for row in store.mails(conn, account_id, None, most)]

@@ -185,3 +185,9 @@ def _values(conn: Connection, column: Any) -> list[str]:
     hops = first.union_all(select(further).where(first.c.value.is_not(None)))
     query = select(hops.c.value).where(hops.c.value.is_not(None)).limit(_CHOICES)
     return list(conn.execute(query).scalars())
+
+
+def everybody(conn: Connection) -> list[tuple[str, str]]:
+    """Our own people, by name: (key, name); the first 1,000."""
+    query = select(staff.c.key, staff.c.name).order_by(staff.c.name, staff.c.key).limit(1000)
+    return [(row.key, row.name) for row in conn.execute(query)]

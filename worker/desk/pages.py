@@ -5,13 +5,21 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from worker.config.wiring import Wiring
-from worker.desk import account, accounts, licences, signing, today
+from worker.desk import account, accounts, hand_over, licences, search, signing, today
 from worker.desk.frame import READ, Desk
 from worker.desk.writing import STATIC, static
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
-PAGES = (signing.mount, today.mount, accounts.mount, account.mount, licences.mount)
+PAGES = (
+    signing.mount,
+    today.mount,
+    accounts.mount,
+    hand_over.mount,
+    account.mount,
+    licences.mount,
+    search.mount,
+)
 
 
 def make_router(app: Wiring) -> APIRouter:

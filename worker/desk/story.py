@@ -71,12 +71,6 @@ def page(found: Iterable[Entry], most: int) -> tuple[list[Entry], Place | None]:
     return entries[:most], entries[most - 1].place if more else None
 
 
-def keys(named: Sequence[str], count: int) -> str:
-    """``L-1, L-2 and 4 more``."""
-    shown = ", ".join(named[:NAMED])
-    return f"{shown} and {count - NAMED:,} more" if count > NAMED else shown
-
-
 def fate(mail: Any) -> tuple[str, str]:
     """What became of one copy of a mail, in a word or two, and how that looks."""
     if mail.state == ACCEPTED and mail.fate:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import stops
+from worker.db import bulk
 from worker.worklist.records import tasks
 
 
@@ -58,6 +59,11 @@ def close_one(conn: Connection, number: int, outcome: str, now: datetime) -> str
 def close_all(conn: Connection, prefix: str, outcome: str, now: datetime) -> int:
     """Closes the open tasks whose key begins with ``prefix``; how many there were."""
     return len(_close(conn, tasks.c.key.startswith(prefix, autoescape=True), outcome, now))
+
+
+def close_keys(conn: Connection, keys: Sequence[str], outcome: str, now: datetime) -> int:
+    """Closes the open tasks of these keys; how many there were."""
+    return len(_close(conn, bulk.among(tasks.c.key, list(keys)), outcome, now)) if keys else 0
 
 
 def _close(
