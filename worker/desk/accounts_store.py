@@ -110,6 +110,7 @@ def _of_few(wanted: Wanted, today: date) -> Any:
     )
     return (
         select(*_COLUMNS, licences.c.expires_on, licences.c.id.label("licence_id"))
+        .select_from(accounts)
         .join(licences, licences.c.id == next_one)
         .where(*wanted.where())
     )
@@ -125,6 +126,7 @@ def _of_many(wanted: Wanted, today: date) -> Any:
     )
     return (
         select(*_COLUMNS, licences.c.expires_on, licences.c.id.label("licence_id"))
+        .select_from(licences)
         .join(accounts, accounts.c.id == licences.c.account_id)
         .where(_ahead(today), ~sooner, *wanted.where())
     )
