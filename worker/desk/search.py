@@ -18,6 +18,7 @@ from worker.desk.writing import part
 
 LEAST, LONGEST = 2, 200
 """Signs from which on we look, and of which we take notice."""
+KINDS = ("accounts", "contacts", "licences", "tasks", "mails")
 _HIGHEST = 2**63
 
 
@@ -39,8 +40,11 @@ def mount(router: APIRouter, desk: Desk) -> None:
 
 
 def find(conn: Connection, text: str, now: datetime) -> dict[str, list[Any]]:
-    """What is found of each kind, at most ten; what is called exactly so comes first."""
+    """What is found of each kind, at most ten; what is called exactly so comes first. ``#`` and a
+    number is that task, and nothing else."""
     number = number_of(text)
+    if number is not None and text.startswith("#"):
+        return {"tasks": store.tasks_like(conn, "", number)}
     people = store.contacts_like(conn, text)
     return {
         "accounts": store.accounts_like(conn, text),
@@ -82,4 +86,5 @@ def _is(key: str | None, named: str) -> bool:
 
 
 def _values(groups: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    return {"groups": groups, "nothing": not any(groups.values()), "most": store.MOST}
+    told = {kind: groups.get(kind, ()) for kind in KINDS}
+    return {"groups": told, "nothing": not any(told.values()), "most": store.MOST}
