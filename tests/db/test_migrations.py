@@ -16,9 +16,8 @@ from worker.db.engine import make_engine
 from worker.db.migrate import alembic_config, current, head, require_current, upgrade
 from worker.kernel.errors import ConfigError
 
-
 SEARCHED = ("_folded", "_words")
-"""How indexes on expressions are called: no database tells of them in a way that can be compared."""
+"""How indexes on expressions are called: what databases tell of them cannot be compared."""
 _LISTED = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'index'",
     "postgresql": "SELECT indexname FROM pg_indexes",
