@@ -5,16 +5,21 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from worker.desk import (
+    account,
+    accounts,
     audit_page,
     editing,
+    hand_over,
     health,
     held,
+    licences,
     me,
     new_task,
     openid,
     promises,
     reports,
     schedules,
+    search,
     signing,
     task,
     today,
@@ -40,6 +45,11 @@ PAGES = (
     worklist.mount,
     new_task.mount,  # before task.mount, which takes any word for a number
     task.mount,
+    accounts.mount,
+    hand_over.mount,
+    account.mount,
+    licences.mount,
+    search.mount,
     schedules.mount,
     editing.mount,
     health.mount,
