@@ -282,11 +282,12 @@ def counts(conn: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in conn.execute(query.order_by(messages.c.state))}
 
 
+_OF_A_MAIL = ("mail_key", "address", "state", "reason", "day")
 _of_mails = (
     select(
         *[
             messages.c[name]
-            for name in ("mail_key", "address", "state", "reason", "day", "accepted_at", "id")
+            for name in (*_OF_A_MAIL, "accepted_at", "id", "unknown_since")
         ]
     )
     .where(bulk.listed(messages.c.mail_key, "keys"))
@@ -299,7 +300,8 @@ _HELD_OF_MAILS = Prepared(_of_mails.with_for_update())
 
 
 def of_mails(conn: Connection, keys: Sequence[str], *, hold: bool = False) -> list[Any]:
-    """Every row of these mails: mail_key, address, state, reason, day, accepted_at, id.
+    """Every row of these mails: mail_key, address, state, reason, day, accepted_at, id and since
+    when it is in doubt.
 
     With ``hold`` nobody else may change them until the transaction ends.
     """

@@ -107,7 +107,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['walk_id'], ['walks.id'], name=op.f('fk_interventions_walk_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_interventions'))
     )
-    op.create_index('uq_interventions_standing', 'interventions', ['walk_id', 'step'], unique=True, postgresql_where=sa.text('lifted_at IS NULL'), sqlite_where=sa.text('lifted_at IS NULL'))
+    op.create_index('uq_interventions_standing', 'interventions', ['walk_id', 'step', 'kind'], unique=True, postgresql_where=sa.text('lifted_at IS NULL'), sqlite_where=sa.text('lifted_at IS NULL'))
     op.create_table('requests',
     sa.Column('token_id', Id, nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
