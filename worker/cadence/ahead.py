@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
+from worker.access import audit
 from worker.cadence import book, flow, machine, recorded, rehearse, snapshot
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
@@ -72,7 +73,7 @@ def forecast_of(
         with engine.begin() as copy:
             snapshot.take(conn, copy, accounts, asked.now)
         if asked.drafts is not None:
-            flow.apply(engine, VirtualClock(asked.now), asked.drafts)
+            flow.apply(engine, VirtualClock(asked.now), asked.drafts, audit.NOBODY)
         _live(engine, asked, period)
         return _announced(engine, asked, period, since=asked.now)
 

@@ -111,9 +111,7 @@ def _take_over(conn: Connection, aim: Aim, wish: Wish, by: Actor, now: datetime)
 
 def _edit(conn: Connection, aim: Aim, wish: Wish, by: Actor, now: datetime) -> str:
     places = aiming.together(conn, aim)
-    new = [
-        New(walk_id, step, EDIT, wish.reason, by.name, own=wish.own) for walk_id, step in places
-    ]
+    new = [New(walk_id, step, EDIT, wish.reason, by.name, own=wish.own) for walk_id, step in places]
     standing.put(conn, new, now)
     return f"{aim.said} goes with these words."
 

@@ -160,9 +160,7 @@ def build(
         context = go.context()
         to = mime.address(context.contact.name, message.address)
         who = message.contact_id or 0
-        letter = Letter(
-            message.mail_key, to, go.template, go.languages, contact_id=who, own=go.own
-        )
+        letter = Letter(message.mail_key, to, go.template, go.languages, contact_id=who, own=go.own)
         mail = write(renderer, letterhead, letter, context, now)
         return mail if channel.in_parts else mail.written()
 

@@ -356,9 +356,7 @@ def forget_step(conn: Connection, step_id: int) -> None:
     conn.execute(delete(steps).where(steps.c.id == step_id))
 
 
-def redecide(
-    conn: Connection, step_id: int, decision: str, reason: str, at: datetime
-) -> None:
+def redecide(conn: Connection, step_id: int, decision: str, reason: str, at: datetime) -> None:
     """Writes a person's decision over one that was not carried out; the step leaves its mail."""
     values = {"decision": decision, "reason": reason, "at": at, "mail_key": None}
     conn.execute(update(steps).where(steps.c.id == step_id).values(**values))

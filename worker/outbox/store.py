@@ -284,12 +284,7 @@ def counts(conn: Connection) -> dict[str, int]:
 
 _OF_A_MAIL = ("mail_key", "address", "state", "reason", "day")
 _of_mails = (
-    select(
-        *[
-            messages.c[name]
-            for name in (*_OF_A_MAIL, "accepted_at", "id", "unknown_since")
-        ]
-    )
+    select(*[messages.c[name] for name in (*_OF_A_MAIL, "accepted_at", "id", "unknown_since")])
     .where(bulk.listed(messages.c.mail_key, "keys"))
     .order_by(messages.c.id)
 )
