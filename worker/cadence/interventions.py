@@ -25,7 +25,7 @@ from worker.kernel.errors import FindingsError
 from worker.outbox import store as outbox
 from worker.outbox.rules import CANCELLED
 from worker.schedules.calendar import DAY, SLOT
-from worker.templating.own import Own
+from worker.templating.own import NOTHING_OWN, Own
 from worker.templating.own import faults as faults_of_words
 from worker.worklist import store as worklist
 
@@ -41,7 +41,7 @@ class Wish:
     kind: str
     reason: str
     until: date | None = None
-    own: Own = Own()
+    own: Own = NOTHING_OWN
 
     def faults(self, today: date) -> list[str]:
         """Everything that is wrong with it, a sentence each; ``today`` is the client's."""

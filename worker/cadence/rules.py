@@ -290,14 +290,12 @@ def gather(walk: Walk, step_id: str, first_due: date, days: int, now: datetime) 
     undone = [item for item in walk.line.of(walk.anchor_on) if item.step.id not in walk.done]
     if walk.left or walk.stopped or not undone or undone[0].step.id != step_id:
         return None
-    if step_id in walk.held:
-        return None
     item, today = undone[0], walk.line.at(now).today
     if walk.rests_until and today < walk.rests_until:
         return None
     if not first_due <= item.due_on <= first_due + timedelta(days=days):
         return None
-    if not _may_come_early(walk, item, today) or _never(walk, item):
+    if step_id in walk.held or not _may_come_early(walk, item, today) or _never(walk, item):
         return None
     busy = today in walk.mailed_on or any(o.day == today and o.step.mails for o in undone[1:])
     if busy or not _condition_holds(item.step, walk.happened):

@@ -22,6 +22,8 @@ from worker.worklist import store as worklist
 
 HOLD, EDIT, TAKE_OVER = "hold", "edit", "take-over"
 """Kinds of interventions; of each at most one stands on a step."""
+DONE = {HOLD: "held", EDIT: "edited", TAKE_OVER: "taken over"}
+"""What was done to the mail."""
 
 _LASTING = interventions.c.lifted_at.is_(None)
 _EDITS = Prepared(

@@ -1,4 +1,4 @@
-"""What a person writes into one mail: a subject, and a paragraph above the mail's own text. Pure."""
+"""What a person writes into one mail: a subject, and words above the mail's own text. Pure."""
 
 from __future__ import annotations
 
