@@ -220,6 +220,12 @@ def walks_of_mails(conn: Connection, keys: Sequence[str]) -> Sequence[Any]:
     return _WALKS_OF_MAILS.rows(conn, keys=keys) if keys else []
 
 
+def planned(conn: Connection, walk_id: int, step: str) -> Any:
+    """A walk with licence and account, as one that travels in a mail of this step."""
+    query = _walks.add_columns(literal(step).label("step")).where(walks.c.id == walk_id)
+    return conn.execute(query).one()
+
+
 def walks_of(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
     """Every walk of these licences: id, schedule, subject_id, cycle, state."""
     return _WALKS_OF.rows(conn, ids=licence_ids) if licence_ids else []

@@ -263,6 +263,12 @@ def doubtful(conn: Connection) -> list[Any]:
     return list(conn.execute(select(messages).where(asked).order_by(messages.c.id)))
 
 
+def whole(conn: Connection, mail_key: str) -> list[Any]:
+    """Every copy of a mail with all columns; nobody else may change them meanwhile."""
+    mine = select(messages).where(messages.c.mail_key == mail_key).order_by(messages.c.id)
+    return list(conn.execute(mine.with_for_update()))
+
+
 _NEXT_DUE = Prepared(
     select(messages.c.next_at)
     .where(messages.c.next_at.is_not(None))

@@ -154,6 +154,11 @@ def upgrade() -> None:
     op.create_index('ix_tasks_closed_at', 'tasks', ['closed_at'], unique=False)
     op.create_index('ix_tasks_open_assignee', 'tasks', ['assignee', 'due_on'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
     op.create_index('ix_tasks_open_due', 'tasks', ['due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
+    op.create_index('ix_messages_day', 'messages', ['day', 'id'], unique=False)
+    op.create_index('ix_messages_schedule', 'messages', ['schedule', 'day', 'id'], unique=False)
+    op.create_index('ix_messages_step', 'messages', ['schedule', 'step', 'day', 'id'], unique=False)
+    odd = sa.text("state NOT IN ('accepted', 'due', 'sending')")
+    op.create_index('ix_messages_odd', 'messages', ['state', 'day', 'id'], unique=False, postgresql_where=odd, sqlite_where=odd)
     _keep_the_audit_log()
 
 
