@@ -167,6 +167,8 @@ def _resolve(
         elif item.first_at and _expired(walk, item, today, now):
             why = HELD if _was_held(walk, item) else _expired(walk, item, today, now)
             out += _passed(walk, [item], "skipped", why or "")
+        elif _was_held(walk, item) and item.step.mails and _mails_on(coming, today):
+            out += _passed(walk, [item], "superseded", "same-day")
         elif item.day == today or _was_held(walk, item):
             fresh.append(item)
         else:
@@ -183,6 +185,11 @@ def _resolve(
 def _was_held(walk: Walk, item: Planned) -> bool:
     """Whether the step waited for a person: it is not late on that account."""
     return item.first_at is not None and item.step.id in walk.held
+
+
+def _mails_on(items: Iterable[Planned], today: date) -> bool:
+    """Whether a mail of these is to go on that day."""
+    return any(item.step.mails and item.day == today for item in items)
 
 
 def _overtaken(walk: Walk, item: Planned) -> bool:

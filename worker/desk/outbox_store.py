@@ -68,16 +68,21 @@ def _rows(*more: Any) -> Select[Any]:
 
 def listed(conn: Connection, asked: Filters, after: Mark | None) -> list[Any]:
     """A page of mails and one more: the newest first; what is to leave, the next first."""
+    return list(conn.execute(query_of(asked, after)))
+
+
+def query_of(asked: Filters, after: Mark | None) -> Select[Any]:
+    """The statement behind ``listed``."""
     query = _rows().where(*_conditions(asked)).limit(MOST + 1)
     if asked.state == TO_LEAVE:
         place = (messages.c.next_at, messages.c.id)
         if after:
             query = query.where(tuple_(*place) > _typed(place, after))
-        return list(conn.execute(query.order_by(*place)))
+        return query.order_by(*place)
     place = (messages.c.day, messages.c.id)
     if after:
-        query = query.where(tuple_(*place) < tuple_(*after))
-    return list(conn.execute(query.order_by(*(column.desc() for column in place))))
+        query = query.where(tuple_(*place) < _typed(place, after))
+    return query.order_by(*(column.desc() for column in place))
 
 
 def _typed(place: Sequence[Any], after: Mark) -> Any:
