@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 from tests.cadence.conftest import Book, schedule_text
 from tests.processes import write_config
 from worker.cli.main import run
+from worker.kernel.clock import SystemClock
 
 Type = Callable[..., tuple[int, str, str]]
-TODAY = datetime.now(UTC).date()
+TODAY = SystemClock().now().date()
 STEP = "30-days-before"
 
 
 @pytest.fixture
 def type_(book: Book, database_url: str, capsys: pytest.CaptureFixture[str]) -> Type:
     """Types a command; the book's licence expires in 45 days and walks two schedules."""
-    book.start_at(datetime.now(UTC))
+    book.start_at(SystemClock().now())
     start, end = TODAY - timedelta(days=300), TODAY + timedelta(days=45)
     book.licence(account="A-1", name="Maple", start=start.isoformat(), end=end.isoformat())
     book.person("A-1", "ann@maple.example")

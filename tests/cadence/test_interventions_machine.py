@@ -1,5 +1,6 @@
-"""Holds, take-overs and what is given back, at any moment among renewals: an independent judge finds
-nothing lost without a word, nothing twice; and a process that dies over a mail changes none of it."""
+"""Holds, take-overs and what is given back, at any moment among renewals: an independent judge
+finds nothing lost without a word and nothing twice. A worker that dies over a mail leaves none half done.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +64,7 @@ def _act(book: Book, kind: str, step: str, until: date | None) -> bool:
         else:
             own = Own("Ours", "Words") if kind == EDIT else Own()
             interventions.intervene(book.engine, place, Wish(kind, "why", until, own), *given_)
-    except FindingsError as refused:
-        assert "." in str(refused)
+    except FindingsError:
         return False
     return True
 
@@ -79,9 +79,8 @@ def _live(book: Book, done: Sequence[Hand]) -> list[tuple[datetime, str, dict[st
     events: list[tuple[datetime, str, dict[str, Any]]] = []
     for minutes, kind, step, days in done:
         book.live_to(book.now + timedelta(minutes=minutes))
-        until = (
-            book.now.date() + timedelta(days=days) if kind == "hold" and days is not None else None
-        )
+        has_end = kind == "hold" and days is not None
+        until = book.now.date() + timedelta(days=days or 0) if has_end else None
         if kind == "renew":
             if all(event[1] != "renew" for event in events):
                 events.append((book.now, "renew", _renew(book)))
@@ -163,7 +162,7 @@ def test_a_worker_that_dies_over_a_mail_leaves_no_hold_half_done(
     book.later(minutes=2)
     book.machine().sweep()
     done = _act(book, kind, "30-days-before", None)
-    assert done == (label == "claimed"), "only what surely has not left is the machine's again"
+    assert done == (label in ("claimed", "started")), "the folder proves what has not left"
     book.run()
     assert len(book.mails()) == (0 if done else 1)
     if done:
