@@ -1,5 +1,5 @@
 """Holds, take-overs and what is given back, at any moment among renewals: an independent judge
-finds nothing lost without a word and nothing twice. A worker that dies over a mail leaves none half done.
+finds nothing lost without a word and nothing twice. A worker that dies leaves none half done.
 """
 
 from __future__ import annotations

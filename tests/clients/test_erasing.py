@@ -11,6 +11,7 @@ from sqlalchemy import MetaData, select
 
 from tests.clients.conftest import KEY, Site
 from tests.waiting import until
+from worker.cadence.records import interventions
 from worker.catalogue import erasures, suppressions
 from worker.catalogue.flow import import_source
 from worker.catalogue.records import contacts
@@ -54,6 +55,9 @@ def mailed(site: Site) -> Site:
         task = {"key": "t", "kind": "alarm", "title": f"Call {NAME}", "opened_at": site.clock.now()}
         account = conn.scalar(select(contacts.c.account_id))
         conn.execute(tasks.insert().values(task | {"account_id": account, "detail": ADDRESS}))
+        edit = {"walk_id": 1, "step": "grace", "kind": "edit", "words": f"Dear {NAME},"}
+        edit |= {"subject": NAME.upper(), "reason": f"{NAME} asked", "who": "ann"}
+        conn.execute(interventions.insert().values(edit | {"made_at": site.clock.now()}))
     return site
 
 
