@@ -165,7 +165,15 @@ def test_sales_of_another_account_change_nothing(house: House) -> None:
     assert send(house.as_(Role.RENEWALS), HEADS_UP, "hold").status_code == 303
 
 
-@pytest.mark.parametrize("path", ["/mails/99/heads-up", "/mails/1/no-such", "/mails/1/heads-up/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/mails/99/heads-up",
+        "/mails/1/no-such",
+        "/mails/1/heads-up/x",
+        "/mails/99999999999999999999/a",
+    ],
+)
 def test_what_is_no_planned_mail_is_not_found(sqlite_house: House, path: str) -> None:
     planned(sqlite_house)
     assert sqlite_house.as_(Role.ADMIN).get(path).status_code in (404, 405)

@@ -26,6 +26,8 @@ VALUES (1, 's0', 1, '', '', '{}', true, now())
 ASKED = (
     (Filters(), "ix_messages_day"),
     (Filters("accepted"), "ix_messages_day"),
+    (Filters("due"), "ix_messages_held"),
+    (Filters("sending"), "ix_messages_next_at"),
     (Filters("unknown"), "ix_messages_odd"),
     (Filters("failed"), "ix_messages_odd"),
     (Filters(TO_LEAVE), "ix_messages_next_at"),

@@ -145,6 +145,8 @@ def _person(asked: Visit) -> Person:
 
 
 def _aimed(conn: Connection, desk: Desk, place: Place) -> Aim:
+    if not 0 < place.walk_id < 2**63:
+        raise missing("such mail")
     try:
         return aiming.aim(conn, place, _READER, defaults_of(desk.app))
     except FindingsError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal, or_, select, text, tuple_
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import steps, walks
@@ -21,12 +21,14 @@ from worker.schedules.records import versions
 
 MOST = 50
 """Mails on a page."""
+MOST_SPOKEN = 200
+"""Licences that are listed of one mail."""
 COUNTED = 100
 """Mails of a state are counted up to here."""
 TO_LEAVE, HELD = "to-leave", "held"
 """Not states of a row: what has a moment and is to leave; what waits for a person or a source."""
 
-_PLAIN = (DUE, SENDING, ACCEPTED)
+_HAS_MOMENT = messages.c.next_at.is_not(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,17 @@ def _conditions(asked: Filters) -> list[ColumnElement[bool] | Any]:
 
 def _of_state(state: str) -> list[Any]:
     if state == TO_LEAVE:
-        return [messages.c.next_at.is_not(None), messages.c.state.in_((DUE, SENDING))]
+        return [_HAS_MOMENT, messages.c.state.in_((DUE, SENDING))]
     if state == HELD:
         return [text("state = 'due' AND next_at IS NULL")]
     if not state:
         return []
-    odd = [] if state in _PLAIN else [text(ODD)]  # the index of the few says so, too
-    return [messages.c.state == state, *odd]
+    mine = messages.c.state == state
+    if state == SENDING:
+        return [mine, _HAS_MOMENT]
+    if state == DUE:  # each half has an index of its own
+        return [or_(text("(state = 'due' AND next_at IS NULL)"), mine & _HAS_MOMENT)]
+    return [mine] if state == ACCEPTED else [mine, text(ODD)]  # the index of the few says so, too
 
 
 def count(conn: Connection, state: str) -> int:
@@ -159,7 +165,7 @@ def copies(conn: Connection, mail_key: str) -> list[Any]:
 
 
 def decisions(conn: Connection, mail_key: str) -> list[Any]:
-    """The steps that travel in a mail, each with its licence."""
+    """The steps that travel in a mail, each with its licence: ``MOST_SPOKEN`` and one more."""
     query = (
         select(
             *[steps.c[name] for name in ("walk_id", "step", "due_on", "decision", "reason")],
@@ -169,6 +175,7 @@ def decisions(conn: Connection, mail_key: str) -> list[Any]:
         .join(licences, licences.c.id == walks.c.subject_id)
         .where(steps.c.mail_key == mail_key)
         .order_by(licences.c.key)
+        .limit(MOST_SPOKEN + 1)
     )
     return list(conn.execute(query))
 
