@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -161,6 +163,48 @@ def test_nothing_can_be_done_about_a_mail_that_is_leaving_or_has_left(book: Book
     with pytest.raises(FindingsError, match="the mail has left"):
         do(book, HOLD)
     assert book.sent() == [f"2026-11-22 {HEADS_UP}"]
+
+
+def test_holding_and_sending_side_by_side_leave_every_mail_either_held_or_sent(
+    book: Book,
+) -> None:
+    keys = [f"L-{number}" for number in range(12)]
+    book.book(len(keys))
+    book.apply(schedule_text("30 days before"))
+    book.decide()
+    places = {key: place(book, "30-days-before", key) for key in keys}
+    held: set[str] = set()
+    errors: list[BaseException] = []
+
+    def send() -> None:
+        works = book.machine()
+        while works.send_batch(2):
+            pass
+
+    def hold() -> None:
+        for key in reversed(keys):
+            try:
+                given = Wish(HOLD, "why"), ANN, Defaults(), book.now
+                interventions.intervene(book.engine, places[key], *given)
+                held.add(key)
+            except FindingsError:
+                continue
+
+    def run(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 -- told below
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in (send, hold, send)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert errors == []
+    sent = {key for key in keys if book.decisions(key)["30-days-before"][0] == "waiting"}
+    assert (sent & held, sent | held) == (set(), set(keys))
+    assert len(book.mails()) == len(sent)
 
 
 def test_a_held_licence_leaves_the_table_of_the_others(book: Book) -> None:

@@ -35,6 +35,8 @@ from worker.templating.own import Own
 _LINK = re.compile(r"(/[a-z])/[A-Za-z0-9_.~-]{24,}")
 _NAMES = ("From", "To", "Reply-To", "Subject", "Date", "Message-ID", "List-Unsubscribe")
 
+_OF_THE_LEAVING = ("Date", "Message-ID")
+
 KEPT = "This is the file that was written when it was sent."
 ANEW = (
     "The text is not kept by this way out. It is written anew here from the templates that it was "
@@ -151,7 +153,9 @@ def outlook(
         mail = mails.written(conn, told, given, people[0], aim.inforce, writing)
     except FindingsError as error:
         return Outlook(addresses, None, None, str(error))
-    return Outlook(addresses, None, _shown(mail.raw, NOW))
+    shown = _shown(mail.raw, NOW)
+    headers = [(name, value) for name, value in shown.headers if name not in _OF_THE_LEAVING]
+    return Outlook(addresses, None, replace(shown, headers=headers))
 
 
 def _rung(conn: Connection, aim: Aim, now: datetime) -> ladder.Rung:
