@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
-from worker.access.records import sessions, tokens, users
+from worker.access.records import requests, sessions, tokens, users
 from worker.access.rules import PENDING, Role
 from worker.db.prepared import Prepared
 
@@ -221,3 +221,18 @@ def token(conn: Connection, digest: str, now: datetime) -> Any | None:
         or_(tokens.c.ends_at.is_(None), tokens.c.ends_at > now),
     )
     return conn.execute(select(tokens).where(*standing)).first()
+
+
+def token_used(conn: Connection, token_id: int, now: datetime) -> None:
+    """Notes that a token was used."""
+    conn.execute(update(tokens).where(tokens.c.id == token_id).values(used_at=now))
+
+
+REQUESTS_KEPT = timedelta(hours=24)
+"""How long the answer to a request is kept for one with the same key."""
+
+
+def forget_requests(conn: Connection, now: datetime) -> int:
+    """Deletes the answers that are kept no longer; how many there were."""
+    old = delete(requests).where(requests.c.at <= now - REQUESTS_KEPT)
+    return conn.execute(old).rowcount

@@ -98,6 +98,7 @@ def _across(
     yield from _redirected(data, document, given)
     yield from _passwords(document, given)
     yield from _half_rotated(data, document, given)
+    yield from _unsigned(data, document, given)
     yield from unready(data, document, given)
     yield from unready_openid(data, document, given)
     web = data.get("web", {})
@@ -148,6 +149,20 @@ def _half_rotated(
             yield replace(cause, path=f"{section}.{name}")
 
 
+def _unsigned(
+    data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
+) -> Iterator[Problem]:
+    """Endpoints that could not verify what they are told."""
+    table = data.get("webhooks", {})
+    if not isinstance(table, dict) or not table.get("endpoints") or "secret" in table:
+        return
+    name = variable(("webhooks", "secret"))
+    said, hint = "the secret that calls are signed with", f"set {name} or {name}_FILE"
+    finding = Finding("missing", said, hint)
+    cause = problem_at(document, ("webhooks", "endpoints"), finding, given=given)
+    yield replace(cause, path="webhooks.secret")
+
+
 def _put(data: dict[str, Any], path: Path_, value: object) -> None:
     table: Any = data
     for part in path[:-1]:
@@ -180,9 +195,9 @@ def leaves(section: BaseModel, path: Path_ = ()) -> Iterator[tuple[Path_, object
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from leaves(value, here)
-        elif name == "sources":
-            for source, inner in value.items():
-                yield from leaves(inner, (*here, source))
+        elif isinstance(value, dict):
+            for named, inner in value.items():
+                yield from leaves(inner, (*here, named))
         else:
             yield here, value
 

@@ -28,10 +28,12 @@ from worker.config.values import (
     broker_url,
     called_url,
     database_url,
+    hook_url,
     host_name,
     issuer_url,
     pages_url,
     public_key,
+    wall_time,
 )
 from worker.kernel.dates import USUAL_ALLOWANCE
 from worker.kernel.errors import did_you_mean
@@ -52,6 +54,12 @@ class Section(BaseModel):
 def _port(value: int) -> int:
     if not 1 <= value <= 65535:
         raise not_a("port", "a port", "write a number from 1 to 65535")
+    return value
+
+
+def _capacity(value: int) -> int:
+    if not 1 <= value <= 1000:
+        raise not_a("number", "a number of tasks", "write a number from 1 to 1000")
     return value
 
 
@@ -223,15 +231,28 @@ class MailSettings(Section):
     sendgrid: SendGridSettings = SendGridSettings()
 
 
+EVENTS = ("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given")
+"""What an endpoint may hear of."""
+
+
+class EndpointSettings(Section):
+    """One ``[webhooks.endpoints.NAME]``: who is told of what happens."""
+
+    url: Annotated[str, AfterValidator(hook_url)]
+    events: list[Literal[EVENTS]] = Field(default_factory=lambda: list(EVENTS))  # type: ignore[valid-type]  # the words above
+
+
 class WebhookSettings(Section):
     """Calls to other systems: what they are signed with, and whether localhost may be called.
 
-    ``previous_secret`` signs as well while those who are called learn the new one.
+    ``previous_secret`` signs as well while those who are called learn the new one. ``endpoints``
+    are told of what happens, by name.
     """
 
     secret: SigningSecret | None = None
     previous_secret: SigningSecret | None = None
     allow_local: bool = False
+    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
 
 
 class BookSettings(Section):
@@ -240,6 +261,13 @@ class BookSettings(Section):
     timezone: ZoneName = "UTC"
     language: Annotated[str, AfterValidator(_language)] = "en"
     country: Annotated[str, AfterValidator(_country)] = ""
+
+
+class WorklistSettings(Section):
+    """How many open tasks a person may have claimed, and when the morning mail to staff leaves."""
+
+    capacity: Annotated[int, AfterValidator(_capacity)] = 25
+    morning: Annotated[str, AfterValidator(wall_time)] = "07:30"
 
 
 class LogSettings(Section):
@@ -289,5 +317,6 @@ class Settings(Section):
     mail: MailSettings = MailSettings()
     webhooks: WebhookSettings = WebhookSettings()
     book: BookSettings = BookSettings()
+    worklist: WorklistSettings = WorklistSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)

@@ -27,8 +27,8 @@ from worker.access.asking import UNFIT, body_of, fields_of, is_own
 from worker.access.audit import Actor
 from worker.access.rules import LONGEST_SESSION, MEANS, Role
 from worker.access.store import Seat
-from worker.config.wiring import Wiring
 from worker.desk.writing import Writing
+from worker.doctor import Instance
 from worker.kernel.errors import PerennialError
 from worker.kernel.forms import Fields, first
 
@@ -105,7 +105,7 @@ class Sent(Visit):
 class Desk:
     """What all pages share. Made once; used by several threads."""
 
-    def __init__(self, app: Wiring) -> None:
+    def __init__(self, app: Instance) -> None:
         self.app = app
         self.writing = Writing(app.settings.book.timezone)
         self._secure = app.settings.web.base_url.startswith("https:")

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from worker.config.wiring import Wiring
-from worker.desk import audit_page, me, openid, signing, today, token_pages, users
+from worker.desk import (
+    audit_page,
+    editing,
+    health,
+    held,
+    me,
+    new_task,
+    openid,
+    promises,
+    reports,
+    schedules,
+    signing,
+    task,
+    today,
+    token_pages,
+    users,
+    worklist,
+)
 from worker.desk.frame import READ, Desk
 from worker.desk.writing import STATIC, static
+from worker.doctor import Instance
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -19,10 +36,19 @@ PAGES = (
     users.mount,
     token_pages.mount,
     audit_page.mount,
+    held.mount,
+    worklist.mount,
+    new_task.mount,  # before task.mount, which takes any word for a number
+    task.mount,
+    schedules.mount,
+    editing.mount,
+    health.mount,
+    promises.mount,
+    reports.mount,
 )
 
 
-def make_router(app: Wiring) -> APIRouter:
+def make_router(app: Instance) -> APIRouter:
     """The pages for staff of ``app``, and the files that go with them."""
     desk = Desk(app)
     router = desk.router()
