@@ -132,7 +132,7 @@ def test_a_form_that_cannot_be_used_comes_back_with_all_that_was_typed(house: Ho
         assert word in said
     assert send(admin, f"/worklist/{number}/note", version="x", note="y").status_code == 400
     assert send(admin, f"/worklist/{number}/burn", version="1").status_code == 404
-    assert send(admin, "/worklist/999/note", version="1", note="y").status_code == 422
+    assert send(admin, "/worklist/999/note", version="1", note="y").status_code == 404
     assert admin.get("/worklist/999").status_code == 404
     assert admin.get(f"/worklist/{10**30}").status_code == 400
 
