@@ -12,14 +12,16 @@ from typing import Any
 from sqlalchemy import Engine, Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import entering, load, store
+from worker.access import audit
+from worker.access.audit import Actor
+from worker.cadence import entering, load, standing, store
 from worker.cadence.budget import BUDGET
 from worker.cadence.facts import Timeline
 from worker.cadence.gathering import Judged, pull_in
 from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.cadence.kinds.table import KINDS
 from worker.cadence.library import Defaults, InForce, Library
-from worker.cadence.rules import Decision, advanced, decide
+from worker.cadence.rules import HELD, Decision, advanced, decide
 from worker.catalogue import renewing, stops
 from worker.catalogue import store as catalogue
 from worker.catalogue.stops import Stops
@@ -190,14 +192,18 @@ def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> dict
             acted |= zip(places, kind.act(conn, actions, on), strict=True)
     rows = []
     waited: list[tuple[int, str]] = []
+    over: list[standing.Over] = []
     mails: dict[str, date] = {}
     for place, (one, decision) in enumerate(decided):
-        done = acted.get(place)
-        if done and one.walk is not None and decision.step.id in one.walk.put_off:
-            done = done._replace(reason=done.reason or BUDGET)  # it had to wait: it is not late
-        rows.append(_recorded(one, decision, done or Acted(decision.decision, decision.reason), on))
-        if one.walk is not None and decision.step.id in one.walk.put_off:
+        done, why = acted.get(place), _why_it_waited(one, decision)
+        if done and why:
+            done = done._replace(reason=done.reason or why)  # it had to wait: it is not late
+        said = done or Acted(decision.decision, decision.reason)
+        rows.append(_recorded(one, decision, said, on))
+        if why:
             waited.append((one.row.walk_id, decision.step.id))
+        if why == HELD:
+            over.append(standing.Over(one.row, decision.step.id, said.decision, said.reason))
         if done and done.until:
             one.next_at = min(one.next_at or done.until, done.until)
             one.state, one.reason = "active", None
@@ -205,7 +211,15 @@ def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> dict
             mails[done.mail_key] = one.line.calendar.today(on.now)
     store.forget_put_off(conn, waited)
     store.add_steps(conn, rows)
+    standing.end_holds(conn, over, on.now)
     return mails
+
+
+def _why_it_waited(one: Judged, decision: Decision) -> str | None:
+    """What a step had to wait for before this was decided; ``None`` when it did not."""
+    if one.walk is None or decision.step.id not in one.walk.put_off:
+        return None
+    return HELD if decision.step.id in one.walk.held else BUDGET
 
 
 def _action(one: Judged, decision: Decision) -> Action:
@@ -231,7 +245,9 @@ def _recorded(one: Judged, decision: Decision, acted: Acted, on: Occasion) -> tu
     )
 
 
-def apply(engine: Engine, clock: Clock, drafts: Sequence[schedules.Draft]) -> schedules.Changes:
+def apply(
+    engine: Engine, clock: Clock, drafts: Sequence[schedules.Draft], by: Actor
+) -> schedules.Changes:
     """Puts edited and new schedules in force, retires those without a file; what changed.
 
     Every licence is looked at again by the next beats; what was sent stays sent.
@@ -239,14 +255,42 @@ def apply(engine: Engine, clock: Clock, drafts: Sequence[schedules.Draft]) -> sc
     now = clock.now()
     with engine.begin() as conn:
         changes = schedules.changes(conn, drafts)
-        fresh = {*changes.added, *changes.edited}
-        schedules.put_in_force(conn, [d for d in drafts if d.schedule.stem in fresh], now)
-        if changes.removed:
-            versions.retire(conn, changes.removed)
-        for stem in (*changes.edited, *changes.removed):
-            # The question was about a version that is gone; the one that runs may ask its own.
-            holds.wake(conn, holds.APPROVAL, now, schedule=stem)
-            worklist.close_all(conn, f"approve:{stem}:", "a new version runs", now)
-        if changes:
-            catalogue.mark_changed(conn, None)
+        put_in_force(conn, drafts, changes, now, by)
     return changes
+
+
+def put_in_force(
+    conn: Connection,
+    drafts: Sequence[schedules.Draft],
+    changes: schedules.Changes,
+    now: datetime,
+    by: Actor,
+) -> None:
+    """Makes ``changes`` true in the caller's transaction."""
+    fresh = {*changes.added, *changes.edited}
+    schedules.put_in_force(conn, [d for d in drafts if d.schedule.stem in fresh], now)
+    if changes.removed:
+        versions.retire(conn, changes.removed)
+    for stem in (*changes.edited, *changes.removed):
+        # The question was about a version that is gone; the one that runs may ask its own.
+        holds.wake(conn, holds.APPROVAL, now, schedule=stem)
+        worklist.close_all(conn, f"approve:{stem}:", "a new version runs", now)
+    if changes:
+        catalogue.mark_changed(conn, None)
+        _note(conn, by, drafts, changes, now)
+
+
+def _note(
+    conn: Connection,
+    by: Actor,
+    drafts: Sequence[schedules.Draft],
+    changes: schedules.Changes,
+    now: datetime,
+) -> None:
+    """A line of the audit log for each schedule that came into force or out of it."""
+    digests = {draft.schedule.stem: draft.digest for draft in drafts}
+    for stem in (*changes.added, *changes.edited):
+        detail = {"digest": digests[stem]}
+        audit.note(conn, by, "schedule.applied", f"schedule {stem}", now, detail)
+    for stem in changes.removed:
+        audit.note(conn, by, "schedule.retired", f"schedule {stem}", now)

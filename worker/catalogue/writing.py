@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -12,17 +12,18 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 
-from worker.catalogue import rules, store
+from worker.catalogue import rules, store, telling
 from worker.catalogue.entities import ENTITIES
 from worker.catalogue.laying import DATES, Part
 from worker.catalogue.mapping import CLEARED
 from worker.catalogue.records import accounts, contacts, licences, staff
-from worker.catalogue.report import Counts
+from worker.catalogue.report import Counts, Managed
 from worker.catalogue.rules import Outcome, Term
 from worker.catalogue.said import Known, KnownLicence, LicenceSaid, own_fields
 from worker.db import bulk
 
 _DEFAULTS = {"opt_out": False, "auto_renew": False, "status": "active"}
+_MANAGERS = ("account_manager", "renewal_manager")
 _MIRROR = ("term", "starts_on", "expires_on", "closed_on")
 Values = tuple[Any, ...]
 
@@ -52,6 +53,8 @@ class Writer:
         self._source, self._now, self._dry_run = source, now, dry_run
         self._account_ids = {key: row[0] for key, row in known.accounts.items()}
         self.outcomes: Counter[Outcome] = Counter()
+        self.managed: list[Managed] = []
+        """Accounts that have another manager than before."""
 
     def accounts(self, said: Mapping[str, Part]) -> Counts:
         """Adds and changes accounts; rings the bell of all licences of a changed one."""
@@ -59,6 +62,7 @@ class Writer:
         if not shape:
             return Counts()
         columns, places, empties = _own("account", shape)
+        managers = [at for at, name in enumerate(columns) if name in _MANAGERS]
         new = [key for key in said if key not in self._known.accounts]
         ids = self._ids(accounts, len(new))
         self._account_ids.update(zip(new, ids, strict=True))
@@ -71,6 +75,7 @@ class Writer:
                 rows.added.append((self._account_ids[key], key, *fresh, self._source, self._now))
             elif (after := laid_over(old[1:], values, empties)) is not None:
                 rows.changed.append((old[0], *after, self._now))
+                self.managed += _managed(old, after, managers)
         names = ["id", "key", *columns, "source", "updated_at"]
         self._insert(accounts, *_named(names, rows.added))
         self._update(accounts, [*columns, "updated_at"], rows.changed)
@@ -141,6 +146,7 @@ class Writer:
         if not self._dry_run:
             store.insert_terms(self._conn, work.terms.added)
             store.update_terms(self._conn, work.terms.changed)
+            telling.renewed(self._conn, work.renewed, self._now)
         return _counts(said, work.rows)
 
     def end(self, ids: Sequence[int]) -> None:
@@ -184,6 +190,8 @@ class _Licences:
         self._status = self.columns.index("status")
         self._account_ids, self._source, self._now = account_ids, source, now
         self._outcomes = outcomes
+        self.renewed: list[int] = []
+        """Known licences whose next term opens."""
 
     def add(self, licence_id: int, one: LicenceSaid) -> None:
         """A new licence, with its terms."""
@@ -215,6 +223,9 @@ class _Licences:
             mirror = _mirror(rules.current(one.settled.terms))
         if own is None and account_id == known.account_id and mirror == before and not touched:
             return
+        opens = one.settled is not None and mirror[0] > known.term
+        if opens and one.settled is not None and _is_renewal(rules.current(one.settled.terms)):
+            self.renewed.append(known.id)
         after = known.own if own is None else own
         self.rows.changed.append((known.id, account_id, *after, *mirror, self._now, True))
 
@@ -235,6 +246,14 @@ class _Licences:
         return touched
 
 
+def _managed(old: Values, after: Values, managers: Sequence[int]) -> Iterator[Managed]:
+    """Who follows whom, where a manager follows another; ``old`` begins with the id."""
+    for at in managers:
+        before, now = old[at + 1], after[at]
+        if before and now and before != now:
+            yield Managed(old[0], before, now)
+
+
 def _named(columns: Sequence[str], rows: Sequence[Values]) -> tuple[list[str], list[Values]]:
     """Columns and new rows in which each record has a name: its own, else its key."""
     key = columns.index("key")
@@ -242,6 +261,10 @@ def _named(columns: Sequence[str], rows: Sequence[Values]) -> tuple[list[str], l
         return [*columns, "name"], [(*row, row[key]) for row in rows]
     at = columns.index("name")
     return list(columns), [r if r[at] else (*r[:at], r[key], *r[at + 1 :]) for r in rows]
+
+
+def _is_renewal(term: Term) -> bool:
+    return term.origin == Outcome.RENEWAL.value
 
 
 def _mirror(term: Term) -> tuple[Any, ...]:

@@ -116,6 +116,7 @@ def live(
 
     The book is imported as it was known then, and again on each day on which it had news.
     """
+    from worker.access.audit import at_the_terminal
     from worker.bootstrap import App
     from worker.cadence import flow
     from worker.cadence.rehearse import live_through
@@ -136,7 +137,7 @@ def live(
     try:
         import_source(engine, "staff", app.settings.sources["staff"], clock, folder)
         read(known_on(rows, start))
-        flow.apply(engine, clock, drafts)
+        flow.apply(engine, clock, drafts, at_the_terminal())
         news = [
             (datetime.combine(day, _READ_AT), partial(read, known_on(rows, day)))
             for day in days_of_news(rows, start, now.date())

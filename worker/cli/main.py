@@ -103,6 +103,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Send one mail to yourself, marked as a test.",
     ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
+    "mail": (
+        "worker.cadence.intervention_commands",
+        "mail",
+        "Hold, edit or take over one planned mail, or give it back.",
+    ),
     "outbox": ("worker.cadence.mail_commands", "outbox", "List mails with their state."),
     "export": (
         "worker.clients.commands",
@@ -115,6 +120,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "worker.outbox.commands",
         "settle",
         "Say what became of a mail of which nobody knows whether it left.",
+    ),
+    "user": ("worker.access.commands", "user", "Add, list, change and disable those who sign in."),
+    "token": (
+        "worker.access.token_commands",
+        "token",
+        "Make, list and revoke what lets other systems in.",
     ),
     "db": ("worker.db.commands", "db", "Create and upgrade the tables."),
     "schema": ("worker.schedules.commands", "schema", "Print the JSON Schema of schedules."),

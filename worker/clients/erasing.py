@@ -23,15 +23,17 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    type_coerce,
     update,
 )
 from sqlalchemy.engine import Connection
 
+from worker.access.records import requests
 from worker.cadence import store as cadence
-from worker.cadence.records import steps
+from worker.cadence.records import interventions, steps, walks
 from worker.catalogue import erasures
 from worker.catalogue.erasures import ADDRESS, Erased
-from worker.catalogue.records import contacts, preferences, stops
+from worker.catalogue.records import contacts, licences, preferences, stops
 from worker.catalogue.store import mark_accounts_changed
 from worker.channels.contract import Envelope
 from worker.clients import handing, tasks
@@ -143,6 +145,7 @@ def erase(conn: Connection, person: Person, now: datetime) -> Gone:
     tables = _tables(conn)
     _forget_mails(conn, person, rows, erased)
     _forget_events(conn, person, tables.tables["events"])
+    _forget_requests(conn, person)
     for table, column in ((preferences, "contact_id"), (stops, "subject_id")):
         _delete(conn, table, column, person.ids)
     _delete(conn, contacts, "id", person.ids)
@@ -215,6 +218,15 @@ def _forget_events(conn: Connection, person: Person, events: Table) -> None:
         conn.execute(update(events).where(mine).values(address=None, detail=None, raw="{}"))
 
 
+def _forget_requests(conn: Connection, person: Person) -> None:
+    """Answers of the API that are kept for repeats: those that speak of the person are not."""
+    body = func.lower(type_coerce(requests.c.body, Text))
+    for word in (*person.keys, *person.names, *person.addresses):
+        speaks = body.contains(word.lower(), autoescape=True)
+        exact = type_coerce(requests.c.body, Text).contains(word, autoescape=True)
+        conn.execute(delete(requests).where(or_(speaks, exact)))
+
+
 def _tables(conn: Connection) -> MetaData:
     """Every table that there really is, whoever made it."""
     found = MetaData()
@@ -233,7 +245,7 @@ def _delete(conn: Connection, table: Table, column: str, ids: Sequence[int]) -> 
 
 def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -> None:
     """Takes addresses out of every other text, and names out of the tasks of their accounts and
-    what was noted there."""
+    what was written about their mails and tasks."""
     # Two addresses never become one word: they may stand in keys.
     marks = {one: f"[erased {erased.hash(ADDRESS, one)[:12]}]" for one in person.addresses}
     for table, column in _texts(tables, skip=_OURS | _CLIENTS):
@@ -245,9 +257,18 @@ def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -
             _replace(conn, worklist, column, names, theirs)
         told = task_history.c.task_id.in_(select(worklist.c.id).where(theirs))
         _replace(conn, task_history, task_history.c.note, names, told)
+        of_theirs = interventions.c.walk_id.in_(_walks_of(person))
+        for column in (interventions.c.reason, interventions.c.subject, interventions.c.words):
+            _replace(conn, interventions, column, names, of_theirs)
     events = tables.tables["events"]
     for column in (events.c.raw, events.c.detail):
         _replace(conn, events, column, names)
+
+
+def _walks_of(person: Person) -> Any:
+    """The walks of the licences of their accounts."""
+    mine = bulk.among(licences.c.account_id, list(person.account_ids))
+    return select(walks.c.id).join(licences, licences.c.id == walks.c.subject_id).where(mine)
 
 
 def _texts(tables: MetaData, skip: frozenset[str]) -> Iterator[tuple[Table, Column[Any]]]:

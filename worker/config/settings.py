@@ -28,7 +28,9 @@ from worker.config.values import (
     broker_url,
     called_url,
     database_url,
+    hook_url,
     host_name,
+    issuer_url,
     pages_url,
     public_key,
     wall_time,
@@ -146,6 +148,15 @@ def _own_address(values: dict[str, Any]) -> str:
     return f"http://127.0.0.1:{values.get('port', 8000)}"
 
 
+class OidcSettings(Section):
+    """Whoever vouches for people by OpenID Connect; ``name`` stands on the button."""
+
+    issuer: Annotated[str, AfterValidator(issuer_url)] | None = None
+    client_id: Annotated[str, AfterValidator(_plain)] | None = None
+    client_secret: HeaderSecret | None = None
+    name: Filled = "your company account"
+
+
 class WebSettings(Section):
     """Where pages are served, and how clients reach them.
 
@@ -158,6 +169,7 @@ class WebSettings(Section):
     metrics_token: Secret | None = None
     link_key: Secret | None = None
     previous_link_key: Secret | None = None
+    oidc: OidcSettings = OidcSettings()
 
 
 class BeatSettings(Section):
@@ -219,15 +231,28 @@ class MailSettings(Section):
     sendgrid: SendGridSettings = SendGridSettings()
 
 
+EVENTS = ("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given")
+"""What an endpoint may hear of."""
+
+
+class EndpointSettings(Section):
+    """One ``[webhooks.endpoints.NAME]``: who is told of what happens."""
+
+    url: Annotated[str, AfterValidator(hook_url)]
+    events: list[Literal[EVENTS]] = Field(default_factory=lambda: list(EVENTS))  # type: ignore[valid-type]  # the words above
+
+
 class WebhookSettings(Section):
     """Calls to other systems: what they are signed with, and whether localhost may be called.
 
-    ``previous_secret`` signs as well while those who are called learn the new one.
+    ``previous_secret`` signs as well while those who are called learn the new one. ``endpoints``
+    are told of what happens, by name.
     """
 
     secret: SigningSecret | None = None
     previous_secret: SigningSecret | None = None
     allow_local: bool = False
+    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
 
 
 class BookSettings(Section):

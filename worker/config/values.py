@@ -137,6 +137,13 @@ def api_url(text: str) -> str:
     return _web_url(text, "the address of an API", safe, "write e.g. 'https://api.sendgrid.com'")
 
 
+def issuer_url(text: str) -> str:
+    """Who vouches for people by OpenID Connect, letter by letter as the provider names itself."""
+    safe = "safe to sign in by: away from localhost an issuer begins with https://"
+    _web_url(text, "the address of an issuer", safe, "write e.g. 'https://login.example.com'")
+    return text
+
+
 def _web_url(text: str, what: str, safe: str, hint: str) -> str:
     try:
         parts = urlsplit(text)
@@ -163,6 +170,15 @@ def called_url(text: str) -> str:
         raise not_a("url", "an address that can be called", hint)
     if parts.username is not None or parts.fragment:
         raise not_a("url", "an address without a login or a '#'", hint, got="")
+    return text
+
+
+def hook_url(text: str) -> str:
+    """Where signed calls go: https, or http on this machine; no login, no fragment."""
+    called_url(text)
+    if not text.startswith("https://") and urlsplit(text).hostname not in LOOPBACK:
+        hint = "write e.g. 'https://hooks.example.com/renewals'"
+        raise not_a("https", "an address to call: away from localhost it is https://", hint)
     return text
 
 

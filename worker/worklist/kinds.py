@@ -86,6 +86,12 @@ KINDS: Mapping[str, Kind] = {
         }
         | _NOT_NEEDED,
     ),
+    "hand-over": Kind(
+        "account to take over",
+        Role.SALES,
+        {"taken-over": "read, and taken over", "wrong": "it is somebody else's"},
+        days=1,
+    ),
     "complaint": Kind(
         "mail reported as spam",
         Role.SALES,
