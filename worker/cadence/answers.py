@@ -22,11 +22,28 @@ from worker.schedules import store as versions
 from worker.worklist import store as worklist
 
 
-def approve(engine: Engine, schedules: Sequence[str], now: datetime) -> list[tuple[str, int]]:
+class MovedOnError(FindingsError):
+    """What a person answers to is not what stands any more."""
+
+
+def approve(
+    engine: Engine,
+    schedules: Sequence[str],
+    now: datetime,
+    by: Actor,
+    *,
+    seen: int | None = None,
+) -> list[tuple[str, int]]:
     """Lets the mails go that wait for an approval: (schedule, mails), for the schedules named or
-    for all. Raises ``UsageError`` for a schedule that does not run."""
+    for all. Raises ``UsageError`` for a schedule that does not run.
+
+    ``seen`` is the id of the version whose mails a person looked at: ``MovedOnError`` when another
+    one runs by now.
+    """
     with engine.begin() as conn:
         running = {row.schedule: row.id for row in versions.active(conn)}
+        if seen is not None and [running.get(stem) for stem in schedules] != [seen]:
+            raise MovedOnError("Another version runs by now; look at its mails first.")
         for stem in schedules:
             if stem not in running:
                 listed = ", ".join(running) or "none"
@@ -38,7 +55,10 @@ def approve(engine: Engine, schedules: Sequence[str], now: datetime) -> list[tup
             open_ones = holds.approve(conn, [running[stem]], now)
             woken = holds.wake(conn, holds.APPROVAL, now, schedule=stem)
             worklist.close_all(conn, f"approve:{stem}:", "approved", now)
-            done += [(stem, woken)] if open_ones or woken else []
+            if open_ones or woken:
+                done.append((stem, woken))
+                detail = {"mails": woken, "version": running[stem]}
+                audit.note(conn, by, "mails.approved", f"schedule {stem}", now, detail)
     return done
 
 
@@ -48,7 +68,7 @@ def waiting(engine: Engine) -> list[Any]:
         return [*holds.pulled(conn), *holds.held(conn)]
 
 
-def release(engine: Engine, ids: Sequence[int], note: str, now: datetime) -> list[Any]:
+def release(engine: Engine, ids: Sequence[int], note: str, now: datetime, by: Actor) -> list[Any]:
     """Takes brakes off: those named, or all. Raises ``FindingsError`` for one that is not on, and
     for a copied database, which is confirmed instead."""
     with engine.begin() as conn:
@@ -64,7 +84,7 @@ def release(engine: Engine, ids: Sequence[int], note: str, now: datetime) -> lis
                 "This database was copied or moved. If it is the one that shall mail, run: "
                 "perennial confirm-instance. Nothing was released."
             )
-        brakes.release(conn, chosen, note, now)
+        brakes.release(conn, chosen, note, now, by)
     return chosen
 
 

@@ -37,6 +37,7 @@ ROOMS = (
     ("/health", "Health", "h", Role.VIEWER),
     ("/audit", "Audit log", "u", Role.ADMIN),
     ("/users", "Users", "p", Role.ADMIN),
+    ("/tokens", "Tokens", "k", Role.ADMIN),
 )
 """What the side of every page lists."""
 
@@ -76,6 +77,7 @@ class Writing:
             count=count,
             part=part,
         )
+        self._environment.filters.update(browser=browser)
 
     def write(self, name: str, **values: Any) -> str:
         """The text of a template; a value that it names and does not get is an error."""
@@ -117,3 +119,18 @@ def count(value: int, one: str, many: str = "") -> str:
 def part(key: object) -> str:
     """A key as one part of an address, whatever stands in it: ``A/1`` becomes ``A%2F1``."""
     return quote(str(key), safe="")
+
+
+_BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
+_SYSTEMS = ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux")
+_KNOWN_AS = {"Edg": "Edge", "OPR": "Opera"}
+
+
+def browser(agent: str | None) -> str:
+    """What a browser says of itself, in short: ``Firefox, Windows``; one that nobody knows as it
+    is. Whoever claims to be several is the first of the list."""
+    found = next((name for name in _BROWSERS if f"{name}/" in (agent or "")), None)
+    if agent is None or found is None:
+        return agent or "unknown"
+    system = next((f", {name}" for name in _SYSTEMS if name in agent), "")
+    return _KNOWN_AS.get(found, found) + system
