@@ -22,6 +22,7 @@ from worker.api.shapes import Account, Contact, Entered, Licence, Shape
 from worker.cadence import brakes
 from worker.catalogue.entry import Entry, enter
 from worker.catalogue.report import Report
+from worker.worklist import handing
 
 _LONGEST = 2000
 
