@@ -126,6 +126,9 @@ KINDS: Mapping[str, Kind] = {
         "confirm-instance, or the page Health",
         page="/health",
     ),
+    "hand-over": Kind(
+        "hand-over of an account", Role.SALES, {"taken-over": "taken over"} | _NOT_NEEDED, days=3
+    ),
     PROMISE: Kind(
         "promise to a client",
         Role.SALES,
