@@ -201,21 +201,24 @@ class App:
         from worker.cadence.records import walks
         from worker.catalogue.records import licences
         from worker.db.engine import reading
+        from worker.db.records import notices
         from worker.outbox.records import messages
         from worker.webhooks.records import calls
 
         now = self.clock.now()
         with reading(self.engine) as conn:
-            counts = [
+            counts: list[int] = [
                 conn.scalar(select(func.count()).select_from(rows.limit(MOST_DUE).subquery())) or 0
                 for rows in (
                     select(walks.c.id).where(walks.c.next_at <= now),
                     select(licences.c.id).where(licences.c.changed),
                     select(messages.c.id).where(messages.c.next_at <= now),
                     select(calls.c.id).where(calls.c.next_at <= now),
+                    select(notices.c.id),
                 )
             ]
-        return Due(min(counts[0] + counts[1], MOST_DUE), counts[2], counts[3])
+        planning, calling = counts[0] + counts[1], counts[3] + counts[4]
+        return Due(min(planning, MOST_DUE), counts[2], min(calling, MOST_DUE))
 
     @property
     def machine(self) -> Machine:
@@ -279,14 +282,18 @@ class App:
         return self.machine.send_batch()
 
     def call_batch(self) -> int:
-        """Claims and makes one batch of due calls to other systems; how many were claimed.
+        """Makes calls of what happened, then claims and makes one batch of those that are due; how
+        many were claimed.
 
         One thread of a process at a time does so, however slow those are who are called: the
         others are for mails.
         """
+        from worker.webhooks import endpoints
+
         if not self._calling.acquire(blocking=False):
             return 0
         try:
+            endpoints.fan_out(self.engine, self.clock.now())
             return self.machine.call_batch()
         finally:
             self._calling.release()

@@ -1,5 +1,5 @@
 """What the beat has done beside planning and sending: sources read, mailboxes emptied, edits
-watched, and once a day the proof that nobody was forgotten."""
+watched, staff written to in the morning, and once a day the proof that nobody was forgotten."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from worker.cadence import brakes, coverage, watch
+from worker.access import store as access
+from worker.cadence import brakes, coverage, foreseen, watch
 from worker.cadence.ahead import Forecasting
 from worker.cadence.machine import Machine
 from worker.cadence.watch import Fingerprint
-from worker.catalogue import freshness
+from worker.catalogue import freshness, lapses
 from worker.catalogue.flow import Brake, Options
 from worker.catalogue.refresh import Tried, refresh
+from worker.channels.contract import Channel
 from worker.config.loading import Loaded
 from worker.config.settings import Settings
 from worker.db import heartbeats
@@ -25,9 +27,15 @@ from worker.db.engine import reading
 from worker.events import bounces
 from worker.kernel.clock import Clock
 from worker.outbox import holds
+from worker.webhooks import endpoints
+from worker.webhooks.endpoints import Endpoint
+from worker.worklist import morning
+from worker.worklist import store as worklist
 from worker.worklist.alarms import watch_sources
+from worker.worklist.morning import Post
 
 _DAILY = timedelta(days=1)
+_LAPSES_EVERY = timedelta(minutes=10)
 
 
 class Instance(Protocol):
@@ -48,6 +56,9 @@ class Instance(Protocol):
     @property
     def machine(self) -> Machine: ...
 
+    @property
+    def channel(self) -> Channel: ...
+
 
 class Upkeep:
     """The duties of one process, and what it saw when it last did them."""
@@ -60,8 +71,8 @@ class Upkeep:
         self._began = instance.clock.now()
 
     def sweep(self, *, caught_up: bool = False) -> None:
-        """Settles dead leases and unknowns, watches for invalid edits; once a day proves that
-        every licence is explained, and foresees the days to come.
+        """Settles dead leases and unknowns, watches for invalid edits, sends the morning mail to
+        staff; once a day proves that every licence is explained, and foresees the days to come.
 
         ``caught_up``: all that was due has been done. Else nothing is proved before this process
         has run for a while: what fell due while nobody beat is no gap.
@@ -71,10 +82,16 @@ class Upkeep:
         if caught_up or self._instance.clock.now() - self._began >= coverage.OVERDUE:
             self._daily("coverage", self._prove_coverage)
         self._daily("forecast", self._foresee_days)
+        self._count_calendar()
+        self._daily("repeats", self._forget_repeats)
+        self._note_lapses()
+        it = self._instance
+        morning.brief(Post(it.engine, it.clock, it.channel, it.settings))
 
     def refresh(self) -> list[Tried]:
         """Reads the sources whose time has come, and minds the alarms about them."""
         it = self._instance
+        self._hear_endpoints()
         sources, stop = it.settings.sources, it.stopping
         options = Options(place=it.loaded.document.place, brake=it.pull_brake, pause=stop.wait)
         tried = refresh(it.engine, sources, it.clock, it.root, options, stop.is_set)
@@ -97,11 +114,44 @@ class Upkeep:
         asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
         brakes.foresee(self._instance.engine, asked)
 
+    def _count_calendar(self) -> None:
+        """Once a day, and after each application, for the calendars of the pages."""
+        now, engine = self._instance.clock.now(), self._instance.engine
+        with reading(engine) as conn:
+            due = foreseen.is_due(conn, now)
+        if due:
+            planning = self._instance.machine.planning
+            asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
+            foreseen.count(engine, asked)
+
     def _prove_coverage(self) -> None:
         active = self._instance.machine.planning.library.active
         with self._instance.engine.begin() as conn:
             if not holds.is_held(conn):  # a brake explains why nothing was decided
                 coverage.check(conn, active(conn), self._instance.clock.now())
+
+    def _hear_endpoints(self) -> None:
+        """Lets the rooms know who listens to what happens."""
+        it = self._instance
+        said = it.settings.webhooks.endpoints
+        declared = {name: Endpoint(one.url, one.events) for name, one in said.items()}
+        endpoints.sync(it.engine, declared, _open_keys, it.clock.now())
+
+    def _note_lapses(self) -> None:
+        """Notes which terms ended unrenewed since the last look; the first one only begins."""
+        it, now = self._instance, self._instance.clock.now()
+        with reading(it.engine) as conn:
+            last = heartbeats.last(conn, "lapses")
+        if last is not None and now - last < _LAPSES_EVERY:
+            return
+        with it.engine.begin() as conn:
+            if last is not None:
+                lapses.note(conn, last, now, it.settings.book.timezone)
+            heartbeats.beat(conn, "lapses", now)
+
+    def _forget_repeats(self) -> None:
+        with self._instance.engine.begin() as conn:
+            access.forget_requests(conn, self._instance.clock.now())
 
     def _watch_edits(self) -> None:
         it = self._instance
@@ -130,3 +180,8 @@ class Upkeep:
             with it.engine.begin() as conn:
                 holds.wake(conn, holds.STALE, now)
         self._stale_seen = stale
+
+
+def _open_keys(conn: Connection) -> set[str]:
+    """The keys of the open tasks about calls, those about endpoints among them."""
+    return {task.key for task in worklist.open_ones(conn, ["failed-call"])}

@@ -20,7 +20,7 @@ from worker.clients.records import visits
 from worker.config.settings import SourceSettings
 from worker.kernel.errors import FindingsError
 from worker.outbox.records import messages
-from worker.worklist.records import tasks
+from worker.worklist.records import task_history, tasks
 
 ADDRESS, NAME, KEY_OF, NOTE = (
     "zofia.kanarek@canary.example",
@@ -58,6 +58,9 @@ def mailed(site: Site) -> Site:
         edit = {"walk_id": 1, "step": "grace", "kind": "edit", "words": f"Dear {NAME},"}
         edit |= {"subject": NAME.upper(), "reason": f"{NAME} asked", "who": "ann"}
         conn.execute(interventions.insert().values(edit | {"made_at": site.clock.now()}))
+        number = conn.scalar(select(tasks.c.id).where(tasks.c.key == "t"))
+        told = {"task_id": number, "at": site.clock.now(), "what": "noted"}
+        conn.execute(task_history.insert().values(told | {"note": f"{NAME} rang, {ADDRESS}"}))
     return site
 
 

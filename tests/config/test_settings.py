@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from worker.config.loading import Loaded, load
-from worker.config.settings import Settings
+from worker.config.settings import EVENTS, Settings
 from worker.kernel.errors import ConfigError
 
 LONG = "0f" * 16  # 32 bytes
@@ -625,3 +625,35 @@ def test_a_mailbox_of_bounces_is_a_folder_or_on_a_server(tmp_path: Path, place: 
 def test_a_mail_server_may_be_named_or_numbered(tmp_path: Path, host: str) -> None:
     text = f'[mail.smtp]\nhost = "{host}"\n[mail.sendgrid]\nevent_key = "{_P256}"'
     assert load_text(tmp_path, text).settings.mail.smtp.host == host
+
+
+# --- endpoints ------------------------------------------------------------------------------------
+
+SIGNING = "whsec_" + b64encode(bytes(range(32))).decode()
+ENDPOINT = '[webhooks.endpoints.crm]\nurl = "https://crm.example.com/hooks"\n'
+
+
+def test_an_endpoint_hears_of_everything_unless_it_says_of_what(tmp_path: Path) -> None:
+    loaded = load_text(tmp_path, ENDPOINT, PERENNIAL_WEBHOOKS__SECRET=SIGNING)
+    (endpoint,) = loaded.settings.webhooks.endpoints.values()
+    assert endpoint.events == list(EVENTS)
+    assert loaded.origins["webhooks.endpoints.crm.url"] == "config.toml:2"
+
+
+def test_endpoints_need_a_secret_that_signs(tmp_path: Path) -> None:
+    (told,) = complaints(tmp_path, ENDPOINT)
+    assert told.startswith("config.toml:1:")
+    assert "webhooks.secret: missing; expected the secret that calls are signed with" in told
+
+
+def test_everything_that_is_wrong_with_an_endpoint_is_told_at_once(tmp_path: Path) -> None:
+    text = (
+        '[webhooks.endpoints.a]\nurl = "http://crm.example.com/"\nevents = ["licence.renewd"]\n'
+        '[webhooks.endpoints.b]\nurl = "https://me:secret@crm.example.com/"\ncolour = 1\n'
+        "[webhooks.endpoints.c]\n"
+    )
+    told = complaints(tmp_path, text, PERENNIAL_WEBHOOKS__SECRET=SIGNING)
+    for name in ("a.url", "a.events[0]", "b.url", "b.colour", "c.url"):
+        assert any(f"webhooks.endpoints.{name}" in one for one in told), (name, told)
+    assert any("licence.renewed" in one for one in told)
+    assert not any("secret@" in one for one in told)

@@ -218,3 +218,34 @@ def test_the_program_of_the_page_takes_our_calls_once_and_no_others(
     assert answer(receiver, asked.body, asked.headers) == 204
     assert capsys.readouterr().out == "L-1 14\n"
     assert answer(receiver, asked.body + b" ", asked.headers) == 401
+
+
+# --- endpoints that are told of what happens ------------------------------------------------------
+
+ENDPOINT = """
+[webhooks.endpoints.crm]
+url = "{url}"
+events = ["licence.renewed", "task.opened"]
+"""
+
+
+def test_an_instance_tells_a_declared_endpoint_of_a_renewal_in_one_tick(
+    shop: Shop, server: Server
+) -> None:
+    path = shop.root / "config.toml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + ENDPOINT.format(url=server.url + "/told"), encoding="utf-8")
+    shop.says("tick", **SIGNED, **LOCAL)
+    app = App.open(shop.root, SIGNED | LOCAL)
+    with app.engine.begin() as conn:
+        conn.exec_driver_sql("UPDATE licences SET auto_renew = true, expires_on = '2026-01-31'")
+    app.close()
+    shop.says("tick", **SIGNED, **LOCAL)
+    told = [asked for asked in server.asked if asked.path == "/told"]
+    events = [Webhook(NEW).verify(asked.body, asked.headers) for asked in told]
+    renewed = {event["data"]["licence"] for event in events if event["type"] == "licence.renewed"}
+    assert renewed == {"L-1", "L-2"}
+    (found,) = [
+        row for row in shop.says("doctor", **SIGNED, **LOCAL)[1] if row["name"] == "endpoint crm"
+    ]
+    assert (found["level"], found["said"]) == ("ok", "it takes what it is told")

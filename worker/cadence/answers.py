@@ -22,13 +22,28 @@ from worker.schedules import store as versions
 from worker.worklist import store as worklist
 
 
+class MovedOnError(FindingsError):
+    """What a person answers to is not what stands any more."""
+
+
 def approve(
-    engine: Engine, schedules: Sequence[str], now: datetime, by: Actor
+    engine: Engine,
+    schedules: Sequence[str],
+    now: datetime,
+    by: Actor,
+    *,
+    seen: int | None = None,
 ) -> list[tuple[str, int]]:
     """Lets the mails go that wait for an approval: (schedule, mails), for the schedules named or
-    for all. Raises ``UsageError`` for a schedule that does not run."""
+    for all. Raises ``UsageError`` for a schedule that does not run.
+
+    ``seen`` is the id of the version whose mails a person looked at: ``MovedOnError`` when another
+    one runs by now.
+    """
     with engine.begin() as conn:
         running = {row.schedule: row.id for row in versions.active(conn)}
+        if seen is not None and [running.get(stem) for stem in schedules] != [seen]:
+            raise MovedOnError("Another version runs by now; look at its mails first.")
         for stem in schedules:
             if stem not in running:
                 listed = ", ".join(running) or "none"

@@ -126,15 +126,18 @@ def foresee(engine: Engine, asked: Forecasting) -> None:
         note(conn, found, asked.now)
 
 
-def note(conn: Connection, records: Sequence[Record], now: datetime) -> None:
-    """Remembers a forecast by days: what a person has seen is no surprise when it comes."""
+def note(conn: Connection, records: Sequence[Record], now: datetime, *, times: int = 1) -> None:
+    """Remembers a forecast by days: what a person has seen is no surprise when it comes.
+
+    ``times`` multiplies the counts of a forecast that looked at a part of the book.
+    """
     mails = {
         (r.at.date(), r.message) for r in records if r.decision == "planned" and r.at and r.message
     }
-    counts = Counter(day for day, _ in mails)
+    counts = {day: count * times for day, count in Counter(day for day, _ in mails).items()}
     today = now.date()
     days = {today + timedelta(days=n): 0 for n in range(1, FORESEEN.days + 1)}
-    holds.foresee(conn, days | dict(counts), today, now)
+    holds.foresee(conn, days | counts, today, now)
 
 
 def check_place(engine: Engine, now: datetime, seen: Path) -> None:

@@ -25,6 +25,8 @@ OVERDUE = timedelta(hours=1)
 
 ALARM = "coverage"
 _SHOWN = 20
+_STREAM = {"yield_per": 2_000}
+"""Rows come in pieces: a horizon holds as many as the book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterato
         )
         if inforce.schedule.trigger == RENEWED:
             query = query.where(_renewed())
-        for row in conn.execute(query.order_by(licences.c.key)):
+        for row in conn.execute(query.order_by(licences.c.key), execution_options=_STREAM):
             reason = _reason(row, now)
             if reason:
                 yield Gap(row.key, stem, reason)
@@ -120,7 +122,7 @@ def _mails(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
         .where(steps.c.decision == "waiting", messages.c.id.is_(None), steps.c.kind != "webhook")
         .where(licences.c.expires_on.between((now - margin).date(), (now + margin).date()))
     )
-    for row in conn.execute(lost.order_by(licences.c.key)):
+    for row in conn.execute(lost.order_by(licences.c.key), execution_options=_STREAM):
         yield Gap(row.key, row.schedule, "no-message")
     stuck = (
         select(licences.c.key, walks.c.schedule)
@@ -129,7 +131,7 @@ def _mails(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
         .join(messages, messages.c.mail_key == steps.c.mail_key)
         .where(messages.c.next_at < now - OVERDUE)
     )
-    for row in conn.execute(stuck.order_by(licences.c.key)):
+    for row in conn.execute(stuck.order_by(licences.c.key), execution_options=_STREAM):
         yield Gap(row.key, row.schedule, "stuck-message")
 
 
@@ -144,7 +146,7 @@ def _calls(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
         .where(licences.c.expires_on.between((now - margin).date(), (now + margin).date()))
         .where(or_(calls.c.next_at.is_(None), calls.c.next_at < now - OVERDUE))
     )
-    for row in conn.execute(waiting.order_by(licences.c.key)):
+    for row in conn.execute(waiting.order_by(licences.c.key), execution_options=_STREAM):
         yield Gap(row.key, row.schedule, "stuck-call" if row.next_at else "no-call")
 
 

@@ -255,18 +255,29 @@ def apply(
     now = clock.now()
     with engine.begin() as conn:
         changes = schedules.changes(conn, drafts)
-        fresh = {*changes.added, *changes.edited}
-        schedules.put_in_force(conn, [d for d in drafts if d.schedule.stem in fresh], now)
-        if changes.removed:
-            versions.retire(conn, changes.removed)
-        for stem in (*changes.edited, *changes.removed):
-            # The question was about a version that is gone; the one that runs may ask its own.
-            holds.wake(conn, holds.APPROVAL, now, schedule=stem)
-            worklist.close_all(conn, f"approve:{stem}:", "a new version runs", now)
-        if changes:
-            catalogue.mark_changed(conn, None)
-            _note(conn, by, drafts, changes, now)
+        put_in_force(conn, drafts, changes, now, by)
     return changes
+
+
+def put_in_force(
+    conn: Connection,
+    drafts: Sequence[schedules.Draft],
+    changes: schedules.Changes,
+    now: datetime,
+    by: Actor,
+) -> None:
+    """Makes ``changes`` true in the caller's transaction."""
+    fresh = {*changes.added, *changes.edited}
+    schedules.put_in_force(conn, [d for d in drafts if d.schedule.stem in fresh], now)
+    if changes.removed:
+        versions.retire(conn, changes.removed)
+    for stem in (*changes.edited, *changes.removed):
+        # The question was about a version that is gone; the one that runs may ask its own.
+        holds.wake(conn, holds.APPROVAL, now, schedule=stem)
+        worklist.close_all(conn, f"approve:{stem}:", "a new version runs", now)
+    if changes:
+        catalogue.mark_changed(conn, None)
+        _note(conn, by, drafts, changes, now)
 
 
 def _note(

@@ -68,7 +68,9 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
+    """When an import began, and whether it may end many licences."""
+
     now: datetime
     accept_endings: bool
 
@@ -99,8 +101,8 @@ def import_source(
     report = Report(name, shown, dry_run=options.dry_run, rows=parsed.total)
     with engine.begin() as conn:
         store.lock_book(conn)
-        run = _Run(started_at, options.accept_endings)
-        _import(conn, parsed, source, report, run)
+        run = Run(started_at, options.accept_endings)
+        lay_down(conn, parsed, source, report, run)
         report.problems = [p for line in sorted(parsed.rejected) for p in parsed.rejected[line]]
         if not options.dry_run:
             _keep_rejects(report, parsed, opened, rejects_path(root, name, path), how)
@@ -155,9 +157,11 @@ def _how(
     )
 
 
-def _import(
-    conn: Connection, parsed: Parsed, source: SourceSettings, report: Report, run: _Run
+def lay_down(
+    conn: Connection, parsed: Parsed, source: SourceSettings, report: Report, run: Run
 ) -> None:
+    """Lays the good rows over the book, in the caller's transaction, which holds the book; what is
+    wrong with the others stands in ``parsed.rejected``."""
     known = _known(conn, parsed)
     said = _merge_until_sound(conn, parsed, known, report)
     _leave_out_erased(conn, said, parsed, report)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import contacts, preferences
+from worker.db.prepared import Prepared
 
 
 class Preference(NamedTuple):
@@ -25,13 +26,16 @@ class Preference(NamedTuple):
 
 
 NONE = Preference()
-_COLUMNS = [preferences.c[name] for name in Preference._fields]
+_OF = Prepared(
+    select(*[preferences.c[name] for name in Preference._fields]).where(
+        preferences.c.contact_id == bindparam("contact")
+    )
+)
 
 
 def of(conn: Connection, contact_id: int) -> Preference:
     """What this contact chose; all defaults when it never did."""
-    row = conn.execute(select(*_COLUMNS).where(preferences.c.contact_id == contact_id)).first()
-    return Preference(*row) if row else NONE
+    return next((Preference(*row) for row in _OF.rows(conn, contact=contact_id)), NONE)
 
 
 def sharing(conn: Connection, contact_id: int) -> list[int]:

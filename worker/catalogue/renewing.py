@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import and_, bindparam, or_, select
 from sqlalchemy.engine import Connection
 
-from worker.catalogue import store
+from worker.catalogue import store, telling
 from worker.catalogue.records import accounts, licences, terms
 from worker.db import bulk
 from worker.db.prepared import Prepared
@@ -110,6 +110,7 @@ def renew_automatically(conn: Connection, now: datetime, timezone: str, limit: i
     store.insert_terms(conn, opened)
     columns = ("term", "starts_on", "expires_on", "closed_on", "updated_at", "changed")
     bulk.update(conn, licences, columns, shown)
+    telling.renewed(conn, [row.id for row in rows], now)
     return len(rows)
 
 

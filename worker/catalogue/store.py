@@ -208,3 +208,20 @@ def _insert_into(conn: Connection) -> Any:
 def record_import(conn: Connection, **row: Any) -> None:
     """Notes that an import wrote something."""
     conn.execute(insert(imports).values(**row))
+
+
+def last_import(conn: Connection, source: str) -> Any | None:
+    """The latest import of ``source`` that wrote anything."""
+    mine = select(imports).where(imports.c.source == source)
+    return conn.execute(mine.order_by(imports.c.id.desc()).limit(1)).first()
+
+
+def change_import(conn: Connection, import_id: int, **values: Any) -> None:
+    """Changes what is noted of an import."""
+    conn.execute(update(imports).where(imports.c.id == import_id).values(**values))
+
+
+def count_active_up_to(conn: Connection, most: int) -> int:
+    """How many licences are active; no more than ``most`` are counted."""
+    some = select(licences.c.id).where(licences.c.status == "active").limit(most).subquery()
+    return conn.scalar(select(func.count()).select_from(some)) or 0

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 
-from worker.catalogue import rules, store
+from worker.catalogue import rules, store, telling
 from worker.catalogue.entities import ENTITIES
 from worker.catalogue.laying import DATES, Part
 from worker.catalogue.mapping import CLEARED
@@ -141,6 +141,7 @@ class Writer:
         if not self._dry_run:
             store.insert_terms(self._conn, work.terms.added)
             store.update_terms(self._conn, work.terms.changed)
+            telling.renewed(self._conn, work.renewed, self._now)
         return _counts(said, work.rows)
 
     def end(self, ids: Sequence[int]) -> None:
@@ -184,6 +185,8 @@ class _Licences:
         self._status = self.columns.index("status")
         self._account_ids, self._source, self._now = account_ids, source, now
         self._outcomes = outcomes
+        self.renewed: list[int] = []
+        """Known licences whose next term opens."""
 
     def add(self, licence_id: int, one: LicenceSaid) -> None:
         """A new licence, with its terms."""
@@ -215,6 +218,9 @@ class _Licences:
             mirror = _mirror(rules.current(one.settled.terms))
         if own is None and account_id == known.account_id and mirror == before and not touched:
             return
+        opens = one.settled is not None and mirror[0] > known.term
+        if opens and one.settled is not None and _is_renewal(rules.current(one.settled.terms)):
+            self.renewed.append(known.id)
         after = known.own if own is None else own
         self.rows.changed.append((known.id, account_id, *after, *mirror, self._now, True))
 
@@ -242,6 +248,10 @@ def _named(columns: Sequence[str], rows: Sequence[Values]) -> tuple[list[str], l
         return [*columns, "name"], [(*row, row[key]) for row in rows]
     at = columns.index("name")
     return list(columns), [r if r[at] else (*r[:at], r[key], *r[at + 1 :]) for r in rows]
+
+
+def _is_renewal(term: Term) -> bool:
+    return term.origin == Outcome.RENEWAL.value
 
 
 def _mirror(term: Term) -> tuple[Any, ...]:

@@ -23,10 +23,12 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    type_coerce,
     update,
 )
 from sqlalchemy.engine import Connection
 
+from worker.access.records import requests
 from worker.cadence import store as cadence
 from worker.cadence.records import interventions, steps, walks
 from worker.catalogue import erasures
@@ -40,6 +42,7 @@ from worker.db import bulk
 from worker.kernel.errors import FindingsError
 from worker.outbox.records import messages
 from worker.outbox.rules import ACCEPTED, CANCELLED, DUE, GIVEN_UP, SENDING, UNKNOWN
+from worker.worklist.records import task_history
 from worker.worklist.records import tasks as worklist
 
 ERASED = "[erased]"
@@ -142,6 +145,7 @@ def erase(conn: Connection, person: Person, now: datetime) -> Gone:
     tables = _tables(conn)
     _forget_mails(conn, person, rows, erased)
     _forget_events(conn, person, tables.tables["events"])
+    _forget_requests(conn, person)
     for table, column in ((preferences, "contact_id"), (stops, "subject_id")):
         _delete(conn, table, column, person.ids)
     _delete(conn, contacts, "id", person.ids)
@@ -214,6 +218,15 @@ def _forget_events(conn: Connection, person: Person, events: Table) -> None:
         conn.execute(update(events).where(mine).values(address=None, detail=None, raw="{}"))
 
 
+def _forget_requests(conn: Connection, person: Person) -> None:
+    """Answers of the API that are kept for repeats: those that speak of the person are not."""
+    body = func.lower(type_coerce(requests.c.body, Text))
+    for word in (*person.keys, *person.names, *person.addresses):
+        speaks = body.contains(word.lower(), autoescape=True)
+        exact = type_coerce(requests.c.body, Text).contains(word, autoescape=True)
+        conn.execute(delete(requests).where(or_(speaks, exact)))
+
+
 def _tables(conn: Connection) -> MetaData:
     """Every table that there really is, whoever made it."""
     found = MetaData()
@@ -232,7 +245,7 @@ def _delete(conn: Connection, table: Table, column: str, ids: Sequence[int]) -> 
 
 def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -> None:
     """Takes addresses out of every other text, and names out of the tasks of their accounts and
-    out of what was written about their mails."""
+    what was noted there, and out of what was written about their mails."""
     # Two addresses never become one word: they may stand in keys.
     marks = {one: f"[erased {erased.hash(ADDRESS, one)[:12]}]" for one in person.addresses}
     for table, column in _texts(tables, skip=_OURS | _CLIENTS):
@@ -245,6 +258,8 @@ def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -
         of_theirs = interventions.c.walk_id.in_(_walks_of(person))
         for column in (interventions.c.reason, interventions.c.subject, interventions.c.words):
             _replace(conn, interventions, column, names, of_theirs)
+        told = task_history.c.task_id.in_(select(worklist.c.id).where(theirs))
+        _replace(conn, task_history, task_history.c.note, names, told)
     events = tables.tables["events"]
     for column in (events.c.raw, events.c.detail):
         _replace(conn, events, column, names)

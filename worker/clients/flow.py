@@ -17,6 +17,8 @@ from worker.catalogue.preferences import Preference
 from worker.catalogue.store import mark_changed
 from worker.clients import handing, rules, store
 from worker.clients.rules import Choice, Fault, Given, Item
+from worker.db import notices
+from worker.db.notices import Notice
 from worker.kernel.dates import zone
 from worker.kernel.forms import Fields
 from worker.links.rules import BadLinkError, Subject
@@ -86,8 +88,7 @@ def page_of(conn: Connection, letter: Letter) -> Page:
         raise BadLinkError("gone")
     given = store.given(conn, sorted(terms))
     items = tuple(_item(row, terms[row.id], given) for row in rows)
-    manager = rows[0].account_renewal_manager or rows[0].account_account_manager
-    return Page(letter, rows[0].account_name, items, store.person_named(conn, manager))
+    return Page(letter, rows[0].account_name, items, rows[0].manager)
 
 
 def _terms_of(conn: Connection, mail_key: str) -> dict[int, int]:
@@ -167,6 +168,16 @@ def _record(
         for item in fresh
     }
     store.add_answers(conn, [(item.licence_id, item.cycle) for item in fresh], new)
+    notices.note(conn, [_told(letter, choice, item, now) for item in fresh], now)
+
+
+def _told(letter: Letter, choice: Choice, item: Item, now: datetime) -> Notice:
+    """What other systems may hear of an answer: not who gave it, nor in which words."""
+    detail = choice.details[item.licence_id]
+    said = {name: detail[name] for name in ("quantity", "until", "reason") if name in detail}
+    body = {"licence": item.key, "term": item.cycle, "answer": choice.kind, **said}
+    key = f"answer.given:{letter.row.mail_key}:{letter.row.contact_id}:{item.key}:{now.isoformat()}"
+    return Notice(key, "answer.given", body)
 
 
 def _undo(conn: Connection, item: Item, kind: str) -> None:

@@ -14,13 +14,13 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.background import BackgroundTask
 
 from worker.access.asking import UNFIT, body_of, fields_of, is_one_click, is_own
 from worker.cadence.commands import defaults_of
-from worker.clients import flow, store
+from worker.clients import flow
 from worker.clients.flow import Letter
 from worker.clients.rules import preferred
+from worker.clients.visiting import Visit, Visits
 from worker.clients.writing import LANGUAGES, LAST_LANGUAGE, Writing
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
@@ -86,15 +86,17 @@ class _Desk:
         self.writing = writing
         self.defaults = defaults_of(app)
         self._links = links
+        self._visits = Visits(lambda: app.engine)
 
     def served(self, request: Request, purpose: Purpose, token: str, page: _Show) -> Response:
-        """A page that is only read; the visit is noted once the page is out."""
+        """A page that is only read; the visit is noted a little later."""
 
         def show() -> Response:
             asked = _Asked(request, token, self._subject(purpose, token))
             response = page(self, asked)
             if request.method == "GET":
-                response.background = BackgroundTask(self._note_visit, purpose, asked)
+                agent, now = request.headers.get("user-agent", ""), self.app.clock.now()
+                self._visits.note(Visit(str(purpose), asked.subject.mail_key, agent, now))
             return response
 
         return self._guarded(request, show)
@@ -183,15 +185,6 @@ class _Desk:
             away = self.message(request, "away", 503)
             away.headers["Retry-After"] = "60"
             return away
-
-    def _note_visit(self, purpose: Purpose, asked: _Asked) -> None:
-        agent = asked.request.headers.get("user-agent", "")
-        try:
-            with self.app.engine.begin() as conn:
-                now = self.app.clock.now()
-                store.visit(conn, str(purpose), asked.subject.mail_key, agent, now)
-        except (SQLAlchemyError, PerennialError) as error:  # the page was shown all the same
-            log.warning("visit.lost", error=type(error).__name__)
 
 
 _Show = Callable[[_Desk, _Asked], Response]

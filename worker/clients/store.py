@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, insert, select
+from sqlalchemy import and_, bindparam, func, insert, select
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences, staff
@@ -59,14 +58,20 @@ _LICENCE = (
     *("id", "key", "product", "quantity", "amount", "next_amount", "currency"),
     *("expires_on", "notice_days", "auto_renew", "status", "term", "declined_term"),
 )
+_MANAGERS = (
+    func.nullif(accounts.c.renewal_manager, ""),
+    func.nullif(accounts.c.account_manager, ""),
+)
 
 
 _LICENCES = Prepared(
     select(
         *[licences.c[name] for name in _LICENCE],
         *[accounts.c[name].label(f"account_{name}") for name in _ACCOUNT],
+        staff.c.name.label("manager"),
     )
     .join(accounts, accounts.c.id == licences.c.account_id)
+    .outerjoin(staff, staff.c.key == func.coalesce(*_MANAGERS))
     .where(bulk.listed(licences.c.id))
     .order_by(licences.c.expires_on, licences.c.key)
 )
@@ -74,7 +79,8 @@ _GIVEN = Prepared(select(answers).where(bulk.listed(answers.c.licence_id)).order
 
 
 def licences_by_id(conn: Connection, ids: Sequence[int]) -> list[Any]:
-    """Licences with their accounts (``account_`` columns), in the order in which they expire."""
+    """Licences with their accounts (``account_`` columns) and the name of the person of ours who
+    renews them (``manager``), in the order in which they expire."""
     if not ids:
         return []
     return _LICENCES.rows(conn, ids=list(ids))
@@ -119,14 +125,7 @@ def add_answers(
     conn.execute(insert(answers), rows)
 
 
-def person_named(conn: Connection, key: str | None) -> str | None:
-    """The name of one of our people."""
-    if key is None:
-        return None
-    return conn.scalar(select(staff.c.name).where(staff.c.key == key))
-
-
-def visit(conn: Connection, page: str, mail_key: str, agent: str, now: datetime) -> None:
-    """Notes that a page was opened; by whom, nobody knows."""
-    row = {"page": page, "mail_key": mail_key, "agent": agent[:_AGENT] or None, "at": now}
-    conn.execute(insert(visits).values(row))
+def add_visits(conn: Connection, new: Sequence[Any]) -> None:
+    """Notes visits: page, mail_key, agent, at."""
+    rows = [{**one._asdict(), "agent": one.agent[:_AGENT] or None} for one in new]
+    conn.execute(insert(visits), rows)

@@ -17,6 +17,7 @@ from worker.config.overrides import Overrides, collect, variable
 from worker.config.settings import Settings, SourceSettings
 from worker.config.validation import Finding, in_order, key_of, masked, problem_at, problems_of
 from worker.config.values import LOOPBACK
+from worker.config.ways_in import unready_openid
 from worker.config.ways_out import unready
 from worker.kernel.errors import ConfigError, Problem
 from worker.kernel.toml import Document, Path_, TomlError, parse, read
@@ -97,7 +98,9 @@ def _across(
     yield from _redirected(data, document, given)
     yield from _passwords(document, given)
     yield from _half_rotated(data, document, given)
+    yield from _unsigned(data, document, given)
     yield from unready(data, document, given)
+    yield from unready_openid(data, document, given)
     web = data.get("web", {})
     host = web.get("host", "127.0.0.1") if isinstance(web, dict) else None
     if not isinstance(host, str) or not host.strip() or host in LOOPBACK or "metrics_token" in web:
@@ -146,6 +149,20 @@ def _half_rotated(
             yield replace(cause, path=f"{section}.{name}")
 
 
+def _unsigned(
+    data: Mapping[str, Any], document: Document, given: Mapping[Path_, str]
+) -> Iterator[Problem]:
+    """Endpoints that could not verify what they are told."""
+    table = data.get("webhooks", {})
+    if not isinstance(table, dict) or not table.get("endpoints") or "secret" in table:
+        return
+    name = variable(("webhooks", "secret"))
+    said, hint = "the secret that calls are signed with", f"set {name} or {name}_FILE"
+    finding = Finding("missing", said, hint)
+    cause = problem_at(document, ("webhooks", "endpoints"), finding, given=given)
+    yield replace(cause, path="webhooks.secret")
+
+
 def _put(data: dict[str, Any], path: Path_, value: object) -> None:
     table: Any = data
     for part in path[:-1]:
@@ -178,9 +195,9 @@ def leaves(section: BaseModel, path: Path_ = ()) -> Iterator[tuple[Path_, object
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from leaves(value, here)
-        elif name == "sources":
-            for source, inner in value.items():
-                yield from leaves(inner, (*here, source))
+        elif isinstance(value, dict):
+            for named, inner in value.items():
+                yield from leaves(inner, (*here, named))
         else:
             yield here, value
 

@@ -28,9 +28,12 @@ from worker.config.values import (
     broker_url,
     called_url,
     database_url,
+    hook_url,
     host_name,
+    issuer_url,
     pages_url,
     public_key,
+    wall_time,
 )
 from worker.kernel.dates import USUAL_ALLOWANCE
 from worker.kernel.errors import did_you_mean
@@ -51,6 +54,12 @@ class Section(BaseModel):
 def _port(value: int) -> int:
     if not 1 <= value <= 65535:
         raise not_a("port", "a port", "write a number from 1 to 65535")
+    return value
+
+
+def _capacity(value: int) -> int:
+    if not 1 <= value <= 1000:
+        raise not_a("number", "a number of tasks", "write a number from 1 to 1000")
     return value
 
 
@@ -139,6 +148,15 @@ def _own_address(values: dict[str, Any]) -> str:
     return f"http://127.0.0.1:{values.get('port', 8000)}"
 
 
+class OidcSettings(Section):
+    """Whoever vouches for people by OpenID Connect; ``name`` stands on the button."""
+
+    issuer: Annotated[str, AfterValidator(issuer_url)] | None = None
+    client_id: Annotated[str, AfterValidator(_plain)] | None = None
+    client_secret: HeaderSecret | None = None
+    name: Filled = "your company account"
+
+
 class WebSettings(Section):
     """Where pages are served, and how clients reach them.
 
@@ -151,6 +169,7 @@ class WebSettings(Section):
     metrics_token: Secret | None = None
     link_key: Secret | None = None
     previous_link_key: Secret | None = None
+    oidc: OidcSettings = OidcSettings()
 
 
 class BeatSettings(Section):
@@ -212,15 +231,28 @@ class MailSettings(Section):
     sendgrid: SendGridSettings = SendGridSettings()
 
 
+EVENTS = ("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given")
+"""What an endpoint may hear of."""
+
+
+class EndpointSettings(Section):
+    """One ``[webhooks.endpoints.NAME]``: who is told of what happens."""
+
+    url: Annotated[str, AfterValidator(hook_url)]
+    events: list[Literal[EVENTS]] = Field(default_factory=lambda: list(EVENTS))  # type: ignore[valid-type]  # the words above
+
+
 class WebhookSettings(Section):
     """Calls to other systems: what they are signed with, and whether localhost may be called.
 
-    ``previous_secret`` signs as well while those who are called learn the new one.
+    ``previous_secret`` signs as well while those who are called learn the new one. ``endpoints``
+    are told of what happens, by name.
     """
 
     secret: SigningSecret | None = None
     previous_secret: SigningSecret | None = None
     allow_local: bool = False
+    endpoints: dict[str, EndpointSettings] = Field(default_factory=dict)
 
 
 class BookSettings(Section):
@@ -229,6 +261,13 @@ class BookSettings(Section):
     timezone: ZoneName = "UTC"
     language: Annotated[str, AfterValidator(_language)] = "en"
     country: Annotated[str, AfterValidator(_country)] = ""
+
+
+class WorklistSettings(Section):
+    """How many open tasks a person may have claimed, and when the morning mail to staff leaves."""
+
+    capacity: Annotated[int, AfterValidator(_capacity)] = 25
+    morning: Annotated[str, AfterValidator(wall_time)] = "07:30"
 
 
 class LogSettings(Section):
@@ -278,5 +317,6 @@ class Settings(Section):
     mail: MailSettings = MailSettings()
     webhooks: WebhookSettings = WebhookSettings()
     book: BookSettings = BookSettings()
+    worklist: WorklistSettings = WorklistSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)

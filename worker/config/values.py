@@ -82,6 +82,13 @@ def span_text(length: timedelta) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
+def wall_time(text: str) -> str:
+    """``"07:30"``, or ``""``: a time of day on a clock of 24 hours, or never."""
+    if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise not_a("time", "a time of day", "write e.g. '07:30', or '' for never")
+    return text
+
+
 def zone_name(text: str) -> str:
     """An IANA name such as ``Europe/Warsaw``, or ``UTC``; no abbreviation, no offset."""
     if text in zone_names():
@@ -130,6 +137,13 @@ def api_url(text: str) -> str:
     return _web_url(text, "the address of an API", safe, "write e.g. 'https://api.sendgrid.com'")
 
 
+def issuer_url(text: str) -> str:
+    """Who vouches for people by OpenID Connect, letter by letter as the provider names itself."""
+    safe = "safe to sign in by: away from localhost an issuer begins with https://"
+    _web_url(text, "the address of an issuer", safe, "write e.g. 'https://login.example.com'")
+    return text
+
+
 def _web_url(text: str, what: str, safe: str, hint: str) -> str:
     try:
         parts = urlsplit(text)
@@ -156,6 +170,15 @@ def called_url(text: str) -> str:
         raise not_a("url", "an address that can be called", hint)
     if parts.username is not None or parts.fragment:
         raise not_a("url", "an address without a login or a '#'", hint, got="")
+    return text
+
+
+def hook_url(text: str) -> str:
+    """Where signed calls go: https, or http on this machine; no login, no fragment."""
+    called_url(text)
+    if not text.startswith("https://") and urlsplit(text).hostname not in LOOPBACK:
+        hint = "write e.g. 'https://hooks.example.com/renewals'"
+        raise not_a("https", "an address to call: away from localhost it is https://", hint)
     return text
 
 

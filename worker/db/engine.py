@@ -6,10 +6,12 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import StaticPool
 
 from worker.db.prepared import driving
@@ -18,6 +20,8 @@ from worker.db.prepared import driving
 # (sqlite.org/wal.html, "WAL-reset bug"), so the rollback journal is used there.
 _WAL_SAFE = (3, 51, 3)
 _WAL_BACKPORTS = ((3, 44, 6), (3, 50, 7))
+
+_IDLE_SECONDS = 5.0
 
 
 def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
@@ -101,10 +105,9 @@ def _sqlite(url: URL, settings: Sequence[str], **options: Any) -> Engine:
 def _postgresql(url: URL, pool_size: int) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,  # they hold addresses, and errors end up in logs
-        pool_pre_ping=True,
         # A connection above the usual number would be made and closed for each use.
         pool_size=pool_size,
         max_overflow=0,
@@ -119,3 +122,24 @@ def _postgresql(url: URL, pool_size: int) -> Engine:
             "options": "-c lock_timeout=30s -c statement_timeout=300s -c timezone=UTC",
         },
     )
+    _ping_what_was_idle(engine)
+    return engine
+
+
+def _ping_what_was_idle(engine: Engine) -> None:
+    """Asks a connection whether it still stands, unless it was used a moment ago: a question for
+    each use would cost as much as a query. A server that went away meanwhile fails one use; then
+    the pool is empty, as it is after any error of that kind."""
+
+    @event.listens_for(engine, "checkin")
+    def _note(_connection: Any, record: Any) -> None:
+        record.info["used"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(connection: Any, record: Any, _proxy: Any) -> None:
+        if monotonic() - record.info.get("used", monotonic()) < _IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError("the server went away meanwhile") from error

@@ -25,8 +25,13 @@ class Notice(NamedTuple):
 
 def note(conn: Connection, happened: Sequence[Notice], now: datetime) -> None:
     """Keeps what happened until the calls about it are made; nothing when nobody listens."""
-    if not happened or not conn.execute(select(exists().select_from(endpoints))).scalar():
+    if not happened or not is_heard(conn):
         return
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     rows = [{**one._asdict(), "body": dict(one.body), "at": now} for one in happened]
     conn.execute(dialect.insert(notices).on_conflict_do_nothing(), rows)
+
+
+def is_heard(conn: Connection) -> bool:
+    """Whether anybody listens: else nobody need put a notice together."""
+    return bool(conn.execute(select(exists().select_from(endpoints))).scalar())

@@ -34,10 +34,21 @@ def new_mail_key(now: datetime) -> str:
     return _spelt(seconds.to_bytes(4) + secrets.token_bytes(6))
 
 
+def first_mail_key(moment: datetime) -> str:
+    """No mail that was made at ``moment`` or later has an id before this one (until 2106)."""
+    seconds = min(max(int(moment.timestamp()), 0), 0xFFFFFFFF)
+    return _spelt(seconds.to_bytes(4) + bytes(6))
+
+
 def call_key(schedule: str, step: str, licence: str, term: int) -> str:
     """The id of the call that a step makes for one term of a licence: always the same, without a
     full stop (which Standard Webhooks needs as a separator)."""
     return "call_" + digest("\n".join((schedule, step, str(term), licence)))
+
+
+def notice_key(endpoint: str, happened: str) -> str:
+    """The id of the call that tells an endpoint of what happened: always the same."""
+    return "evt_" + digest("\n".join((endpoint, happened)))
 
 
 def new_attempt_id() -> str:

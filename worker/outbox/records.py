@@ -66,6 +66,14 @@ messages = Table(
         postgresql_where=text(ODD),
         sqlite_where=text(ODD),
     ),
+    # When a schedule's mails left last.
+    Index(
+        "ix_messages_schedule_accepted",
+        "schedule",
+        "accepted_at",
+        postgresql_where=text("accepted_at IS NOT NULL"),
+        sqlite_where=text("accepted_at IS NOT NULL"),
+    ),
     # Mails that wait for a person or a source have no moment of their own.
     Index(
         "ix_messages_held",

@@ -30,6 +30,7 @@ BLOCKED = "blocked"
 CANCELLED = "cancelled"
 GIVEN_UP = "given-up"
 
+STATES = (DUE, SENDING, ACCEPTED, UNKNOWN, FAILED, BLOCKED, CANCELLED, GIVEN_UP)
 OPEN = (DUE, SENDING, UNKNOWN)
 """States in which something may still happen to a message."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from worker.api import pages as api
 from worker.bootstrap import App
 from worker.clients import pages as clients
 from worker.desk import pages as desk
@@ -19,5 +20,6 @@ def make_app(app: App) -> FastAPI:
     web.include_router(make_router(app))
     web.include_router(clients.make_router(app))
     web.include_router(events.make_router(lambda: app.engine, app.clock, app.ears))
+    web.include_router(api.make_router(app))
     web.include_router(desk.make_router(app))
     return web

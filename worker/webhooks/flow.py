@@ -16,11 +16,13 @@ from worker.http.door import Answer, ForbiddenError, NotSentError, UnsureError
 from worker.http.rules import retry_after
 from worker.kernel.clock import Clock
 from worker.kernel.keys import new_attempt_id
-from worker.webhooks import store
+from worker.webhooks import endpoints, store
+from worker.webhooks.resting import Trouble
 from worker.webhooks.rules import (
     ATTEMPTS,
     DONE,
     DUE,
+    MOST_ATTEMPTS,
     NO_ANSWER,
     NO_CONNECTION,
     NOT_PUBLIC,
@@ -74,6 +76,9 @@ its reason; in the same transaction."""
 Tell = Callable[[Connection, Failure, datetime], None]
 """Tells staff, in the same transaction."""
 
+Warn = Callable[[Connection, Trouble, datetime], None]
+"""Tells staff what is the matter with an endpoint, or that it is over, in the same transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calling:
@@ -84,6 +89,7 @@ class Calling:
     outside: Outside
     settle: Settle
     tell: Tell
+    warn: Warn = lambda conn, trouble, now: None
     stop: Callable[[], bool] = lambda: False
     """Whether the process was told to end: calls that have not begun are handed back."""
     pause: Callable[[str], None] = lambda label: None
@@ -104,14 +110,19 @@ def call_batch(calling: Calling, limit: int = 50) -> int:
     with calling.engine.begin() as conn:
         taken = store.claim(conn, now, now + LEASE, attempt, limit)
     calling.pause("claimed")
-    silence = _Silence()
+    silence, resting = _Silence(), dict[str, datetime]()
     for place, call in enumerate(taken):
         if calling.stop() or calling.clock.monotonic() > end:
-            _hand_back(calling, attempt, taken[place:])
+            _hand_back(calling, attempt, taken[place:], calling.clock.now())
             break
+        if call.endpoint in resting:
+            _hand_back(calling, attempt, [call], resting[call.endpoint])
+            continue
         reply = silence.known(call.url) or silence.heard(call.url, _ask(calling, call))
         calling.pause("called")
-        _record(calling, attempt, call, reply)
+        rests = _record(calling, attempt, call, reply)
+        if call.endpoint is not None and rests is not None:
+            resting[call.endpoint] = rests
         calling.pause("recorded")
     return len(taken)
 
@@ -144,14 +155,14 @@ def _anything_due(calling: Calling) -> bool:
     return soonest is not None and soonest <= calling.clock.now()
 
 
-def _hand_back(calling: Calling, attempt: str, rest: Sequence[Call]) -> None:
+def _hand_back(calling: Calling, attempt: str, rest: Sequence[Call], at: datetime) -> None:
     with calling.engine.begin() as conn:
-        store.hand_back(conn, [call.id for call in rest], attempt, calling.clock.now())
+        store.hand_back(conn, [call.id for call in rest], attempt, at)
 
 
 def _ask(calling: Calling, call: Call) -> Reply:
     """Makes one call; whatever comes of it is a reply."""
-    if call.attempts > ATTEMPTS:
+    if call.attempts > (ATTEMPTS if call.endpoint is None else MOST_ATTEMPTS):
         return Reply(trouble=WORKER_DIED)  # over and over: the next one might die of it, too
     body = content(call.body)
     headers = signed(call.key, calling.clock.now(), body, calling.outside.keys)
@@ -167,19 +178,26 @@ def _ask(calling: Calling, call: Call) -> Reply:
     return Reply(answer.status, None, wait, answer.headers.get("Location"))
 
 
-def _record(calling: Calling, attempt: str, call: Call, reply: Reply) -> None:
-    """Writes what came of a call, unless its lease is over and somebody else has it."""
+def _record(calling: Calling, attempt: str, call: Call, reply: Reply) -> datetime | None:
+    """Writes what came of a call, unless its lease is over and somebody else has it; until when
+    its endpoint rests now, if it does."""
     now = calling.clock.now()
-    fate = after(reply, call.attempts, now)
+    told = call.endpoint is not None
+    fate = after(reply, call.attempts, now, now - call.created_at if told else None)
     with calling.engine.begin() as conn:
-        if not store.finish(conn, call.id, attempt, _values(fate, reply, now)) or fate.state == DUE:
-            return
+        if not store.finish(conn, call.id, attempt, _values(fate, reply, now)):
+            return None
+        if call.endpoint is not None:
+            return endpoints.heard(conn, call, reply, fate, calling.warn, now)
+        if fate.state == DUE:
+            return None
         if fate.state == DONE:
             calling.settle(conn, call.key, "sent", None)
-            return
+            return None
         calling.settle(conn, call.key, "failed", fate.reason)
         host = urlsplit(call.url).hostname or ""
         calling.tell(conn, Failure(call.key, host, reply.said, call.attempts), now)
+        return None
 
 
 def _values(fate: Fate, reply: Reply, now: datetime) -> dict[str, Any]:

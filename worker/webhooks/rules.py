@@ -41,6 +41,11 @@ WAITS = (
 """How long a call rests after each attempt, as Standard Webhooks recommends ("Deliverability and
 reliability"); after one more attempt it is given up."""
 ATTEMPTS = len(WAITS) + 1
+TOLD_FOR = timedelta(days=5)
+"""A call that tells an endpoint what happened is made again for so long; the step of a schedule
+cannot wait, but what happened stays true."""
+MOST_ATTEMPTS = 30
+"""More than fit into that time: beyond, each attempt ended our own process."""
 MOST_PATIENCE = timedelta(days=1)
 """The longest wait that the other side may ask for."""
 
@@ -79,21 +84,22 @@ class Fate(NamedTuple):
     next_at: datetime | None
 
 
-def after(reply: Reply, attempts: int, now: datetime) -> Fate:
-    """What follows from the ``attempts``-th attempt, which ended at ``now`` with ``reply``."""
+def after(reply: Reply, attempts: int, now: datetime, age: timedelta | None = None) -> Fate:
+    """What follows from the ``attempts``-th attempt, which ended at ``now`` with ``reply``; ``age``
+    is that of a call to an endpoint, which has more patience."""
     if reply.status is not None and 200 <= reply.status < 300:
         return Fate(DONE, None, None)
     if reply.status == _GONE:
         return Fate(FAILED, REFUSED, None)
-    if reply.trouble == NOT_PUBLIC or leads_inside(reply):
+    if age is None and (reply.trouble == NOT_PUBLIC or leads_inside(reply)):
         return Fate(FAILED, NOT_PUBLIC, None)
-    if attempts >= ATTEMPTS:
+    if attempts >= ATTEMPTS if age is None else age >= TOLD_FOR or reply.trouble == WORKER_DIED:
         return Fate(FAILED, GAVE_UP, None)
     return Fate(DUE, reply.trouble or f"http-{reply.status}", now + _wait(reply, attempts))
 
 
 def _wait(reply: Reply, attempts: int) -> timedelta:
-    wait = WAITS[max(attempts, 1) - 1]
+    wait = WAITS[min(max(attempts, 1), len(WAITS)) - 1]
     if reply.status in _BUSY and reply.retry_after is not None:
         return max(wait, min(reply.retry_after, MOST_PATIENCE))
     return wait

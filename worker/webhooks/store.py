@@ -25,6 +25,8 @@ class Call(NamedTuple):
     url: str
     body: Any
     attempts: int
+    endpoint: str | None
+    created_at: datetime
 
 
 def add(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -76,10 +78,11 @@ def finish(conn: Connection, id_: int, attempt_id: str, values: dict[str, Any]) 
     return conn.execute(update(calls).where(*held).values(_IDLE | values)).rowcount == 1
 
 
-def hand_back(conn: Connection, ids: Sequence[int], attempt_id: str, now: datetime) -> None:
-    """Gives up claims on calls that were not made: due at once, and the attempt does not count."""
+def hand_back(conn: Connection, ids: Sequence[int], attempt_id: str, at: datetime) -> None:
+    """Gives up claims on calls that were not made: due at ``at``, and the attempt does not
+    count."""
     mine = (bulk.among(calls.c.id, ids), calls.c.attempt_id == attempt_id)
-    back = _IDLE | {"state": DUE, "next_at": now, "attempts": calls.c.attempts - 1}
+    back = _IDLE | {"state": DUE, "next_at": at, "attempts": calls.c.attempts - 1}
     conn.execute(update(calls).where(*mine, calls.c.state == CALLING).values(back))
 
 

@@ -19,7 +19,9 @@ from worker.kernel.clock import Clock
 from worker.kernel.keys import call_key
 from worker.schedules.kinds.webhook import host_of
 from worker.webhooks import store as webhooks
+from worker.webhooks.endpoints import task_key
 from worker.webhooks.flow import Calling, Failure, Outside
+from worker.webhooks.resting import Trouble
 from worker.webhooks.rules import DUE
 from worker.worklist import store as worklist
 
@@ -87,7 +89,7 @@ def calling(
     pause: Callable[[str], None],
 ) -> Calling:
     """The calls of steps, with what must happen to the steps when a call is over."""
-    return Calling(engine, clock, outside, settle=settle, tell=_tell, stop=stop, pause=pause)
+    return Calling(engine, clock, outside, settle, _tell, _warn, stop=stop, pause=pause)
 
 
 def settle(conn: Connection, key: str, decision: str, reason: str | None) -> None:
@@ -112,6 +114,16 @@ def _tell(conn: Connection, failure: Failure, now: datetime) -> None:
         account_id=row.account_id,
         licence_id=row.id,
     )
+    worklist.open_tasks(conn, [task], now)
+
+
+def _warn(conn: Connection, trouble: Trouble, now: datetime) -> None:
+    """Opens one task about an endpoint; or closes it, when it is over."""
+    key = task_key(trouble.endpoint)
+    if trouble.detail is None:
+        worklist.close(conn, key, "it takes calls again", now)
+        return
+    task = worklist.NewTask(key=key, kind=TASK, title=trouble.title, detail=trouble.detail)
     worklist.open_tasks(conn, [task], now)
 
 
