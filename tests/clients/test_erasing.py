@@ -55,12 +55,12 @@ def mailed(site: Site) -> Site:
         task = {"key": "t", "kind": "alarm", "title": f"Call {NAME}", "opened_at": site.clock.now()}
         account = conn.scalar(select(contacts.c.account_id))
         conn.execute(tasks.insert().values(task | {"account_id": account, "detail": ADDRESS}))
-        edit = {"walk_id": 1, "step": "grace", "kind": "edit", "words": f"Dear {NAME},"}
-        edit |= {"subject": NAME.upper(), "reason": f"{NAME} asked", "who": "ann"}
-        conn.execute(interventions.insert().values(edit | {"made_at": site.clock.now()}))
         number = conn.scalar(select(tasks.c.id).where(tasks.c.key == "t"))
         told = {"task_id": number, "at": site.clock.now(), "what": "noted"}
         conn.execute(task_history.insert().values(told | {"note": f"{NAME} rang, {ADDRESS}"}))
+        edit = {"walk_id": 1, "step": "grace", "kind": "edit", "words": f"Dear {NAME},"}
+        edit |= {"subject": NAME.upper(), "reason": f"{NAME} asked", "who": "ann"}
+        conn.execute(interventions.insert().values(edit | {"made_at": site.clock.now()}))
     return site
 
 

@@ -71,9 +71,24 @@ ROUTES: Mapping[str, str] = {
     "POST /tokens": ADMIN,
     "POST /tokens/revoke": ADMIN,
     "GET /audit": ADMIN,
+    # the outbox, one planned mail
+    "GET /outbox": VIEWER,
+    "GET /outbox/{id_}": VIEWER,
+    "GET /outbox/{id_}/html": VIEWER,
+    "POST /outbox/{id_}/settle": RENEWALS,
+    "GET /mails/{walk}/{step}": VIEWER,
+    "GET /mails/{walk}/{step}/html": VIEWER,
+    "POST /mails/{walk}/{step}/lift": SALES,
+    "POST /mails/{walk}/{step}/{kind}": SALES,
 }
 
-SAMPLES = {"name": "style.css", "number": "999999", "id_": "999999", "what": "close"}
+SAMPLES = {
+    "walk": "999999",
+    "name": "style.css",
+    "number": "999999",
+    "id_": "999999",
+    "what": "close",
+}
 """What stands for a part of a path; anything else is called ``none``."""
 
 FOREIGN = (

@@ -245,7 +245,7 @@ def _delete(conn: Connection, table: Table, column: str, ids: Sequence[int]) -> 
 
 def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -> None:
     """Takes addresses out of every other text, and names out of the tasks of their accounts and
-    what was noted there, and out of what was written about their mails."""
+    what was written about their mails and tasks."""
     # Two addresses never become one word: they may stand in keys.
     marks = {one: f"[erased {erased.hash(ADDRESS, one)[:12]}]" for one in person.addresses}
     for table, column in _texts(tables, skip=_OURS | _CLIENTS):
@@ -255,11 +255,11 @@ def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -
         theirs = bulk.among(worklist.c.account_id, list(person.account_ids))
         for column in (worklist.c.title, worklist.c.detail):
             _replace(conn, worklist, column, names, theirs)
+        told = task_history.c.task_id.in_(select(worklist.c.id).where(theirs))
+        _replace(conn, task_history, task_history.c.note, names, told)
         of_theirs = interventions.c.walk_id.in_(_walks_of(person))
         for column in (interventions.c.reason, interventions.c.subject, interventions.c.words):
             _replace(conn, interventions, column, names, of_theirs)
-        told = task_history.c.task_id.in_(select(worklist.c.id).where(theirs))
-        _replace(conn, task_history, task_history.c.note, names, told)
     events = tables.tables["events"]
     for column in (events.c.raw, events.c.detail):
         _replace(conn, events, column, names)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from worker.desk import (
+    account,
+    accounts,
     audit_page,
     editing,
+    hand_over,
     health,
     held,
+    licences,
     mails,
     me,
     new_task,
@@ -17,6 +21,7 @@ from worker.desk import (
     promises,
     reports,
     schedules,
+    search,
     signing,
     task,
     today,
@@ -42,6 +47,11 @@ PAGES = (
     worklist.mount,
     new_task.mount,  # before task.mount, which takes any word for a number
     task.mount,
+    accounts.mount,
+    hand_over.mount,
+    account.mount,
+    licences.mount,
+    search.mount,
     outbox.mount,
     mails.mount,
     schedules.mount,

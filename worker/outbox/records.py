@@ -54,6 +54,14 @@ messages = Table(
     ),
     # The budget counts what an address got lately.
     Index("ix_messages_address_day", "address", "day"),
+    # When a schedule's mails left last.
+    Index(
+        "ix_messages_schedule_accepted",
+        "schedule",
+        "accepted_at",
+        postgresql_where=text("accepted_at IS NOT NULL"),
+        sqlite_where=text("accepted_at IS NOT NULL"),
+    ),
     # People look through mails the newest first: all, those of a schedule or step, the odd ones.
     Index("ix_messages_day", "day", "id"),
     Index("ix_messages_schedule", "schedule", "day", "id"),
@@ -65,14 +73,6 @@ messages = Table(
         "id",
         postgresql_where=text(ODD),
         sqlite_where=text(ODD),
-    ),
-    # When a schedule's mails left last.
-    Index(
-        "ix_messages_schedule_accepted",
-        "schedule",
-        "accepted_at",
-        postgresql_where=text("accepted_at IS NOT NULL"),
-        sqlite_where=text("accepted_at IS NOT NULL"),
     ),
     # Mails that wait for a person or a source have no moment of their own.
     Index(
