@@ -71,6 +71,24 @@ ROUTES: Mapping[str, str] = {
     "POST /tokens": ADMIN,
     "POST /tokens/revoke": ADMIN,
     "GET /audit": ADMIN,
+    # what is held
+    "POST /brakes/{id_}/release": RENEWALS,
+    "POST /instance/confirm": ADMIN,
+    "GET /schedules/{stem}/approve": VIEWER,
+    "GET /schedules/{stem}/approve/mails/{key}": VIEWER,
+    "POST /schedules/{stem}/approve": RENEWALS,
+    # schedules
+    "GET /schedules": VIEWER,
+    "GET /schedules/{stem}": VIEWER,
+    "GET /schedules/{stem}/edit": RENEWALS,
+    "POST /schedules/{stem}/edit": RENEWALS,
+    "GET /schedules/{stem}/plan": VIEWER,
+    "POST /schedules/{stem}/apply": RENEWALS,
+    # health and reports
+    "GET /health": VIEWER,
+    "GET /reports": VIEWER,
+    "GET /reports/renewals": VIEWER,
+    "GET /reports/renewals/{table}.csv": VIEWER,
 }
 
 SAMPLES = {"name": "style.css", "number": "999999", "id_": "999999", "what": "close"}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -72,9 +73,20 @@ def edit_of(conn: Connection, root: Path, stem: str) -> Edit:
     mine = next((draft for draft in drafts if draft.schedule.stem == stem), None)
     running = {row.schedule: row.id for row in versions.active(conn)}.get(stem)
     wrong = [problem for problem in problems if problem.file.endswith(f"/{stem}.toml")]
-    if mine is not None:
-        wrong += check_texts(dict(mine.templates))
+    if mine is not None and not (running and _are_pinned(conn, running, mine)):
+        wrong += _trouble_with(tuple(sorted(mine.templates.items())))
     return Edit(stem, mine, running, tuple(wrong))
+
+
+def _are_pinned(conn: Connection, version_id: int, draft: Draft) -> bool:
+    """Whether the templates are those that run already: they need not be tried out again."""
+    return versions.pinned_texts(conn, version_id) == dict(draft.templates)
+
+
+@lru_cache(maxsize=8)
+def _trouble_with(texts: tuple[tuple[str, str], ...]) -> tuple[Problem, ...]:
+    """What is wrong with templates; trying them out takes seconds, so it is remembered."""
+    return tuple(check_texts(dict(texts)))
 
 
 def plan(conn: Connection, edit: Edit, asked: Forecasting) -> Plan:
