@@ -23,6 +23,7 @@ from typing import Any
 from sqlalchemy import Engine, func, insert, select
 
 from bench import book
+from worker.access.audit import NOBODY
 from worker.cadence import flow, rehearse
 from worker.cadence.library import Defaults, Library
 from worker.cadence.machine import Letterhead
@@ -177,7 +178,7 @@ class Heartbeat:
             mail_class="commercial" if self.commercial else "contractual",
             limits=self.limits,
         )
-        flow.apply(self.engine, VirtualClock(TICK - timedelta(days=400)), [draft])
+        flow.apply(self.engine, VirtualClock(TICK - timedelta(days=400)), [draft], NOBODY)
         with reading(self.engine) as conn:
             (version,) = Library().active(conn).values()
         return version.version_id

@@ -252,7 +252,7 @@ def test_the_mail_of_the_readme_is_the_one_that_the_schedule_makes(
 
 
 def test_the_commands_to_run_it_for_good_do_so(newcomer: Path, capsys: Said) -> None:
-    part = README[README.index("## Run it for good") : README.index("## On many machines")]
+    part = README[README.index("## Run it for good") : README.index("## Signing in")]
     ran = []
     for words, _ in consoles(part):
         if words[1] != "up":
@@ -262,6 +262,18 @@ def test_the_commands_to_run_it_for_good_do_so(newcomer: Path, capsys: Said) -> 
             ran.append(words[1])
     assert ran == ["check", "db", "import", "plan", "apply"]
     assert run(["--root", str(newcomer), "tick"], {}) == 0
+
+
+def test_the_commands_to_sign_in_add_two_who_may(newcomer: Path, capsys: Said) -> None:
+    part = README[README.index("## Signing in") : README.index("## On many machines")]
+    assert run(["--root", str(newcomer), "db", "upgrade"], {}) == 0
+    for words, _ in consoles(part):
+        asks_nothing = [] if "--link" in words else ["--link"]  # there is no terminal here
+        assert run(["--root", str(newcomer), *words[1:], *asks_nothing], {}) == 0
+    capsys.readouterr()
+    run(["--root", str(newcomer), "user", "list"], {})
+    told = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert told == ["anna", "olaf"]
 
 
 # --- what the pages point at ----------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 
 from worker.access import store as access
-from worker.cadence import brakes, coverage, watch
+from worker.cadence import brakes, coverage, foreseen, watch
 from worker.cadence.ahead import Forecasting
 from worker.cadence.machine import Machine
 from worker.cadence.watch import Fingerprint
@@ -78,6 +78,7 @@ class Upkeep:
         self._daily("forecast", self._foresee_days)
         self._daily("repeats", self._forget_repeats)
         self._note_lapses()
+        self._count_calendar()
 
     def refresh(self) -> list[Tried]:
         """Reads the sources whose time has come, and minds the alarms about them."""
@@ -104,6 +105,16 @@ class Upkeep:
         planning, now = self._instance.machine.planning, self._instance.clock.now()
         asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
         brakes.foresee(self._instance.engine, asked)
+
+    def _count_calendar(self) -> None:
+        """Once a day, and after each application, for the calendars of the pages."""
+        now, engine = self._instance.clock.now(), self._instance.engine
+        with reading(engine) as conn:
+            due = foreseen.is_due(conn, now)
+        if due:
+            planning = self._instance.machine.planning
+            asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
+            foreseen.count(engine, asked)
 
     def _prove_coverage(self) -> None:
         active = self._instance.machine.planning.library.active

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from tests.outbox.world import LEASE, NOTHING, World
+from tests.staff import OFFICE
 from worker.cadence import flow, machine, rehearse
 from worker.cadence.ahead import Forecasting
 from worker.cadence.explain import Explanation, explain
@@ -156,7 +157,7 @@ class Book(World):
             (self.root / f"schedules/{stem}.toml").write_text(text, encoding="utf-8")
         drafts, problems = read_drafts(self.root)
         assert problems == []
-        flow.apply(self.engine, self.clock, drafts)
+        flow.apply(self.engine, self.clock, drafts, OFFICE)
 
     def live_until(self, said: str) -> None:
         """Lives from one thing to do to the next until the first moment of a day (UTC)."""

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from tests.cadence.conftest import Book, day
+from tests.staff import OFFICE
 from worker.cadence import answers
 from worker.cadence import heard as heard_of
 from worker.cadence.decisions import outcome
@@ -76,19 +77,19 @@ def _a_year_before(end: date) -> date:
 
 def _stop(book: Book, bare: list[str], words: Words) -> None:
     until = date.fromisoformat(words["until"]) if "until" in words else None
-    answers.stop(book.engine, bare[0], bare[1], "asked by phone", until, book.now)
+    answers.stop(book.engine, bare[0], bare[1], "asked by phone", until, book.now, OFFICE)
 
 
 def _lift(book: Book, bare: list[str], words: Words) -> None:
-    answers.lift(book.engine, bare[0], bare[1], book.now)
+    answers.lift(book.engine, bare[0], bare[1], book.now, OFFICE)
 
 
 def _approve(book: Book, bare: list[str], words: Words) -> None:
-    answers.approve(book.engine, bare, book.now)
+    answers.approve(book.engine, bare, book.now, OFFICE)
 
 
 def _release(book: Book, bare: list[str], words: Words) -> None:
-    answers.release(book.engine, [], "looked at", book.now)
+    answers.release(book.engine, [], "looked at", book.now, OFFICE)
 
 
 def _brake(book: Book, bare: list[str], words: Words) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from tests.cadence.conftest import Book, schedule_text
+from tests.staff import OFFICE
 from worker.cadence import answers, brakes
 from worker.cadence.brakes import Brakes
 from worker.cadence.machine import Guards, Machine
@@ -90,7 +91,7 @@ def test_a_brake_holds_what_is_decided_on_and_lets_nothing_be_decided(due: Book,
 def test_released_it_goes_on_where_it_was_and_mails_nobody_twice(due: Book) -> None:
     _pull(due, holds.IMPORT)
     due.run(_guarded(due))
-    (released,) = answers.release(due.engine, [], "looked", due.now)
+    (released,) = answers.release(due.engine, [], "looked", due.now, OFFICE)
     assert (released.kind, released.about) == (holds.IMPORT, "it")
     due.run(_guarded(due))
     assert due.addresses() == ["c-l-1@example.com", "c-l-2@example.com"]
@@ -102,11 +103,11 @@ def test_two_brakes_need_two_answers(due: Book) -> None:
     _pull(due, holds.FORECAST, "2026-11-20")
     with reading(due.engine) as conn:
         first = holds.pulled(conn)[0].id
-    answers.release(due.engine, [first], "looked", due.now)
+    answers.release(due.engine, [first], "looked", due.now, OFFICE)
     due.run(_guarded(due))
     assert due.mails() == []
     assert due.tasks() == [STOPPED]
-    answers.release(due.engine, [], "looked", due.now)
+    answers.release(due.engine, [], "looked", due.now, OFFICE)
     due.run(_guarded(due))
     assert len(due.mails()) == 2
 
@@ -116,7 +117,7 @@ def test_a_brake_that_is_on_is_not_pulled_again_but_may_be_once_it_was_released(
         _pull(due, holds.IMPORT, "licences")
     assert _on(due) == [(holds.IMPORT, "licences")]
     assert len(_details(due)) == 1
-    answers.release(due.engine, [], "looked", due.now)
+    answers.release(due.engine, [], "looked", due.now, OFFICE)
     assert _on(due) == []
     _pull(due, holds.IMPORT, "licences")
     assert _on(due) == [(holds.IMPORT, "licences")]
@@ -216,7 +217,7 @@ def test_once_released_the_same_time_of_the_database_stops_us_no_more(due: Book)
     with due.engine.begin() as conn:
         heartbeats.beat(conn, "beat", due.now + timedelta(hours=3))
     due.run(_guarded(due))
-    answers.release(due.engine, [], "the clock was wrong yesterday", due.now)
+    answers.release(due.engine, [], "the clock was wrong yesterday", due.now, OFFICE)
     due.run(_guarded(due))
     assert len(due.mails()) == 2
     with due.engine.begin() as conn:
@@ -249,7 +250,7 @@ def test_a_day_of_three_times_the_mails_foreseen_and_fifty_more_stops_before_one
         "66 mails for 2026-11-20, where 16 were foreseen. "
         "See what waits: perennial outbox --state due. Go on: perennial release"
     ]
-    answers.release(book.engine, [], "a big customer came", book.now)
+    answers.release(book.engine, [], "a big customer came", book.now, OFFICE)
     book.run(_guarded(book))
     assert len(book.mails()) == 66
     assert _on(book) == []

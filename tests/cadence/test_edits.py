@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.cadence.conftest import Book, schedule_text
+from tests.staff import OFFICE
 from worker.cadence import edits, flow
 from worker.cadence.edits import Outlook
 from worker.db.engine import make_engine, reading
@@ -59,7 +60,7 @@ def _effects(view: Outlook) -> list[tuple[str, str, str, str | None, str | None]
 def _apply(book: Book) -> None:
     drafts, problems = read_drafts(book.root)
     assert problems == []
-    flow.apply(book.engine, book.clock, drafts)
+    flow.apply(book.engine, book.clock, drafts, OFFICE)
     book.run()
 
 

@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 
 from tests.cadence.conftest import Book, schedule_text
+from tests.staff import OFFICE
 from worker.cadence import edits, flow
 from worker.cadence.edits import Outlook
 from worker.cadence.findings import findings
@@ -82,7 +83,7 @@ class Editing(RuleBasedStateMachine):
             self.book.person(account, f"{account.lower()}@example.com")
         self.change_text()
         self.in_force, self.applied = self.text, dict(self.steps)
-        flow.apply(self.engine, self.book.clock, self.drafts())
+        flow.apply(self.engine, self.book.clock, self.drafts(), OFFICE)
         self.book.run()
         self.note()
 
@@ -194,7 +195,7 @@ class Editing(RuleBasedStateMachine):
             assert as_applied == _announced(view), "the forecast"
             assert as_applied - as_it_is == _effects(view, "after", as_applied - as_it_is)
             assert as_it_is - as_applied == _effects(view, "before", as_it_is - as_applied)
-        flow.apply(self.engine, self.book.clock, drafts)
+        flow.apply(self.engine, self.book.clock, drafts, OFFICE)
         self.in_force, self.applied = self.text, dict(self.steps)
 
     def renamed_steps_are_told(self, told: list[str]) -> None:
@@ -217,7 +218,7 @@ class Editing(RuleBasedStateMachine):
             copy = Small(engine, root, VirtualClock(self.book.now))
             known = len(_mailed(copy))
             if drafts is not None:
-                flow.apply(engine, copy.clock, drafts)
+                flow.apply(engine, copy.clock, drafts, OFFICE)
             copy.run()
             copy.live_until((self.book.now.date() + AHEAD + timedelta(days=1)).isoformat())
             found = set(_mailed(copy)[known:])

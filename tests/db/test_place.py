@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text, update
 
 from tests.processes import write_config
 from tests.servers import Postgres
+from tests.staff import OFFICE
 from worker.cadence import brakes
 from worker.cli.main import run
 from worker.db import heartbeats, place
@@ -63,9 +64,9 @@ def test_a_confirmed_copy_is_at_home_from_then_on(engine: Engine) -> None:
         place.settle(conn, "elsewhere")
     assert _opened(engine) == [COPIED]
     assert _opened(engine) == [COPIED]  # once, however often it is opened
-    assert brakes.confirm_place(engine, NOW + timedelta(hours=1)) == 1
+    assert brakes.confirm_place(engine, NOW + timedelta(hours=1), OFFICE) == 1
     assert _opened(engine) == []
-    assert brakes.confirm_place(engine, NOW) == 0
+    assert brakes.confirm_place(engine, NOW, OFFICE) == 0
 
 
 # --- a backup put back in place -------------------------------------------------------------------
@@ -101,7 +102,7 @@ def test_a_backup_put_back_in_the_same_place_is_in_doubt(engine: Engine, seen: P
     assert _opened(engine, seen) == []
     _put_back(engine)
     assert _opened(engine, seen) == [PUT_BACK]
-    assert brakes.confirm_place(engine, NOW + timedelta(hours=1)) == 1
+    assert brakes.confirm_place(engine, NOW + timedelta(hours=1), OFFICE) == 1
     assert _opened(engine, seen) == []
 
 
@@ -183,7 +184,7 @@ def test_a_moved_file_is_in_doubt_until_it_is_moved_back(file: Path, tmp_path: P
     shutil.move(moved, file)
     assert _told(f"sqlite:///{file}") == [COPIED]  # the brake stays until a person takes it off
     with _at(f"sqlite:///{file}") as engine:
-        brakes.confirm_place(engine, NOW)
+        brakes.confirm_place(engine, NOW, OFFICE)
         assert _opened(engine) == []
 
 
@@ -284,7 +285,7 @@ def test_a_user_who_may_not_ask_for_the_clusters_number_shares_the_place(
             assert _told(limited) == []
             assert _told(live) == []
             with _at(limited) as engine:  # whoever settles it first
-                brakes.confirm_place(engine, NOW)
+                brakes.confirm_place(engine, NOW, OFFICE)
             assert _told(live) == []
             with _at(limited) as engine, engine.begin() as conn_:
                 place.settle(conn_, "another.")

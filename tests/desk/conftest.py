@@ -42,9 +42,14 @@ class House:
 
     def as_(self, role: Role) -> httpx.Client:
         """A client that is signed in as ``role``; its forms come from our own pages."""
+        client = self.stranger()
+        assert client.post(self.link(role), data={}).status_code == 303
+        return client
+
+    def stranger(self) -> httpx.Client:
+        """A client that nobody is signed in with; its forms come from our own pages."""
         client = httpx.Client(base_url=self.base, timeout=20, headers=OWN)
         self._clients.append(client)
-        assert client.post(self.link(role), data={}).status_code == 303
         return client
 
     def opened_by(self, browser: Browser, role: Role, **context: object) -> BrowserContext:

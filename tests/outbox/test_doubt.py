@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tests.outbox.world import SCHEDULE, Scripted, World
+from tests.staff import OFFICE
+from worker.access.records import audit
 from worker.channels.contract import Outcome, Result
+from worker.db.engine import reading
 from worker.kernel.errors import FindingsError
 from worker.outbox import settling, store
 from worker.outbox.records import messages
@@ -151,23 +154,27 @@ def test_a_copy_never_goes_out_on_another_way_than_the_first(doubt: World) -> No
 def test_a_person_says_that_it_was_sent(doubt: World) -> None:
     key = doubt.ledger()[0].mail_key
     now = doubt.clock.now()
-    assert settling.settle(doubt.engine, key, None, "sent", now) == ["client0@example.com"]
+    assert settling.settle(doubt.engine, key, None, "sent", now, OFFICE) == ["client0@example.com"]
     assert doubt.states() == [("accepted", None)]
     with pytest.raises(FindingsError, match="those that do: perennial settle"):
-        settling.settle(doubt.engine, key, None, "sent", now)
+        settling.settle(doubt.engine, key, None, "sent", now, OFFICE)
 
 
 def test_a_person_says_that_it_was_not_sent_and_it_goes_out(doubt: World) -> None:
     key = doubt.ledger()[0].mail_key
-    settling.settle(doubt.engine, key, "client0@example.com", "not-sent", doubt.clock.now())
+    settling.settle(doubt.engine, key, "client0@example.com", "not-sent", doubt.clock.now(), OFFICE)
     doubt.run()
     assert doubt.states() == [("accepted", None)]
+    with reading(doubt.engine) as conn:
+        noted = conn.execute(select(audit).where(audit.c.what == "mail.settled")).one()
+    assert (noted.who, noted.about) == ("office", f"mail {key}")
+    assert noted.detail == {"word": "not-sent", "copies": 1}, "no address stays in the log"
     assert doubt.addresses() == ["client0@example.com"]
 
 
 def test_a_person_gives_it_up(doubt: World) -> None:
     key = doubt.ledger()[0].mail_key
-    settling.settle(doubt.engine, key, None, "give-up", doubt.clock.now())
+    settling.settle(doubt.engine, key, None, "give-up", doubt.clock.now(), OFFICE)
     _later(doubt, Scripted(doubt.folder), days=3)
     assert doubt.states() == [("given-up", "by-word")]
 
@@ -175,7 +182,7 @@ def test_a_person_gives_it_up(doubt: World) -> None:
 def test_a_word_on_a_copy_that_went_to_somebody_else_settles_nothing(doubt: World) -> None:
     key = doubt.ledger()[0].mail_key
     with pytest.raises(FindingsError, match=r"to other@example\.com waits for a word"):
-        settling.settle(doubt.engine, key, "other@example.com", "sent", doubt.clock.now())
+        settling.settle(doubt.engine, key, "other@example.com", "sent", doubt.clock.now(), OFFICE)
     assert doubt.states() == [("unknown", "cut off")]
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
 
 from tests.outbox.world import NOON, SCHEDULE, World
+from tests.staff import OFFICE
+from worker.access.records import audit
 from worker.cadence import answers
 from worker.cadence.machine import Guards
 from worker.db.engine import reading
@@ -38,6 +41,13 @@ def _waiting(world: World, how: str = "first-day") -> World:
     return world
 
 
+def _noted(world: World) -> tuple[str, str, dict[str, Any]]:
+    """The last line of the audit log: what, about what, and the detail."""
+    with reading(world.engine) as conn:
+        row = conn.execute(select(audit).order_by(audit.c.id.desc()).limit(1)).one()
+    return row.what, row.about, row.detail
+
+
 def _next(world: World, key: str) -> None:
     """One more client whose heads-up is due today."""
     end = world.clock.now().date() + timedelta(days=30)
@@ -60,7 +70,8 @@ def test_a_mail_waits_until_it_is_approved_and_a_person_is_asked_once(
         world.later(hours=1)
         _run(world)
         assert world.tasks() == [("approval", title)]
-    assert answers.approve(world.engine, ["renewal"], world.clock.now()) == [("renewal", 1)]
+    assert answers.approve(world.engine, ["renewal"], world.clock.now(), OFFICE) == [("renewal", 1)]
+    assert _noted(world) == ("mails.approved", "schedule renewal", {"mails": 1, "version": 1})
     _run(world)
     assert world.states() == [("accepted", None)]
     assert world.tasks() == []
@@ -68,7 +79,7 @@ def test_a_mail_waits_until_it_is_approved_and_a_person_is_asked_once(
 
 def test_first_day_asks_once_per_version_and_always_asks_every_day(world: World) -> None:
     _waiting(world, "always")
-    answers.approve(world.engine, [], world.clock.now())
+    answers.approve(world.engine, [], world.clock.now(), OFFICE)
     _run(world)
     _next(world, "L-2")
     _run(world)
@@ -78,10 +89,10 @@ def test_first_day_asks_once_per_version_and_always_asks_every_day(world: World)
     _run(world)
     assert len(world.mails()) == 2
     assert [kind for kind, _ in world.tasks()] == ["approval"]
-    answers.approve(world.engine, [], world.clock.now())
+    answers.approve(world.engine, [], world.clock.now(), OFFICE)
     world.apply(_asking("first-day"))
     _run(world)
-    answers.approve(world.engine, [], world.clock.now())
+    answers.approve(world.engine, [], world.clock.now(), OFFICE)
     _run(world)
     world.later(days=1)
     _next(world, "L-4")
@@ -93,7 +104,7 @@ def test_first_day_asks_once_per_version_and_always_asks_every_day(world: World)
 def test_a_schedule_that_asks_nobody_never_waits(world: World) -> None:
     _waiting(world, "never")
     assert world.states() == [("accepted", None)]
-    assert answers.approve(world.engine, [], world.clock.now()) == []
+    assert answers.approve(world.engine, [], world.clock.now(), OFFICE) == []
 
 
 def test_a_rehearsal_takes_approvals_as_given(world: World) -> None:
@@ -107,7 +118,7 @@ def test_a_rehearsal_takes_approvals_as_given(world: World) -> None:
 def test_a_client_who_renews_while_the_mail_waits_gets_none(world: World) -> None:
     _waiting(world)
     world.licence(start="2026-12-20", end="2027-12-20")
-    answers.approve(world.engine, [], world.clock.now())
+    answers.approve(world.engine, [], world.clock.now(), OFFICE)
     _run(world)
     assert world.mails() == []
     assert world.ledger()[0].state == "cancelled"
@@ -118,7 +129,7 @@ def test_an_approval_that_comes_too_late_lets_only_the_step_of_that_day_go(world
     world.later(days=33)  # 23 December: three days after
     _run(world)
     assert [row.reason for row in world.ledger()] == ["approval", "approval"]
-    answers.approve(world.engine, [], world.clock.now())
+    answers.approve(world.engine, [], world.clock.now(), OFFICE)
     _run(world)
     assert sorted((row.step, row.state) for row in world.ledger()) == [
         ("grace", "accepted"),
@@ -130,7 +141,7 @@ def test_an_approval_that_comes_too_late_lets_only_the_step_of_that_day_go(world
 def test_an_approval_of_one_schedule_lets_no_other_go(world: World) -> None:
     (world.root / "schedules/second.toml").write_text(_asking("first-day"), encoding="utf-8")
     _waiting(world)
-    answers.approve(world.engine, ["second"], world.clock.now())
+    answers.approve(world.engine, ["second"], world.clock.now(), OFFICE)
     _run(world)
     states = {row.schedule: row.state for row in world.ledger()}
     assert states == {"renewal": "due", "second": "accepted"}

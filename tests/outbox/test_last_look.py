@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.outbox.world import SCHEDULE, World
+from tests.staff import OFFICE
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def test_a_schedule_that_was_taken_away_sends_nothing(decided: World) -> None:
 
     drafts, problems = read_drafts(decided.root)
     assert problems == []
-    flow.apply(decided.engine, decided.clock, drafts)
+    flow.apply(decided.engine, decided.clock, drafts, OFFICE)
     decided.run()
     assert decided.mails() == []
 

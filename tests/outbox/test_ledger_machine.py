@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from tests.cadence.conftest import schedule_text
 from tests.outbox.model import ANSWERS, HOLD, LEASE, About, DiedError, Left, Town
+from tests.staff import OFFICE
 from worker.cadence import flow, heard
 from worker.cadence.ahead import Forecasting
 from worker.cadence.explain import explain
@@ -145,7 +146,7 @@ class Anything(RuleBasedStateMachine):
         (self.town.root / "schedules/renewal.toml").write_text(text, encoding="utf-8")
         drafts, problems = read_drafts(self.town.root)
         assert problems == []
-        flow.apply(self.town.engine, self.town.clock, drafts)
+        flow.apply(self.town.engine, self.town.clock, drafts, OFFICE)
         self.town.in_force = self.town.text
 
     # --- work ---
@@ -245,7 +246,7 @@ class Anything(RuleBasedStateMachine):
                 word = "sent" if (row.mail_key, row.address) in took else "not-sent"
                 said = "give-up" if gives_up else word
                 now = self.town.clock.now()
-                settling.settle(self.town.engine, row.mail_key, row.address, said, now)
+                settling.settle(self.town.engine, row.mail_key, row.address, said, now, OFFICE)
                 return
 
     # --- what must hold ---

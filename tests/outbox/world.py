@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from tests.staff import OFFICE
 from worker.cadence import flow, machine
 from worker.cadence.library import Defaults
 from worker.cadence.machine import UNGUARDED, Guards, Letterhead, Machine
@@ -167,7 +168,7 @@ class World:
         (self.root / "schedules/renewal.toml").write_text(text, encoding="utf-8")
         drafts, problems = read_drafts(self.root)
         assert problems == []
-        flow.apply(self.engine, self.clock, drafts)
+        flow.apply(self.engine, self.clock, drafts, OFFICE)
 
     def template(self, mail: str, text: str, *, part: str = "subject.txt") -> None:
         """Rewrites one part of a mail's English template."""

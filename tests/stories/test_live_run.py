@@ -14,6 +14,7 @@ from tests.oracle.cadences import schedules
 from tests.oracle.judge import judge
 from tests.oracle.live import files, live
 from tests.oracle.script import read as read_script
+from tests.staff import OFFICE
 from worker.cadence import flow, machine, rehearse, report
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead
@@ -62,7 +63,7 @@ def test_nightly_imports_never_lead_the_engine_astray(stem: str, tmp_path: Path)
     )
     importing("licences", books.licences_csv(base))()
     importing("contacts", books.contacts_csv(whole))()
-    flow.apply(engine, clock, [draft])
+    flow.apply(engine, clock, [draft], OFFICE)
     agenda = [(moment, importing("licences", file)) for moment, file in files(whole, events)]
     # Contacts of an account that joins the book with a licence come in after it.
     people = importing("contacts", books.contacts_csv(whole))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from email import message_from_bytes
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
@@ -16,6 +16,8 @@ LARGEST = 256 * 1024
 MOST_FIELDS = 5000
 SLOWEST = 10.0
 """Seconds that a form may take to arrive."""
+
+_LONGEST_PATH = 2000
 
 TOO_LARGE, TOO_SLOW, UNFIT = 413, 408, 400
 
@@ -80,3 +82,16 @@ def is_own(request: Request, base_url: str) -> bool:
     origin = request.headers.get("origin")
     own = urlsplit(base_url)
     return origin is None or origin.lower() == f"{own.scheme}://{own.netloc}".lower()
+
+
+def own_path(text: str) -> str:
+    """Where to go after signing in: ``text`` when it is a path of ours, else ``/``.
+
+    A browser reads ``//host`` as another site, and ``/\\host`` as well; and it drops tabs and line
+    breaks before it reads.
+    """
+    if not text.startswith("/") or text.startswith("//") or len(text) > _LONGEST_PATH:
+        return "/"
+    if "\\" in text or not text.isprintable():
+        return "/"
+    return quote(text, safe="/?&=%+:,;@!$'()*~#-._")

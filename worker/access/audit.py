@@ -22,6 +22,10 @@ class Actor:
     via: str
 
 
+NOBODY = Actor("nobody", "rehearsal")
+"""Who acts on a copy of the book that is thrown away."""
+
+
 def at_the_terminal() -> Actor:
     """Whoever types a command: the name of the account of this machine."""
     try:

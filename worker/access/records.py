@@ -42,7 +42,7 @@ sign_ins = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("failures", Integer, nullable=False),
-    Column("failed_at", Moment, nullable=False),
+    Column("failed_at", Moment, nullable=False, index=True),
     Column("waits_until", Moment),
 )
 
@@ -92,4 +92,6 @@ audit = Table(
     Column("about", Text, nullable=False),  # e.g. "licence L-1": keys and ids, no personal data
     Column("detail", Json, nullable=False),
     Index("ix_audit_about", "about", "id"),
+    Index("ix_audit_what", "what", "id"),
+    Index("ix_audit_who", "who", "id"),
 )

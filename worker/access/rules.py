@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 
+from worker.kernel.errors import UsageError
 from worker.kernel.keys import digest
 
 
@@ -46,6 +47,36 @@ LONGEST_SESSION = timedelta(days=14)
 """… and at the latest so long after it began."""
 LINK = timedelta(hours=24)
 """A link that signs in once is good for so long."""
+
+FREE_TRIES = 5
+"""Failed sign-ins in a row before one has to wait …"""
+LONGEST_WAIT = timedelta(minutes=15)
+"""… at most so long."""
+PENDING = "mailto:"
+TOKEN_PREFIX = "prn_"  # noqa: S105 -- no secret: every token begins with it
+"""Tokens begin with it, so that scanners of repositories know one when they see it."""
+
+
+def wait_after(failures: int) -> timedelta:
+    """How long to wait after so many failed sign-ins in a row: 1, 2, 4 … minutes."""
+    if failures < FREE_TRIES:
+        return timedelta(0)
+    return min(timedelta(minutes=2 ** min(failures - FREE_TRIES, 9)), LONGEST_WAIT)
+
+
+class FaultsError(UsageError):
+    """A user, a password or a token cannot be as was asked for; ``faults`` are sentences, all that
+    there are."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = list(faults)
+
+
+def pending(address: str) -> str:
+    """What stands as the subject of a user until the owner of this address has signed in by OpenID
+    Connect."""
+    return PENDING + address.lower()
 
 
 def digest_of(secret: str) -> str:

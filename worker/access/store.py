@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from worker.access.records import requests, sessions, tokens, users
-from worker.access.rules import Role
+from worker.access.rules import PENDING, Role
 from worker.db.prepared import Prepared
 
 
@@ -90,15 +90,87 @@ def revoke(conn: Connection, digest: str, now: datetime) -> bool:
     return conn.execute(update(sessions).where(*standing).values(revoked_at=now)).rowcount == 1
 
 
-def revoke_all(conn: Connection, user_id: int, now: datetime) -> int:
-    """Ends every session and link of a user; how many stood."""
-    standing = (sessions.c.user_id == user_id, sessions.c.revoked_at.is_(None))
-    return conn.execute(update(sessions).where(*standing).values(revoked_at=now)).rowcount
+def revoke_own(conn: Connection, user_id: int, digest: str, now: datetime) -> bool:
+    """The same, of that user only."""
+    mine = update(sessions).where(
+        sessions.c.digest == digest,
+        sessions.c.user_id == user_id,
+        sessions.c.revoked_at.is_(None),
+    )
+    return conn.execute(mine.values(revoked_at=now)).rowcount == 1
+
+
+def revoke_all(conn: Connection, user_id: int, now: datetime, but: str = "") -> int:
+    """Ends every session and link of a user that has not ended, save the one with the digest
+    ``but``; how many there were."""
+    standing = update(sessions).where(
+        sessions.c.user_id == user_id,
+        sessions.c.revoked_at.is_(None),
+        sessions.c.ends_at > now,
+        sessions.c.digest != but,
+    )
+    return conn.execute(standing.values(revoked_at=now)).rowcount
+
+
+def standing(conn: Connection, user_id: int, kind: str, now: datetime) -> Sequence[Any]:
+    """A user's sessions (or links) that stand, the one that was used last first."""
+    query = (
+        select(sessions)
+        .where(
+            sessions.c.user_id == user_id,
+            sessions.c.kind == kind,
+            sessions.c.revoked_at.is_(None),
+            sessions.c.ends_at > now,
+        )
+        .order_by(sessions.c.seen_at.desc(), sessions.c.digest)
+    )
+    return conn.execute(query).all()
+
+
+def forget_ended(conn: Connection, before: datetime) -> None:
+    """Deletes sessions and links that ended before then."""
+    conn.execute(delete(sessions).where(sessions.c.ends_at < before))
 
 
 def user(conn: Connection, login: str) -> Any | None:
     """The user of that login, or ``None``."""
     return conn.execute(select(users).where(users.c.login == login.lower())).first()
+
+
+def stands(conn: Connection, known: Any) -> bool:
+    """Whether a user is still as they were read: not disabled, with the same password."""
+    row = user(conn, known.login)
+    return bool(row and not row.disabled_at and row.password_hash == known.password_hash)
+
+
+def by_subject(conn: Connection, subject: str) -> Any | None:
+    """The user who is that to the OpenID provider, or ``None``."""
+    return conn.execute(select(users).where(users.c.subject == subject)).first()
+
+
+def ways_in(row: Any) -> list[str]:
+    """How a user of that row can sign in, beside a link."""
+    subject = row.subject or ""
+    by_openid = ["openid, not yet"] if subject.startswith(PENDING) else ["openid"]
+    return (["password"] if row.password_hash else []) + (by_openid if subject else [])
+
+
+def link_of(row: Any, secret: str) -> str:
+    """The path that signs a user of that row in; it leads whoever has no other way in to where they
+    choose a password."""
+    return f"/sign-in/link/{secret}" + ("" if ways_in(row) else "?next=/me")
+
+
+def any_user(conn: Connection) -> bool:
+    """Whether there is a user at all."""
+    return conn.execute(select(users.c.id).limit(1)).first() is not None
+
+
+def last_seen(conn: Connection, ids: Sequence[int]) -> Mapping[int, datetime]:
+    """When the sessions of these users were used last, as far as they are kept."""
+    query = select(sessions.c.user_id, func.max(sessions.c.seen_at))
+    query = query.where(sessions.c.user_id.in_(ids), sessions.c.kind == "session")
+    return {row[0]: row[1] for row in conn.execute(query.group_by(sessions.c.user_id))}
 
 
 def all_users(conn: Connection) -> Sequence[Any]:
@@ -117,10 +189,28 @@ def change_user(conn: Connection, user_id: int, values: dict[str, Any]) -> None:
     conn.execute(update(users).where(users.c.id == user_id).values(values))
 
 
-def count_admins(conn: Connection) -> int:
-    """Admins who can sign in."""
+def hold_admins(conn: Connection) -> set[int]:
+    """The admins who can sign in; none of them changes before this transaction ends."""
     able = (users.c.role == Role.ADMIN, users.c.disabled_at.is_(None))
-    return conn.scalar(select(func.count()).select_from(users).where(*able)) or 0
+    query = select(users.c.id).where(*able).order_by(users.c.id).with_for_update()
+    return set(conn.execute(query).scalars())
+
+
+def all_tokens(conn: Connection, most: int | None = None) -> Sequence[Any]:
+    """Tokens: those that were not revoked by name, then those that were."""
+    order = (tokens.c.revoked_at.is_not(None), tokens.c.name, tokens.c.id.desc())
+    return conn.execute(select(tokens).order_by(*order).limit(most)).all()
+
+
+def add_token(conn: Connection, values: dict[str, Any]) -> None:
+    """Adds a token. A second one of the same name raises while the first stands."""
+    conn.execute(insert(tokens).values(values))
+
+
+def revoke_token(conn: Connection, name: str, now: datetime) -> bool:
+    """Ends the token of that name; whether it stood."""
+    standing = (tokens.c.name == name, tokens.c.revoked_at.is_(None))
+    return conn.execute(update(tokens).where(*standing).values(revoked_at=now)).rowcount == 1
 
 
 def token(conn: Connection, digest: str, now: datetime) -> Any | None:

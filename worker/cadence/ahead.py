@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
+from worker.access import audit
 from worker.cadence import book, flow, machine, recorded, rehearse, snapshot
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
@@ -46,16 +47,42 @@ class Forecasting:
     allowance: Allowance = USUAL_ALLOWANCE
 
 
-def forecast(conn: Connection, asked: Forecasting, period: Period) -> list[Record]:
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A part of the book: one account in ``one_in``, whole accounts always."""
+
+    one_in: int = 1
+
+    def of(self, conn: Connection, ids: Sequence[int]) -> Sequence[int]:
+        """Those of the licences ``ids`` that are in it."""
+        return ids if self.one_in == 1 else book.sampled(conn, ids, self.one_in)
+
+
+WHOLE = Sample()
+
+
+def sample_for(licences: int, most: int) -> Sample:
+    """A sample of about ``most`` of so many licences; all where they are fewer."""
+    return Sample(max(1, -(-licences // most)))
+
+
+def forecast(
+    conn: Connection, asked: Forecasting, period: Period, sample: Sample = WHOLE
+) -> list[Record]:
     """Every decision to come in ``period`` (the clients' civil days), in order of time, and
     ``nothing`` for each licence that expires in it and gets no step.
 
     Reads from ``conn`` and writes nothing there. Its cost is that of what the period touches.
     """
+    ids = touched(conn, asked, period)
+    return forecast_of(conn, asked, period, sample.of(conn, ids))
+
+
+def touched(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
+    """The licences that a forecast of ``period`` looks at."""
     schedules = _schedules(conn, asked)
     margin = warm_up(inforce.schedule for inforce in schedules.values())
-    ids = book.licence_ids(conn, period.first - margin, period.last + margin)
-    return forecast_of(conn, asked, period, ids)
+    return book.licence_ids(conn, period.first - margin, period.last + margin)
 
 
 def forecast_of_acting(conn: Connection, asked: Forecasting, period: Period) -> list[Record]:
@@ -72,7 +99,7 @@ def forecast_of(
         with engine.begin() as copy:
             snapshot.take(conn, copy, accounts, asked.now)
         if asked.drafts is not None:
-            flow.apply(engine, VirtualClock(asked.now), asked.drafts)
+            flow.apply(engine, VirtualClock(asked.now), asked.drafts, audit.NOBODY)
         _live(engine, asked, period)
         return _announced(engine, asked, period, since=asked.now)
 

@@ -6,6 +6,7 @@ from datetime import date
 
 import click
 
+from worker.access.audit import at_the_terminal
 from worker.cadence import answers, brakes, mails, waits
 from worker.cadence.commands import Day
 from worker.cadence.picture import counted
@@ -32,7 +33,7 @@ def approve(app: Wiring, schedules: tuple[str, ...], yes: bool) -> None:
             _tell_awaiting(group)
         if not click.confirm("Let them go?", err=True):
             raise FindingsError("Nothing was approved.")
-    done = answers.approve(app.engine, schedules, app.clock.now())
+    done = answers.approve(app.engine, schedules, app.clock.now(), at_the_terminal())
     for stem, count in done:
         click.echo(f"{stem}: approved; {counted(count, 'mail')} may go")
     if not done:
@@ -61,7 +62,9 @@ def release(
     if not brakes_ and not everything:
         _list_held(app, as_json=as_json)
         return
-    done = answers.release(app.engine, brakes_, note or "released", app.clock.now())
+    done = answers.release(
+        app.engine, brakes_, note or "released", app.clock.now(), at_the_terminal()
+    )
     for brake in done:
         click.echo(f"released {brake.id}: {brake.kind}, {brake.about}")
     if not done:
@@ -114,14 +117,14 @@ def stop(
         raise UsageError(f"Which {scope}? Write: perennial stop {scope} KEY --reason WHY")
     now = app.clock.now()
     if lift:
-        ended = answers.lift(app.engine, scope, key, now)
+        ended = answers.lift(app.engine, scope, key, now, at_the_terminal())
         click.echo(f"{scope} {key}: {'the stop is lifted' if ended else 'was not stopped'}")
         return
     if not reason:
         raise UsageError("A stop needs a reason that a colleague understands: --reason WHY")
     if until is not None and until < now.date():
         raise UsageError(f"--until {until} is past; the stop would end before it begins")
-    answers.stop(app.engine, scope, key, reason, until, now)
+    answers.stop(app.engine, scope, key, reason, until, now, at_the_terminal())
     end = f" until {until}" if until else ""
     click.echo(f"{scope} {key}: stopped{end}; end it with: perennial stop {scope} {key} --lift")
 
@@ -138,6 +141,6 @@ def _list_stops(app: Wiring, *, as_json: bool) -> None:
 @click.pass_obj
 def confirm_instance(app: Wiring) -> None:
     """Say that this database, which was copied or moved, is the one that shall mail."""
-    released = brakes.confirm_place(app.engine, app.clock.now())
+    released = brakes.confirm_place(app.engine, app.clock.now(), at_the_terminal())
     said = "This instance is confirmed; it mails from now on."
     click.echo(said if released else "Nothing was in doubt.")

@@ -78,6 +78,16 @@ def licence_ids(conn: Connection, first: date, last: date) -> list[int]:
     return list(conn.execute(query).scalars())
 
 
+def sampled(conn: Connection, ids: Sequence[int], one_in: int) -> list[int]:
+    """Those of the licences ``ids`` whose account is one in ``one_in``, always the same ones."""
+    chosen = select(licences.c.id).where(licences.c.account_id % one_in == 0)
+    found: list[int] = []
+    for chunk in bulk.chunks(ids):
+        where = bulk.among(licences.c.id, list(chunk))
+        found += conn.execute(chosen.where(where)).scalars()
+    return found
+
+
 def acting_ids(conn: Connection, until: datetime) -> list[int]:
     """Licences about which something is decided before ``until``: a walk of theirs is due, they
     changed, or they renew by themselves."""

@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
+from worker.access import audit
+from worker.access.audit import Actor
 from worker.cadence import ahead
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
@@ -96,11 +98,13 @@ def answer(kind: str, id_: int) -> str:
     return ANSWERS[kind] if kind == holds.COPY else f"{ANSWERS[kind]} {id_}"
 
 
-def release(conn: Connection, brakes: Sequence[Any], note: str, now: datetime) -> None:
+def release(conn: Connection, brakes: Sequence[Any], note: str, now: datetime, by: Actor) -> None:
     """Takes brakes off, as ``holds.pulled`` lists them, and closes their tasks."""
     holds.release(conn, [brake.id for brake in brakes], note, now)
     for brake in brakes:
         worklist.close(conn, f"brake:{brake.kind}:{brake.about}", note, now)
+        detail = {"kind": brake.kind, "about": brake.about}
+        audit.note(conn, by, "brake.released", f"brake {brake.id}", now, detail)
 
 
 def count_mails(conn: Connection, counts: Mapping[date, int], now: datetime) -> None:
@@ -122,15 +126,18 @@ def foresee(engine: Engine, asked: Forecasting) -> None:
         note(conn, found, asked.now)
 
 
-def note(conn: Connection, records: Sequence[Record], now: datetime) -> None:
-    """Remembers a forecast by days: what a person has seen is no surprise when it comes."""
+def note(conn: Connection, records: Sequence[Record], now: datetime, *, times: int = 1) -> None:
+    """Remembers a forecast by days: what a person has seen is no surprise when it comes.
+
+    ``times`` multiplies the counts of a forecast that looked at a part of the book.
+    """
     mails = {
         (r.at.date(), r.message) for r in records if r.decision == "planned" and r.at and r.message
     }
-    counts = Counter(day for day, _ in mails)
+    counts = {day: count * times for day, count in Counter(day for day, _ in mails).items()}
     today = now.date()
     days = {today + timedelta(days=n): 0 for n in range(1, FORESEEN.days + 1)}
-    holds.foresee(conn, days | dict(counts), today, now)
+    holds.foresee(conn, days | counts, today, now)
 
 
 def check_place(engine: Engine, now: datetime, seen: Path) -> None:
@@ -156,12 +163,13 @@ def check_place(engine: Engine, now: datetime, seen: Path) -> None:
             pull(conn, holds.COPY, here[:8], said, now)
 
 
-def confirm_place(engine: Engine, now: datetime) -> int:
+def confirm_place(engine: Engine, now: datetime, by: Actor) -> int:
     """A person says that this is the database that shall mail; how many brakes that took off."""
     here = place.place_of(engine)
     with engine.begin() as conn:
         place.settle(conn, here)
         heartbeats.beat(conn, "confirmed", now)  # from now on nothing that it knew is missing
         on = [brake for brake in holds.pulled(conn) if brake.kind == holds.COPY]
-        release(conn, on, "confirmed", now)
+        release(conn, on, "confirmed", now, by)
+        audit.note(conn, by, "instance.confirmed", "instance", now, {"brakes": len(on)})
     return len(on)

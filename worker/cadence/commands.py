@@ -13,6 +13,7 @@ from typing import Any
 import click
 from sqlalchemy import Engine
 
+from worker.access.audit import at_the_terminal
 from worker.cadence import ahead, brakes, edits, flow, mails, outline, report, waits
 from worker.cadence import explain as explaining
 from worker.cadence import rehearse as rehearsing
@@ -189,7 +190,7 @@ def apply(app: Wiring, yes: bool) -> None:
     _tell_changes(view, as_json=False, partial=False)
     if not yes and not click.confirm("Apply?", err=True):
         raise FindingsError("Nothing was applied.")
-    applied = flow.apply(app.engine, app.clock, drafts)
+    applied = flow.apply(app.engine, app.clock, drafts, at_the_terminal())
     with app.engine.begin() as conn:
         brakes.note(conn, view.records, now)  # what was shown is no surprise when it comes
     for label in ("added", "edited", "removed"):

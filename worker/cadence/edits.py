@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from worker.cadence import ahead
-from worker.cadence.ahead import Forecasting
+from worker.cadence.ahead import WHOLE, Forecasting, Sample
 from worker.cadence.decisions import Record
 from worker.kernel.dates import Period
 from worker.schedules import flow as schedules
@@ -92,16 +92,21 @@ class Outlook:
 
 
 def outlook(
-    conn: Connection, drafts: Sequence[Draft], running: Forecasting, period: Period
+    conn: Connection,
+    drafts: Sequence[Draft],
+    running: Forecasting,
+    period: Period,
+    sample: Sample = WHOLE,
 ) -> Outlook:
     """What will happen in ``period`` if the files are applied as they are, live state included.
 
-    ``running`` asks for the forecast of what runs.
+    ``running`` asks for the forecast of what runs; ``sample`` says how much of the book to look at.
     """
     changes = schedules.changes(conn, drafts)
     if not changes:
-        return Outlook(ahead.forecast(conn, running, period), changes, [], True)
-    records = ahead.forecast(conn, replace(running, drafts=drafts), period)
+        return Outlook(ahead.forecast(conn, running, period, sample), changes, [], True)
+    records = ahead.forecast(conn, replace(running, drafts=drafts), period, sample)
     applied = bool(versions.active_ids(conn))
-    effects = effect(ahead.forecast(conn, running, period), records) if applied else []
+    before = ahead.forecast(conn, running, period, sample) if applied else []
+    effects = effect(before, records) if applied else []
     return Outlook(records, changes, effects, applied)

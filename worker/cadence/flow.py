@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import Engine, Row
 from sqlalchemy.engine import Connection
 
+from worker.access import audit
+from worker.access.audit import Actor
 from worker.cadence import entering, load, store
 from worker.cadence.budget import BUDGET
 from worker.cadence.facts import Timeline
@@ -231,7 +233,9 @@ def _recorded(one: Judged, decision: Decision, acted: Acted, on: Occasion) -> tu
     )
 
 
-def apply(engine: Engine, clock: Clock, drafts: Sequence[schedules.Draft]) -> schedules.Changes:
+def apply(
+    engine: Engine, clock: Clock, drafts: Sequence[schedules.Draft], by: Actor
+) -> schedules.Changes:
     """Puts edited and new schedules in force, retires those without a file; what changed.
 
     Every licence is looked at again by the next beats; what was sent stays sent.
@@ -239,14 +243,42 @@ def apply(engine: Engine, clock: Clock, drafts: Sequence[schedules.Draft]) -> sc
     now = clock.now()
     with engine.begin() as conn:
         changes = schedules.changes(conn, drafts)
-        fresh = {*changes.added, *changes.edited}
-        schedules.put_in_force(conn, [d for d in drafts if d.schedule.stem in fresh], now)
-        if changes.removed:
-            versions.retire(conn, changes.removed)
-        for stem in (*changes.edited, *changes.removed):
-            # The question was about a version that is gone; the one that runs may ask its own.
-            holds.wake(conn, holds.APPROVAL, now, schedule=stem)
-            worklist.close_all(conn, f"approve:{stem}:", "a new version runs", now)
-        if changes:
-            catalogue.mark_changed(conn, None)
+        put_in_force(conn, drafts, changes, now, by)
     return changes
+
+
+def put_in_force(
+    conn: Connection,
+    drafts: Sequence[schedules.Draft],
+    changes: schedules.Changes,
+    now: datetime,
+    by: Actor,
+) -> None:
+    """Makes ``changes`` true in the caller's transaction."""
+    fresh = {*changes.added, *changes.edited}
+    schedules.put_in_force(conn, [d for d in drafts if d.schedule.stem in fresh], now)
+    if changes.removed:
+        versions.retire(conn, changes.removed)
+    for stem in (*changes.edited, *changes.removed):
+        # The question was about a version that is gone; the one that runs may ask its own.
+        holds.wake(conn, holds.APPROVAL, now, schedule=stem)
+        worklist.close_all(conn, f"approve:{stem}:", "a new version runs", now)
+    if changes:
+        catalogue.mark_changed(conn, None)
+        _note(conn, by, drafts, changes, now)
+
+
+def _note(
+    conn: Connection,
+    by: Actor,
+    drafts: Sequence[schedules.Draft],
+    changes: schedules.Changes,
+    now: datetime,
+) -> None:
+    """A line of the audit log for each schedule that came into force or out of it."""
+    digests = {draft.schedule.stem: draft.digest for draft in drafts}
+    for stem in (*changes.added, *changes.edited):
+        detail = {"digest": digests[stem]}
+        audit.note(conn, by, "schedule.applied", f"schedule {stem}", now, detail)
+    for stem in changes.removed:
+        audit.note(conn, by, "schedule.retired", f"schedule {stem}", now)

@@ -74,15 +74,16 @@ def _licences(conn: Connection, mail_keys: Sequence[str]) -> dict[str, list[str]
     return found
 
 
-def awaiting(conn: Connection, schedules: Sequence[str]) -> list[Awaiting]:
-    """What an approval of these schedules, or of all, would let go, step by step."""
+def awaiting(conn: Connection, schedules: Sequence[str], first: int = _FIRST) -> list[Awaiting]:
+    """What an approval of these schedules, or of all, would let go, step by step, each with its
+    ``first`` addresses."""
     found = []
     for group in holds.awaiting(conn, schedules):
         mine = holds.of_step(group.schedule, group.step)
         keys = select(messages.c.mail_key).where(mine)
         spoken = select(func.count()).select_from(steps).where(steps.c.mail_key.in_(keys))
-        first = select(messages.c.address, messages.c.mail_key).where(mine)
-        rows = conn.execute(first.order_by(messages.c.id).limit(_FIRST)).all()
+        some = select(messages.c.address, messages.c.mail_key).where(mine)
+        rows = conn.execute(some.order_by(messages.c.id).limit(first)).all()
         count = conn.execute(spoken).scalar_one()
         addresses = [row.address for row in rows]
         step = (group.schedule, group.step, group.mails, count, addresses, rows[0].mail_key)

@@ -73,6 +73,29 @@ returned = Table(
     Column("returned_at", Moment, nullable=False),
 )
 
+# What each running schedule is expected to do on each of the coming days, as it was counted last.
+forecast_days = Table(
+    "forecast_days",
+    metadata,
+    Column("schedule", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("mails", Integer, nullable=False),
+    Column("tasks", Integer, nullable=False),
+    # One account in so many was looked at, and the counts were multiplied: 1 is the whole book.
+    Column("one_in", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+# How many walks of each schedule stand how, as it was counted last: a book may have millions.
+walk_counts = Table(
+    "walk_counts",
+    metadata,
+    Column("schedule", Text, primary_key=True),
+    Column("state", Text, primary_key=True),
+    Column("walks", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
 # What a person did with one mail that is still to come: held it back, gave it words of their own,
 # or took it over. About one step of one walk; asked for before a decision and before a mail.
 interventions = Table(

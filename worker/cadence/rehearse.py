@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
 
+from worker.access import audit
 from worker.cadence import book, flow, halves, machine, store
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
@@ -116,7 +117,7 @@ def prepare(live: Engine, copy: Engine, asked: Asked) -> None:
     metadata.create_all(copy)
     with reading(live) as source, copy.begin() as target:
         copy_book(source, target, today_too=asked.period.first >= asked.now.date())
-    flow.apply(copy, VirtualClock(begin_of(asked)), asked.drafts)
+    flow.apply(copy, VirtualClock(begin_of(asked)), asked.drafts, audit.NOBODY)
 
 
 def begin_of(asked: Asked) -> datetime:

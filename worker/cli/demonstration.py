@@ -115,6 +115,7 @@ def live(
 
     The book is imported as it was known then, and again on each day on which it had news.
     """
+    from worker.access.audit import at_the_terminal
     from worker.bootstrap import App
     from worker.cadence import flow
     from worker.cadence.rehearse import live_through
@@ -132,7 +133,7 @@ def live(
     read = partial(_import, app, engine, reports)
     try:
         read(known_on(rows, start))
-        flow.apply(engine, clock, drafts)
+        flow.apply(engine, clock, drafts, at_the_terminal())
         news = [
             (datetime.combine(day, _READ_AT), partial(read, known_on(rows, day)))
             for day in days_of_news(rows, start, now.date())

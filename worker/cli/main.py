@@ -116,6 +116,12 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "settle",
         "Say what became of a mail of which nobody knows whether it left.",
     ),
+    "user": ("worker.access.commands", "user", "Add, list, change and disable those who sign in."),
+    "token": (
+        "worker.access.token_commands",
+        "token",
+        "Make, list and revoke what lets other systems in.",
+    ),
     "db": ("worker.db.commands", "db", "Create and upgrade the tables."),
     "schema": ("worker.schedules.commands", "schema", "Print the JSON Schema of schedules."),
     "config": ("worker.cli.configuration", "config", "Show settings and where each comes from."),

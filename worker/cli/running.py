@@ -141,7 +141,7 @@ def doctor(app: App, as_json: bool) -> None:
 
     Exit code 0: all is well. 1: something should be looked at. 4: a dependency is down.
     """
-    from worker.cli.checkup import Level, examine
+    from worker.doctor import Level, examine
 
     found = examine(app)
     for check in found:

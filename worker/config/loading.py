@@ -17,6 +17,7 @@ from worker.config.overrides import Overrides, collect, variable
 from worker.config.settings import Settings, SourceSettings
 from worker.config.validation import Finding, in_order, key_of, masked, problem_at, problems_of
 from worker.config.values import LOOPBACK
+from worker.config.ways_in import unready_openid
 from worker.config.ways_out import unready
 from worker.kernel.errors import ConfigError, Problem
 from worker.kernel.toml import Document, Path_, TomlError, parse, read
@@ -99,6 +100,7 @@ def _across(
     yield from _half_rotated(data, document, given)
     yield from _unsigned(data, document, given)
     yield from unready(data, document, given)
+    yield from unready_openid(data, document, given)
     web = data.get("web", {})
     host = web.get("host", "127.0.0.1") if isinstance(web, dict) else None
     if not isinstance(host, str) or not host.strip() or host in LOOPBACK or "metrics_token" in web:

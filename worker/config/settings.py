@@ -30,6 +30,7 @@ from worker.config.values import (
     database_url,
     hook_url,
     host_name,
+    issuer_url,
     pages_url,
     public_key,
 )
@@ -140,6 +141,15 @@ def _own_address(values: dict[str, Any]) -> str:
     return f"http://127.0.0.1:{values.get('port', 8000)}"
 
 
+class OidcSettings(Section):
+    """Whoever vouches for people by OpenID Connect; ``name`` stands on the button."""
+
+    issuer: Annotated[str, AfterValidator(issuer_url)] | None = None
+    client_id: Annotated[str, AfterValidator(_plain)] | None = None
+    client_secret: HeaderSecret | None = None
+    name: Filled = "your company account"
+
+
 class WebSettings(Section):
     """Where pages are served, and how clients reach them.
 
@@ -152,6 +162,7 @@ class WebSettings(Section):
     metrics_token: Secret | None = None
     link_key: Secret | None = None
     previous_link_key: Secret | None = None
+    oidc: OidcSettings = OidcSettings()
 
 
 class BeatSettings(Section):

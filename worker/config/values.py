@@ -130,6 +130,13 @@ def api_url(text: str) -> str:
     return _web_url(text, "the address of an API", safe, "write e.g. 'https://api.sendgrid.com'")
 
 
+def issuer_url(text: str) -> str:
+    """Who vouches for people by OpenID Connect, letter by letter as the provider names itself."""
+    safe = "safe to sign in by: away from localhost an issuer begins with https://"
+    _web_url(text, "the address of an issuer", safe, "write e.g. 'https://login.example.com'")
+    return text
+
+
 def _web_url(text: str, what: str, safe: str, hint: str) -> str:
     try:
         parts = urlsplit(text)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote, unquote, urlencode
 
@@ -27,8 +27,8 @@ from worker.access.asking import UNFIT, body_of, fields_of, is_own
 from worker.access.audit import Actor
 from worker.access.rules import LONGEST_SESSION, MEANS, Role
 from worker.access.store import Seat
-from worker.config.wiring import Wiring
 from worker.desk.writing import Writing
+from worker.doctor import Instance
 from worker.kernel.errors import PerennialError
 from worker.kernel.forms import Fields, first
 
@@ -90,6 +90,10 @@ class Sent(Visit):
         """The first value of a field, without blanks around it; empty when there is none."""
         return first(self.fields, name)
 
+    def as_typed(self, name: str) -> str:
+        """The same with its blanks: a password may begin with one."""
+        return next(iter(self.fields.get(name, ())), "")
+
     def number(self, name: str) -> int:
         """A field that must be a whole number, as our forms send it."""
         text = self.one(name)
@@ -101,7 +105,7 @@ class Sent(Visit):
 class Desk:
     """What all pages share. Made once; used by several threads."""
 
-    def __init__(self, app: Wiring) -> None:
+    def __init__(self, app: Instance) -> None:
         self.app = app
         self.writing = Writing(app.settings.book.timezone)
         self._secure = app.settings.web.base_url.startswith("https:")
@@ -137,11 +141,13 @@ class Desk:
         if isinstance(body, int):
             raise RefusedError(body, "Refused", "The form was too large, or too slow.")
         fields = fields_of(request, body) if body else {}
-        if fields is None:
+        if fields is None or any("\0" in value for values in fields.values() for value in values):
             raise RefusedError(UNFIT, "Not understood", "This is no form that we can read.")
         return fields
 
     def _visit(self, request: Request, role: Role) -> Visit:
+        if "\0" in request.url.path or "%00" in request.url.query:  # no database takes it
+            raise RefusedError(UNFIT, "Not understood", "There is no page at such an address.")
         now = self.app.clock.now()
         cookie = request.cookies.get(COOKIE)
         seat = flow.sit(self.app.engine, cookie, now) if cookie else None
@@ -180,16 +186,27 @@ class Desk:
             )
         return response
 
+    def open_page(self, name: str, status: int = 200, **values: Any) -> Response:
+        """A page for whoever asks, signed in or not."""
+        html = self.writing.write(name, asked=None, said="", **values)
+        return HTMLResponse(html, status, headers=self.headers())
+
     def message(self, request: Request, status: int, title: str, text: str) -> Response:
         """A page that says why there is nothing else."""
-        html = self.writing.write("message.html", asked=None, said="", title=title, text=text)
-        return HTMLResponse(html, status, headers=self.headers())
+        return self.open_page("message.html", status, title=title, text=text)
 
     def keep(self, response: Response, cookie: str) -> None:
         """Gives the browser the cookie of a session."""
         longest = int(LONGEST_SESSION.total_seconds())
         response.set_cookie(
             COOKIE, cookie, longest, httponly=True, samesite="lax", secure=self._secure
+        )
+
+    def lend(self, response: Response, name: str, value: str, lasts: timedelta, path: str) -> None:
+        """Gives the browser a cookie that it needs for a moment, on pages below ``path``."""
+        seconds = int(lasts.total_seconds())
+        response.set_cookie(
+            name, value, seconds, path=path, httponly=True, samesite="lax", secure=self._secure
         )
 
     def headers(self) -> dict[str, str]:

@@ -4,17 +4,43 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from worker.config.wiring import Wiring
-from worker.desk import signing, today
+from worker.desk import (
+    audit_page,
+    editing,
+    health,
+    held,
+    me,
+    openid,
+    reports,
+    schedules,
+    signing,
+    today,
+    token_pages,
+    users,
+)
 from worker.desk.frame import READ, Desk
 from worker.desk.writing import STATIC, static
+from worker.doctor import Instance
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
-PAGES = (signing.mount, today.mount)
+PAGES = (
+    signing.mount,
+    openid.mount,
+    today.mount,
+    me.mount,
+    users.mount,
+    token_pages.mount,
+    audit_page.mount,
+    held.mount,
+    schedules.mount,
+    editing.mount,
+    health.mount,
+    reports.mount,
+)
 
 
-def make_router(app: Wiring) -> APIRouter:
+def make_router(app: Instance) -> APIRouter:
     """The pages for staff of ``app``, and the files that go with them."""
     desk = Desk(app)
     router = desk.router()

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from fastapi import APIRouter, Response
 
 from worker.access.rules import Role
-from worker.cadence import brakes, waits
+from worker.cadence import waits
 from worker.db.engine import reading
+from worker.desk import held
 from worker.desk import today_store as store
 from worker.desk.frame import READ, Desk, Visit
-from worker.outbox import holds
 
 BEFORE, AHEAD = timedelta(days=13), timedelta(days=7)
 MOST_TASKS = 8
@@ -52,10 +52,8 @@ def mount(router: APIRouter, desk: Desk) -> None:
                 "tasks": store.mine(
                     conn, asked.seat.staff, pools_of(asked.seat.role), local.date(), MOST_TASKS
                 ),
-                "brakes": holds.pulled(conn),
-                "held": holds.held(conn),
+                **held.shown(conn, "/"),
             }
-        values["answers"] = brakes.ANSWERS
         values["modes"] = list(waits.mode_lines(desk.app.settings.mail))
         return desk.page(asked, "today.html", **values)
 

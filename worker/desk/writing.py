@@ -36,6 +36,7 @@ ROOMS = (
     ("/health", "Health", "h", Role.VIEWER),
     ("/audit", "Audit log", "u", Role.ADMIN),
     ("/users", "Users", "p", Role.ADMIN),
+    ("/tokens", "Tokens", "k", Role.ADMIN),
 )
 """What the side of every page lists."""
 
@@ -69,6 +70,7 @@ class Writing:
         self._environment.filters.update(
             moment=self.moment, hour=self.hour, day=day, number=number, money=money, count=count
         )
+        self._environment.filters.update(browser=browser)
 
     def write(self, name: str, **values: Any) -> str:
         """The text of a template; a value that it names and does not get is an error."""
@@ -105,3 +107,18 @@ def money(amount: Decimal | None, currency: str | None) -> str:
 def count(value: int, one: str, many: str = "") -> str:
     """``3 mails``, ``1 mail``."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"
+
+
+_BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
+_SYSTEMS = ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux")
+_KNOWN_AS = {"Edg": "Edge", "OPR": "Opera"}
+
+
+def browser(agent: str | None) -> str:
+    """What a browser says of itself, in short: ``Firefox, Windows``; one that nobody knows as it
+    is. Whoever claims to be several is the first of the list."""
+    found = next((name for name in _BROWSERS if f"{name}/" in (agent or "")), None)
+    if agent is None or found is None:
+        return agent or "unknown"
+    system = next((f", {name}" for name in _SYSTEMS if name in agent), "")
+    return _KNOWN_AS.get(found, found) + system

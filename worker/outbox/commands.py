@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import click
 
+from worker.access.audit import at_the_terminal
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
@@ -36,7 +37,7 @@ def settle(
     if word is None:
         said = ", ".join(get_args(settling.Word))
         raise UsageError(f"What became of it? Write: perennial settle {mail_key} WORD, with {said}")
-    done = settling.settle(app.engine, mail_key, address, word, app.clock.now())
+    done = settling.settle(app.engine, mail_key, address, word, app.clock.now(), at_the_terminal())
     for one in done:
         click.echo(f"{mail_key} to {one}: {word}")
 

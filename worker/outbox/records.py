@@ -51,6 +51,14 @@ messages = Table(
     ),
     # The budget counts what an address got lately.
     Index("ix_messages_address_day", "address", "day"),
+    # When a schedule's mails left last.
+    Index(
+        "ix_messages_schedule_accepted",
+        "schedule",
+        "accepted_at",
+        postgresql_where=text("accepted_at IS NOT NULL"),
+        sqlite_where=text("accepted_at IS NOT NULL"),
+    ),
     # Mails that wait for a person or a source have no moment of their own.
     Index(
         "ix_messages_held",

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
+from worker.access import audit
+from worker.access.audit import Actor
 from worker.channels.contract import Outcome
 from worker.kernel.errors import FindingsError
 from worker.outbox import store
@@ -104,7 +106,7 @@ Word = Literal["sent", "not-sent", "give-up"]
 
 
 def settle(
-    engine: Engine, mail_key: str, address: str | None, word: Word, now: datetime
+    engine: Engine, mail_key: str, address: str | None, word: Word, now: datetime, by: Actor
 ) -> list[str]:
     """A person's word on a mail of unknown fate; the addresses of the copies that it settled.
 
@@ -123,6 +125,8 @@ def settle(
             store.prove(conn, [row.id for row in mine], now)
         else:
             store.set_aside(conn, [row.id for row in mine], _after(word, now))
+        detail = {"word": word, "copies": len(mine)}
+        audit.note(conn, by, "mail.settled", f"mail {mail_key}", now, detail)
     return [row.address for row in mine]
 
 

@@ -42,7 +42,7 @@ def write(target: Path, report: Report, months: Sequence[Cohort], now: datetime)
         lstrip_blocks=True,
     )
     environment.filters.update(number=lambda value: f"{value:,}", day=house.day_name)
-    text = environment.get_template("renewals.html").render(_values(report, months, now))
+    text = environment.get_template("renewals.html").render(values(report, months, now))
     part = target.with_name(f"{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,8 @@ def write(target: Path, report: Report, months: Sequence[Cohort], now: datetime)
         ) from error
 
 
-def _values(report: Report, months: Sequence[Cohort], now: datetime) -> dict[str, object]:
+def values(report: Report, months: Sequence[Cohort], now: datetime) -> dict[str, object]:
+    """What a page about ``report`` is written from: words, rows and pictures."""
     by_metric = {figure.metric: figure for figure in words.rates(report)}
     shares = [f for f in by_metric.values() if f.method == "wilson"]
     return {

@@ -48,6 +48,16 @@ def read_drafts(root: Path) -> tuple[list[Draft], list[Problem]]:
     return drafts, list(loaded.problems)
 
 
+def running_drafts(conn: Connection) -> list[Draft]:
+    """The versions that run, as drafts that change nothing."""
+    found = []
+    for version_id in store.active_ids(conn):
+        row = store.version(conn, version_id)
+        schedule = loader.load_text(row.text.encode(), f"{row.schedule}.toml", templates=None)
+        found.append(Draft(schedule, row.text, store.pinned_texts(conn, version_id)))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What an application would change, by stem."""
@@ -58,6 +68,11 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.added or self.edited or self.removed)
+
+    def only(self, stem: str) -> Changes:
+        """Those of one schedule."""
+        sides = (self.added, self.edited, self.removed)
+        return Changes(*(tuple(one for one in side if one == stem) for side in sides))
 
 
 NO_CHANGES = Changes((), (), ())

@@ -48,6 +48,13 @@ def pinned_texts(conn: Connection, version_id: int) -> dict[str, str]:
     return {path: texts[found] for path, found in paths.items()}
 
 
+def history(conn: Connection, stem: str, most: int) -> list[Any]:
+    """The versions of a schedule, the newest first: id, number, digest, applied_at, active."""
+    names = ("id", "number", "digest", "applied_at", "active")
+    query = select(*[versions.c[name] for name in names]).where(versions.c.schedule == stem)
+    return list(conn.execute(query.order_by(versions.c.number.desc()).limit(most)))
+
+
 def add_version(conn: Connection, values: Mapping[str, Any], texts: Mapping[str, str]) -> int:
     """Makes a version the one that runs; ``texts`` maps digests to template texts. Its id."""
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite

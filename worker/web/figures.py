@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, case, func, literal_column, select
+from sqlalchemy import Column, ColumnElement, func, literal_column, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,8 +17,8 @@ from worker.events import store as events
 from worker.kernel.errors import PerennialError
 from worker.outbox.records import brakes, messages
 from worker.outbox.rules import ACCEPTED, DUE, OPEN
-from worker.reports.dates import Seconds
-from worker.telemetry.metrics import LATENESS, OVERDUE, WINDOW, Figures, Lateness
+from worker.reports import lateness
+from worker.telemetry.metrics import OVERDUE, WINDOW, Figures
 from worker.worklist.store import count_open
 
 
@@ -43,7 +43,7 @@ def read_figures(app: App) -> Figures | None:
                 open_messages=_open_messages(conn),
                 held_messages=_held_messages(conn),
                 ended_messages=_ended_messages(conn, now - WINDOW),
-                lateness=_lateness(conn, now - WINDOW),
+                lateness=lateness.read(conn, now - WINDOW),
                 events=events.counts(conn, now - WINDOW),
                 brakes=_counts(conn, brakes.c.kind, brakes.c.released_at.is_(None)),
                 beats={row.name: row.at for row in conn.execute(select(beats))},
@@ -95,11 +95,3 @@ def _ended_messages(conn: Connection, since: datetime) -> dict[str, int]:
     sent = select(func.count()).where(messages.c.accepted_at >= since)
     ended = {state: count for state, count in found.items() if state not in OPEN}
     return ended | {ACCEPTED: conn.scalar(sent) or 0}
-
-
-def _lateness(conn: Connection, since: datetime) -> Lateness:
-    took = Seconds(messages.c.accepted_at, messages.c.created_at)
-    within = [func.sum(case((took <= end, 1), else_=0)) for end in LATENESS]
-    query = select(*within, func.count(), func.sum(took)).where(messages.c.accepted_at >= since)
-    *counts, seconds = conn.execute(query).one()
-    return Lateness(tuple(int(count or 0) for count in counts), float(seconds or 0))

@@ -25,6 +25,8 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('pk_audit'))
     )
     op.create_index('ix_audit_about', 'audit', ['about', 'id'], unique=False)
+    op.create_index('ix_audit_what', 'audit', ['what', 'id'], unique=False)
+    op.create_index('ix_audit_who', 'audit', ['who', 'id'], unique=False)
     op.create_index(op.f('ix_audit_at'), 'audit', ['at'], unique=False)
     op.create_table('briefings',
     sa.Column('id', Id, nullable=False),
@@ -47,6 +49,22 @@ def upgrade() -> None:
     sa.Column('changed_at', Moment(), nullable=False),
     sa.PrimaryKeyConstraint('name', name=op.f('pk_endpoints'))
     )
+    op.create_table('forecast_days',
+    sa.Column('schedule', sa.Text(), nullable=False),
+    sa.Column('day', sa.Date(), nullable=False),
+    sa.Column('mails', sa.Integer(), nullable=False),
+    sa.Column('tasks', sa.Integer(), nullable=False),
+    sa.Column('one_in', sa.Integer(), nullable=False),
+    sa.Column('at', Moment(), nullable=False),
+    sa.PrimaryKeyConstraint('schedule', 'day', name=op.f('pk_forecast_days'))
+    )
+    op.create_table('walk_counts',
+    sa.Column('schedule', sa.Text(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
+    sa.Column('walks', sa.Integer(), nullable=False),
+    sa.Column('at', Moment(), nullable=False),
+    sa.PrimaryKeyConstraint('schedule', 'state', name=op.f('pk_walk_counts'))
+    )
     op.create_table('notices',
     sa.Column('id', Id, nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
@@ -63,6 +81,7 @@ def upgrade() -> None:
     sa.Column('waits_until', Moment(), nullable=True),
     sa.PrimaryKeyConstraint('key', name=op.f('pk_sign_ins'))
     )
+    op.create_index(op.f('ix_sign_ins_failed_at'), 'sign_ins', ['failed_at'], unique=False)
     op.create_table('tokens',
     sa.Column('id', Id, nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
@@ -154,6 +173,7 @@ def upgrade() -> None:
     op.create_index('ix_tasks_closed_at', 'tasks', ['closed_at'], unique=False)
     op.create_index('ix_tasks_open_assignee', 'tasks', ['assignee', 'due_on'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
     op.create_index('ix_tasks_open_due', 'tasks', ['due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
+    op.create_index('ix_messages_schedule_accepted', 'messages', ['schedule', 'accepted_at'], unique=False, postgresql_where=sa.text('accepted_at IS NOT NULL'), sqlite_where=sa.text('accepted_at IS NOT NULL'))
     _keep_the_audit_log()
 
 

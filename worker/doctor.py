@@ -1,25 +1,27 @@
-"""What ``perennial doctor`` asks, and what it makes of the answers."""
+"""What ``perennial doctor`` and the page of health ask, and what they make of the answers."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from worker.bootstrap import App
 from worker.cadence import brakes, waits
 from worker.catalogue import freshness, stops, store, suppressions
+from worker.channels.contract import Channel
+from worker.channels.told import Ear
+from worker.config.wiring import Wiring
 from worker.db import heartbeats
 from worker.db.engine import reading, wal_is_safe
 from worker.events import bounces
 from worker.events import store as events
-from worker.kernel.errors import ConfigError
+from worker.kernel.errors import ConfigError, PerennialError
 from worker.outbox import holds
 from worker.schedules.records import versions
 from worker.webhooks import endpoints
@@ -27,9 +29,6 @@ from worker.webhooks import store as calls
 from worker.webhooks.resting import GONE
 from worker.webhooks.rules import CALLING, DUE, FAILED
 from worker.worklist.records import tasks
-
-if TYPE_CHECKING:
-    from worker.kernel.errors import PerennialError
 
 _STALLED_AFTER = timedelta(minutes=3)
 
@@ -56,15 +55,40 @@ class Check:
         return asdict(self)
 
 
-def examine(app: App) -> list[Check]:
-    """Asks everything; nothing here raises because a dependency is down."""
+class Instance(Wiring, Protocol):
+    """The wired application, with what can be asked of it."""
+
+    @property
+    def database_url(self) -> str: ...
+
+    @property
+    def channel(self) -> Channel: ...
+
+    @property
+    def ears(self) -> Mapping[str, Ear]: ...
+
+    def database_problem(self) -> PerennialError | None: ...
+
+    def broker_problem(self) -> PerennialError | None: ...
+
+
+def ask_outside(app: Instance) -> Sequence[Check]:
+    """Asks those who answer over the network: it may take seconds."""
+    broker = app.settings.jobs.broker.partition(":")[0]
+    return [_judged("broker", app.broker_problem(), broker), _channel(app)]
+
+
+def examine(
+    app: Instance, outside: Callable[[Instance], Sequence[Check]] = ask_outside
+) -> list[Check]:
+    """Asks everything; nothing here raises because a dependency is down.
+
+    ``outside`` answers for the broker and the way out; a page remembers what they said.
+    """
     database = app.database_problem()
     found = [_judged("database", database, app.database_url.partition(":")[0])]
     found += _journal(app.database_url)
-    found.append(
-        _judged("broker", app.broker_problem(), app.settings.jobs.broker.partition(":")[0])
-    )
-    found.append(_channel(app))
+    found += outside(app)
     found += _links(app)
     if database is None:
         with reading(app.engine) as conn:
@@ -91,14 +115,14 @@ def _journal(url: str) -> Iterator[Check]:
         yield Check("journal", Level.NOTE, said)
 
 
-def _channel(app: App) -> Check:
+def _channel(app: Instance) -> Check:
     wrong = app.channel.check()
     name = f"mail.channel {app.settings.mail.channel}"
     takes = "takes mails" if app.channel.proves else "takes mails; nothing proves an unknown"
     return Check(name, Level.DOWN if wrong else Level.OK, wrong or takes)
 
 
-def _links(app: App) -> Iterator[Check]:
+def _links(app: Instance) -> Iterator[Check]:
     """Nothing while mails carry links."""
     if app.settings.web.link_key is None:
         said = (
@@ -108,7 +132,7 @@ def _links(app: App) -> Iterator[Check]:
         yield Check("web.link_key", Level.NOTE, said)
 
 
-def _beat(app: App, conn: Connection) -> Check:
+def _beat(app: Instance, conn: Connection) -> Check:
     last = heartbeats.last(conn, "beat")
     if last is None:
         return Check("beat", Level.NOTE, "never ran; start perennial up, or perennial scheduler")
@@ -119,7 +143,7 @@ def _beat(app: App, conn: Connection) -> Check:
     return Check("beat", Level.OK, f"the last one was {age.total_seconds():.0f} s ago")
 
 
-def _sources(app: App, conn: Connection) -> Iterator[Check]:
+def _sources(app: Instance, conn: Connection) -> Iterator[Check]:
     reads, now = store.reads(conn), app.clock.now()
     for name, source in app.settings.sources.items():
         read = reads.get(name)
@@ -136,7 +160,7 @@ def _sources(app: App, conn: Connection) -> Iterator[Check]:
         yield Check(f"sources.{name}", level, said)
 
 
-def _schedules(app: App, conn: Connection) -> Iterator[Check]:
+def _schedules(app: Instance, conn: Connection) -> Iterator[Check]:
     applied = {
         row.schedule: row.text
         for row in conn.execute(
@@ -160,7 +184,7 @@ def _schedules(app: App, conn: Connection) -> Iterator[Check]:
         yield Check(f"schedules/{stem}.toml", Level.FINDING, said)
 
 
-def _events(app: App, conn: Connection) -> Iterator[Check]:
+def _events(app: Instance, conn: Connection) -> Iterator[Check]:
     """Whether providers can tell what becomes of mails, and what they told."""
     try:
         listening = bool(app.ears)
@@ -181,7 +205,7 @@ def _events(app: App, conn: Connection) -> Iterator[Check]:
         yield Check("events", Level.NOTE if more else Level.OK, f"{count} over the last day{more}")
 
 
-def _bounces(app: App, conn: Connection) -> Iterator[Check]:
+def _bounces(app: Instance, conn: Connection) -> Iterator[Check]:
     if app.settings.mail.smtp.bounces is not None:
         last = heartbeats.last(conn, bounces.DUTY)
         said = f"last read at {last:%Y-%m-%d %H:%M} UTC" if last else "never read yet"
@@ -192,7 +216,7 @@ def _bounces(app: App, conn: Connection) -> Iterator[Check]:
         yield Check("silent addresses", Level.NOTE, said)
 
 
-def _calls(app: App, conn: Connection) -> Iterator[Check]:
+def _calls(app: Instance, conn: Connection) -> Iterator[Check]:
     """Nothing where nobody was ever called."""
     by_state = calls.counts(conn)
     if not by_state:
@@ -225,7 +249,7 @@ def _endpoints(conn: Connection) -> Iterator[Check]:
             yield Check(named, Level.OK, "it takes what it is told")
 
 
-def _held(app: App, conn: Connection) -> Iterator[Check]:
+def _held(app: Instance, conn: Connection) -> Iterator[Check]:
     """What keeps mails back, or sends them elsewhere."""
     for brake in holds.pulled(conn):
         said = f"{brake.detail} {brakes.answer(brake.kind, brake.id)}"

@@ -1,0 +1,183 @@
+"""Every route of the whole application, and who may use it.
+
+The table is compared with the application that is mounted: a route that is not in it fails here, so
+that nobody adds one without saying whom it is for. Each group of pages has its own lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.clients.conftest import COMMERCIAL, KEY
+from tests.desk.conftest import House
+from tests.events.signing import Signer
+from worker.access.rules import Role
+from worker.bootstrap import App
+from worker.web.app import make_app
+
+OPEN = "open"
+"""Anybody may: what it shows or does is meant for strangers, or needs a proof of its own."""
+BEARER = "bearer"
+"""Other systems may, with a token; nobody's session counts."""
+VIEWER, SALES, RENEWALS, ADMIN = Role
+
+ROUTES: Mapping[str, str] = {
+    # probes, files, clients' pages, signing in
+    "GET /healthz": OPEN,
+    "GET /readyz": OPEN,
+    "GET /metrics": OPEN,
+    "GET /static/{name}": OPEN,
+    "GET /a/{token}/thanks": OPEN,
+    "GET /a/{token:path}": OPEN,
+    "POST /a/{token:path}": OPEN,
+    "OPTIONS /a/{token:path}": OPEN,
+    "GET /p/{token}/saved": OPEN,
+    "GET /p/{token:path}": OPEN,
+    "POST /p/{token:path}": OPEN,
+    "OPTIONS /p/{token:path}": OPEN,
+    "GET /u/{token:path}": OPEN,
+    "POST /u/{token:path}": OPEN,
+    "OPTIONS /u/{token:path}": OPEN,
+    "GET /sign-in": OPEN,
+    "POST /sign-in": OPEN,
+    "GET /sign-in/link/{secret}": OPEN,
+    "POST /sign-in/link/{secret}": OPEN,
+    "GET /sign-in/openid": OPEN,
+    "GET /sign-in/openid/back": OPEN,
+    "POST /events/sendgrid": OPEN,
+    "POST /sign-out": VIEWER,
+    # Today
+    "GET /": VIEWER,
+    # one's own
+    "GET /me": VIEWER,
+    "POST /me/password": VIEWER,
+    "POST /me/sessions/end": VIEWER,
+    "POST /me/sessions/end-others": VIEWER,
+    # users, tokens, the audit log
+    "GET /users": ADMIN,
+    "POST /users": ADMIN,
+    "GET /users/{login}": ADMIN,
+    "POST /users/{login}": ADMIN,
+    "POST /users/{login}/disable": ADMIN,
+    "POST /users/{login}/enable": ADMIN,
+    "POST /users/{login}/link": ADMIN,
+    "POST /users/{login}/sessions": ADMIN,
+    "GET /tokens": ADMIN,
+    "POST /tokens": ADMIN,
+    "POST /tokens/revoke": ADMIN,
+    "GET /audit": ADMIN,
+}
+
+SAMPLES = {"name": "style.css", "number": "999999", "id_": "999999", "what": "close"}
+"""What stands for a part of a path; anything else is called ``none``."""
+
+FOREIGN = (
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+)
+
+
+DOORS = {
+    "PERENNIAL_WEB__LINK_KEY": KEY,
+    "PERENNIAL_MAIL__SENDGRID__EVENT_KEY": Signer().public,
+    "PERENNIAL_WEB__OIDC__ISSUER": "https://login.example.com",
+    "PERENNIAL_WEB__OIDC__CLIENT_ID": "perennial",
+    "PERENNIAL_WEB__OIDC__CLIENT_SECRET": "issued-to-perennial",
+}
+"""Settings with which every door there can be is open."""
+
+
+def served(house: House) -> Iterator[str]:
+    """Every route of the application with all its doors: method and path. HEAD is what GET is."""
+    for route in make_app(App.open(house.site.root, DOORS)).routes:
+        inner: Any = getattr(route, "effective_route_contexts", lambda route=route: [route])
+        for one in inner():
+            yield from (f"{method} {one.path}" for method in one.methods - {"HEAD"})
+
+
+def address(path: str, links: Mapping[str, str] | None = None) -> str:
+    """A path with something in the place of its parts: of a client's page, a link that is good."""
+    letter = path[1:2] if path[2:3] == "/" else ""
+    if links and letter in links and path.endswith("{token:path}"):
+        return links[letter]
+    return re.sub(r"\{(\w+)(:\w+)?\}", lambda part: SAMPLES.get(part[1], "none"), path)
+
+
+def ended(answer: httpx.Response) -> str:
+    """Whether somebody got in: ``in``, ``to sign in``, ``refused``, or what went wrong."""
+    to_sign_in = answer.headers.get("location", "").startswith("/sign-in")
+    if to_sign_in and "set-cookie" not in answer.headers:  # signing out takes the cookie away
+        return "to sign in"
+    if answer.status_code in (401, 403):
+        return "refused"
+    probing = answer.request.url.path in ("/healthz", "/readyz")
+    return "in" if answer.status_code < 500 or probing else f"error {answer.status_code}"
+
+
+def expected(least: str, role: Role | None) -> str:
+    if least == OPEN:
+        return "in"
+    if least == BEARER:
+        return "refused"
+    if role is None:
+        return "to sign in"
+    return "in" if role.may(Role(least)) else "refused"
+
+
+def test_the_table_names_every_route_and_no_other(sqlite_house: House) -> None:
+    assert sorted(served(sqlite_house)) == sorted(ROUTES)
+
+
+@pytest.mark.parametrize("role", [None, *Role], ids=lambda role: role or "stranger")
+def test_a_role_gets_as_far_as_the_table_says(sqlite_house: House, role: Role | None) -> None:
+    client = sqlite_house.stranger() if role is None else sqlite_house.as_(role)
+    wrong = {}
+    for route, least in sorted(ROUTES.items(), key=lambda item: item[0] == "POST /sign-out"):
+        method, path = route.split()
+        data = {} if method == "POST" else None
+        found = ended(client.request(method, address(path), data=data))
+        if found != expected(least, role):
+            wrong[route] = (found, expected(least, role))
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=lambda headers: "-".join(headers.values()))
+def test_no_form_of_another_site_changes_anything(
+    sqlite_house: House, headers: dict[str, str]
+) -> None:
+    house = sqlite_house
+    links = house.site.mailed(COMMERCIAL)
+    client = house.as_(Role.ADMIN)
+    del client.headers["Sec-Fetch-Site"]
+    before, wrong = house.site.business(), {}
+    for route, least in ROUTES.items():
+        method, path = route.split()
+        if method in ("GET", "OPTIONS") or least == BEARER or is_for_others(path):
+            continue
+        answer = client.request(method, address(path, links), data={}, headers=headers)
+        if answer.status_code != 403:
+            wrong[route] = answer.status_code
+    assert wrong == {}
+    assert house.site.business() == before
+    assert client.get("/").status_code == 200, "still signed in"
+
+
+def is_for_others(path: str) -> bool:
+    """What other sites and programs are meant to send: providers with a signature, the one-click
+    button of mail programs with a signed link."""
+    return path.startswith(("/events/", "/u/"))
+
+
+def test_the_one_click_button_takes_nothing_but_one_click(sqlite_house: House) -> None:
+    path = sqlite_house.site.mailed(COMMERCIAL)["u"]
+    before = sqlite_house.site.business()
+    answer = sqlite_house.stranger().post(path, data={"all": "yes"}, headers=FOREIGN[0])
+    assert answer.status_code == 400
+    assert sqlite_house.site.business() == before
