@@ -1,5 +1,5 @@
 """What the beat has done beside planning and sending: sources read, mailboxes emptied, edits
-watched, and once a day the proof that nobody was forgotten."""
+watched, staff written to in the morning, and once a day the proof that nobody was forgotten."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from worker.cadence.watch import Fingerprint
 from worker.catalogue import freshness, lapses
 from worker.catalogue.flow import Brake, Options
 from worker.catalogue.refresh import Tried, refresh
+from worker.channels.contract import Channel
 from worker.config.loading import Loaded
 from worker.config.settings import Settings
 from worker.db import heartbeats
@@ -28,8 +29,10 @@ from worker.kernel.clock import Clock
 from worker.outbox import holds
 from worker.webhooks import endpoints
 from worker.webhooks.endpoints import Endpoint
+from worker.worklist import morning
 from worker.worklist import store as worklist
 from worker.worklist.alarms import watch_sources
+from worker.worklist.morning import Post
 
 _DAILY = timedelta(days=1)
 _LAPSES_EVERY = timedelta(minutes=10)
@@ -53,6 +56,9 @@ class Instance(Protocol):
     @property
     def machine(self) -> Machine: ...
 
+    @property
+    def channel(self) -> Channel: ...
+
 
 class Upkeep:
     """The duties of one process, and what it saw when it last did them."""
@@ -65,8 +71,8 @@ class Upkeep:
         self._began = instance.clock.now()
 
     def sweep(self, *, caught_up: bool = False) -> None:
-        """Settles dead leases and unknowns, watches for invalid edits; once a day proves that
-        every licence is explained, and foresees the days to come.
+        """Settles dead leases and unknowns, watches for invalid edits, sends the morning mail to
+        staff; once a day proves that every licence is explained, and foresees the days to come.
 
         ``caught_up``: all that was due has been done. Else nothing is proved before this process
         has run for a while: what fell due while nobody beat is no gap.
@@ -76,9 +82,11 @@ class Upkeep:
         if caught_up or self._instance.clock.now() - self._began >= coverage.OVERDUE:
             self._daily("coverage", self._prove_coverage)
         self._daily("forecast", self._foresee_days)
+        self._count_calendar()
         self._daily("repeats", self._forget_repeats)
         self._note_lapses()
-        self._count_calendar()
+        it = self._instance
+        morning.brief(Post(it.engine, it.clock, it.channel, it.settings))
 
     def refresh(self) -> list[Tried]:
         """Reads the sources whose time has come, and minds the alarms about them."""

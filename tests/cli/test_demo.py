@@ -148,7 +148,7 @@ def test_an_installed_package_carries_what_the_demo_needs() -> None:
         "schedules": "worker/cli/sample/schedules",
         "templates": "worker/cli/sample/templates",
     }
-    for name in ("licences.csv", "config.toml", "README.md"):
+    for name in ("licences.csv", "staff.csv", "config.toml", "README.md"):
         assert (ROOT / "worker" / "cli" / "sample" / name).is_file()
 
 

@@ -46,7 +46,7 @@ def test_who_waits_for_us_is_not_chased_until_the_task_is_closed(site: Site, kin
 def test_closing_the_task_lets_mails_go_again(site: Site) -> None:
     site.answer(site.mailed()["a"], "renew")
     with site.engine.begin() as conn:
-        worklist.close_one(conn, site.open_tasks()[0].id, "offer sent", site.clock.now())
+        worklist.close(conn, site.open_tasks()[0].key, "offer sent", site.clock.now())
     assert site.standing() == []
     site.later(days=33)
     site.run()

@@ -19,7 +19,7 @@ from worker.clients.records import visits
 from worker.config.settings import SourceSettings
 from worker.kernel.errors import FindingsError
 from worker.outbox.records import messages
-from worker.worklist.records import tasks
+from worker.worklist.records import task_history, tasks
 
 ADDRESS, NAME, KEY_OF, NOTE = (
     "zofia.kanarek@canary.example",
@@ -54,6 +54,9 @@ def mailed(site: Site) -> Site:
         task = {"key": "t", "kind": "alarm", "title": f"Call {NAME}", "opened_at": site.clock.now()}
         account = conn.scalar(select(contacts.c.account_id))
         conn.execute(tasks.insert().values(task | {"account_id": account, "detail": ADDRESS}))
+        number = conn.scalar(select(tasks.c.id).where(tasks.c.key == "t"))
+        told = {"task_id": number, "at": site.clock.now(), "what": "noted"}
+        conn.execute(task_history.insert().values(told | {"note": f"{NAME} rang, {ADDRESS}"}))
     return site
 
 

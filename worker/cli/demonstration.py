@@ -84,9 +84,10 @@ def _sign_in_link(app: App) -> str:
     """The address that signs the demo's admin in, once."""
     from worker.access import flow, store
     from worker.access.rules import Role
+    from worker.cli.sample_desk import ADMIN
 
     now = app.clock.now()
-    values = {"login": "demo", "name": "Demo Admin", "role": Role.ADMIN, "staff": "SARA"}
+    values = {"login": "demo", "name": "Sara Lind", "role": Role.ADMIN, "staff": ADMIN}
     with app.engine.begin() as conn:
         user = store.add_user(conn, values, now)
     return f"{app.settings.web.base_url}/sign-in/link/{flow.offer(app.engine, user, now)}"
@@ -119,6 +120,8 @@ def live(
     from worker.bootstrap import App
     from worker.cadence import flow
     from worker.cadence.rehearse import live_through
+    from worker.catalogue.flow import import_source
+    from worker.cli import sample_desk
     from worker.cli.sample_book import days_of_news, known_on, rows_around
     from worker.db.engine import make_engine
     from worker.kernel import show
@@ -132,6 +135,7 @@ def live(
     reports: list[Report] = []
     read = partial(_import, app, engine, reports)
     try:
+        import_source(engine, "staff", app.settings.sources["staff"], clock, folder)
         read(known_on(rows, start))
         flow.apply(engine, clock, drafts, at_the_terminal())
         news = [
@@ -142,6 +146,7 @@ def live(
             live_through(
                 _machine(app, engine), clock, news, now, lambda part: told(int(part * 100))
             )
+        sample_desk.fill(engine, now, app.settings.book.timezone)
     finally:
         engine.dispose()
     return reports

@@ -36,6 +36,8 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / MARKER).write_text("Made by perennial demo, which makes it anew each time.\n")
     shutil.copyfile(_sample("config.toml"), folder / "config.toml")
+    (folder / "data").mkdir()
+    shutil.copyfile(_sample("staff.csv"), folder / "data" / "staff.csv")
     for name in ("schedules", "templates"):
         shutil.copytree(_shipped(name), folder / name)
 

@@ -42,6 +42,7 @@ from worker.db import bulk
 from worker.kernel.errors import FindingsError
 from worker.outbox.records import messages
 from worker.outbox.rules import ACCEPTED, CANCELLED, DUE, GIVEN_UP, SENDING, UNKNOWN
+from worker.worklist.records import task_history
 from worker.worklist.records import tasks as worklist
 
 ERASED = "[erased]"
@@ -243,7 +244,8 @@ def _delete(conn: Connection, table: Table, column: str, ids: Sequence[int]) -> 
 
 
 def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -> None:
-    """Takes addresses out of every other text, and names out of the tasks of their accounts."""
+    """Takes addresses out of every other text, and names out of the tasks of their accounts and
+    what was noted there."""
     # Two addresses never become one word: they may stand in keys.
     marks = {one: f"[erased {erased.hash(ADDRESS, one)[:12]}]" for one in person.addresses}
     for table, column in _texts(tables, skip=_OURS | _CLIENTS):
@@ -253,6 +255,8 @@ def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -
         theirs = bulk.among(worklist.c.account_id, list(person.account_ids))
         for column in (worklist.c.title, worklist.c.detail):
             _replace(conn, worklist, column, names, theirs)
+        told = task_history.c.task_id.in_(select(worklist.c.id).where(theirs))
+        _replace(conn, task_history, task_history.c.note, names, told)
     events = tables.tables["events"]
     for column in (events.c.raw, events.c.detail):
         _replace(conn, events, column, names)

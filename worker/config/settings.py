@@ -33,6 +33,7 @@ from worker.config.values import (
     issuer_url,
     pages_url,
     public_key,
+    wall_time,
 )
 from worker.kernel.dates import USUAL_ALLOWANCE
 from worker.kernel.errors import did_you_mean
@@ -53,6 +54,12 @@ class Section(BaseModel):
 def _port(value: int) -> int:
     if not 1 <= value <= 65535:
         raise not_a("port", "a port", "write a number from 1 to 65535")
+    return value
+
+
+def _capacity(value: int) -> int:
+    if not 1 <= value <= 1000:
+        raise not_a("number", "a number of tasks", "write a number from 1 to 1000")
     return value
 
 
@@ -256,6 +263,13 @@ class BookSettings(Section):
     country: Annotated[str, AfterValidator(_country)] = ""
 
 
+class WorklistSettings(Section):
+    """How many open tasks a person may have claimed, and when the morning mail to staff leaves."""
+
+    capacity: Annotated[int, AfterValidator(_capacity)] = 25
+    morning: Annotated[str, AfterValidator(wall_time)] = "07:30"
+
+
 class LogSettings(Section):
     """``auto`` writes text to a terminal and JSON elsewhere."""
 
@@ -303,5 +317,6 @@ class Settings(Section):
     mail: MailSettings = MailSettings()
     webhooks: WebhookSettings = WebhookSettings()
     book: BookSettings = BookSettings()
+    worklist: WorklistSettings = WorklistSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)

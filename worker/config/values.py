@@ -82,6 +82,13 @@ def span_text(length: timedelta) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
+def wall_time(text: str) -> str:
+    """``"07:30"``, or ``""``: a time of day on a clock of 24 hours, or never."""
+    if text and not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise not_a("time", "a time of day", "write e.g. '07:30', or '' for never")
+    return text
+
+
 def zone_name(text: str) -> str:
     """An IANA name such as ``Europe/Warsaw``, or ``UTC``; no abbreviation, no offset."""
     if text in zone_names():

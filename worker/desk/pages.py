@@ -10,13 +10,17 @@ from worker.desk import (
     health,
     held,
     me,
+    new_task,
     openid,
+    promises,
     reports,
     schedules,
     signing,
+    task,
     today,
     token_pages,
     users,
+    worklist,
 )
 from worker.desk.frame import READ, Desk
 from worker.desk.writing import STATIC, static
@@ -33,9 +37,13 @@ PAGES = (
     token_pages.mount,
     audit_page.mount,
     held.mount,
+    worklist.mount,
+    new_task.mount,  # before task.mount, which takes any word for a number
+    task.mount,
     schedules.mount,
     editing.mount,
     health.mount,
+    promises.mount,
     reports.mount,
 )
 

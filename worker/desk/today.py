@@ -14,6 +14,7 @@ from worker.db.engine import reading
 from worker.desk import held
 from worker.desk import today_store as store
 from worker.desk.frame import READ, Desk, Visit
+from worker.worklist.rules import pools_of
 
 BEFORE, AHEAD = timedelta(days=13), timedelta(days=7)
 MOST_TASKS = 8
@@ -56,11 +57,6 @@ def mount(router: APIRouter, desk: Desk) -> None:
             }
         values["modes"] = list(waits.mode_lines(desk.app.settings.mail))
         return desk.page(asked, "today.html", **values)
-
-
-def pools_of(role: Role) -> list[str]:
-    """The pools whose tasks a person may claim: their own role's, and those below it."""
-    return [str(each) for each in Role if each is not Role.VIEWER and role.may(each)]
 
 
 def bars(days: Mapping[date, Any], today: date) -> list[Bar]:

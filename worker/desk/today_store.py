@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import case, func, literal_column, or_, select
 from sqlalchemy.engine import Connection
 
+from worker.catalogue.records import accounts
 from worker.outbox.records import mail_days, messages
 from worker.outbox.rules import BLOCKED, DUE, UNKNOWN
 from worker.worklist.records import tasks
@@ -63,13 +64,15 @@ def stuck(conn: Connection, now: datetime) -> dict[str, int]:
 def mine(conn: Connection, staff: str | None, pools: Sequence[str], today: date, most: int) -> Any:
     """Open tasks of a person, then those of their pools that nobody has; due first.
 
-    A snoozed task is not there until its day has come.
+    A snoozed task is not there until its day has come. Each has its ``account_name``, if any.
     """
     free = tasks.c.assignee.is_(None) & tasks.c.pool.in_(pools)
     his = literal_column("false") if staff is None else tasks.c.assignee == staff
     awake = or_(tasks.c.snoozed_until.is_(None), tasks.c.snoozed_until <= today)
     query = (
         select(tasks)
+        .add_columns(accounts.c.name.label("account_name"))
+        .outerjoin(accounts, accounts.c.id == tasks.c.account_id)
         .where(tasks.c.closed_at.is_(None), or_(his, free), awake)
         .order_by(case((his, 0), else_=1), tasks.c.due_on, tasks.c.id)
         .limit(most)

@@ -1,4 +1,4 @@
-"""``perennial report renewals``."""
+"""``perennial report renewals`` and ``perennial report promises``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from worker.kernel.errors import UsageError
 from worker.reports import figures, page, rules, store, words
 from worker.reports.cohort import GROUPS, MONTH, Asked
 from worker.reports.figures import Report
+from worker.worklist import promises as register
 
 
 @click.group()
@@ -74,6 +75,35 @@ def renewals(
     if html:
         page.write(html, found, months, now)
         click.echo(f"{html}", err=as_json)
+
+
+@report.command()
+@click.option("--from", "first", type=Day(), help="First day; by default eleven months ago.")
+@click.option("--to", "last", type=Day(), help="Last day, included; by default of next month.")
+@click.option("--json", "as_json", is_flag=True, help="One line a person and month, for programs.")
+@click.pass_obj
+def promises(app: Wiring, first: date | None, last: date | None, as_json: bool) -> None:
+    """Say how promises to clients were kept: on time, late, broken, open, overdue.
+
+    By the day on which each was to be kept; docs/worklist.md explains the figures.
+    """
+    tz = zone(app.settings.book.timezone)
+    today = civil_date(app.clock.now(), tz)
+    given = first is not None or last is not None
+    period = _period(first, last, today) if given else register.usual_period(today)
+    with reading(app.engine) as conn:
+        found = register.count(register.read(conn, period), period, today, tz)
+    rows = [
+        found.whole.record("all"),
+        *(line.record("person") for line in found.people),
+        *(line.record("month") for line in found.months if line.total),
+    ]
+    if as_json:
+        show.emit(rows, as_json=True, columns=())
+    elif not found.whole.total:
+        click.echo(f"No promise was to be kept from {period.first} to {period.last}.")
+    else:
+        show.emit(rows, as_json=False, columns=list(rows[0]))
 
 
 def _period(first: date | None, last: date | None, today: date) -> Period:

@@ -22,7 +22,7 @@ tasks = Table(
     Column("id", Id, primary_key=True),
     # What this task is about, built from stable ids: at most one open task per key.
     Column("key", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # step, no-contact, blocked-mail, failed-call, alarm
+    Column("kind", Text, nullable=False),  # a word of kinds.py
     Column("title", Text, nullable=False),
     Column("detail", Text),
     Column("account_id", Id, ForeignKey("accounts.id"), index=True),
@@ -53,7 +53,36 @@ tasks = Table(
         postgresql_where=text("closed_at IS NULL"),
         sqlite_where=text("closed_at IS NULL"),
     ),
-    Index("ix_tasks_closed_at", "closed_at"),
+    Index(
+        "ix_tasks_open_pool",
+        "pool",
+        "due_on",
+        "id",
+        postgresql_where=text("closed_at IS NULL AND assignee IS NULL"),
+        sqlite_where=text("closed_at IS NULL AND assignee IS NULL"),
+    ),
+    Index(
+        "ix_tasks_open_kind",
+        "kind",
+        "due_on",
+        "id",
+        postgresql_where=text("closed_at IS NULL"),
+        sqlite_where=text("closed_at IS NULL"),
+    ),
+    Index(
+        "ix_tasks_snoozed",
+        "snoozed_until",
+        "id",
+        postgresql_where=text("closed_at IS NULL AND snoozed_until IS NOT NULL"),
+        sqlite_where=text("closed_at IS NULL AND snoozed_until IS NOT NULL"),
+    ),
+    Index(
+        "ix_tasks_promises",
+        "due_on",
+        postgresql_where=text("kind = 'promise'"),
+        sqlite_where=text("kind = 'promise'"),
+    ),
+    Index("ix_tasks_closed_at", "closed_at", "id"),
     Index(
         "uq_tasks_open_key",
         "key",
@@ -63,7 +92,8 @@ tasks = Table(
     ),
 )
 
-# What happened to each task, in order: opened, claimed, assigned, snoozed, noted, closed.
+# What happened to each task after it was opened, in order: claimed, given-back, assigned, snoozed,
+# noted, closed.
 task_history = Table(
     "task_history",
     metadata,

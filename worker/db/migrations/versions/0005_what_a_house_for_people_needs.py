@@ -170,11 +170,29 @@ def upgrade() -> None:
     op.add_column('tasks', sa.Column('opened_by', sa.Text(), nullable=True))
     op.add_column('tasks', sa.Column('closed_by', sa.Text(), nullable=True))
     op.add_column('tasks', sa.Column('version', sa.Integer(), server_default='1', nullable=False))
-    op.create_index('ix_tasks_closed_at', 'tasks', ['closed_at'], unique=False)
+    op.create_index('ix_tasks_closed_at', 'tasks', ['closed_at', 'id'], unique=False)
     op.create_index('ix_tasks_open_assignee', 'tasks', ['assignee', 'due_on'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
     op.create_index('ix_tasks_open_due', 'tasks', ['due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
     op.create_index('ix_messages_schedule_accepted', 'messages', ['schedule', 'accepted_at'], unique=False, postgresql_where=sa.text('accepted_at IS NOT NULL'), sqlite_where=sa.text('accepted_at IS NOT NULL'))
+    op.create_index('ix_tasks_open_kind', 'tasks', ['kind', 'due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
+    op.create_index('ix_tasks_open_pool', 'tasks', ['pool', 'due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL AND assignee IS NULL'), sqlite_where=sa.text('closed_at IS NULL AND assignee IS NULL'))
+    op.create_index('ix_tasks_promises', 'tasks', ['due_on'], unique=False, postgresql_where=sa.text("kind = 'promise'"), sqlite_where=sa.text("kind = 'promise'"))
+    op.create_index('ix_tasks_snoozed', 'tasks', ['snoozed_until', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL AND snoozed_until IS NOT NULL'), sqlite_where=sa.text('closed_at IS NULL AND snoozed_until IS NOT NULL'))
+    _give_open_tasks_a_pool()
     _keep_the_audit_log()
+
+
+def _give_open_tasks_a_pool() -> None:
+    """Tasks that an earlier release left to nobody, or to a role: somebody may claim them."""
+    op.execute(
+        "UPDATE tasks SET assignee = NULL WHERE closed_at IS NULL "
+        "AND assignee IN ('renewal-manager', 'account-manager', 'owner')"
+    )
+    op.execute(
+        "UPDATE tasks SET pool = CASE WHEN kind IN ('step', 'no-contact', 'complaint') THEN 'sales' "
+        "WHEN kind IN ('alarm', 'failed-call') THEN 'admin' ELSE 'renewals' END "
+        "WHERE closed_at IS NULL AND assignee IS NULL"
+    )
 
 
 def _keep_the_audit_log() -> None:

@@ -1,0 +1,145 @@
+"""What kinds of tasks there are: what each is called, what may come of it, who may claim it. Pure.
+
+A kind that a later release brings, or that another hand wrote, is treated as ``OTHER``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from worker.access.rules import Role
+
+PROMISE, BY_HAND = "promise", "todo"
+KEPT, BROKEN, WITHDRAWN = "kept", "broken", "withdrawn"
+_NOT_NEEDED = {"not-needed": "nothing to do any more"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of task.
+
+    ``outcomes`` are the words that a person closes it with, each with what it means; the first one
+    is meant when none is given. ``pool`` is the role that may claim it while nobody has it.
+    ``days`` are the business days that one opened by hand is given. ``answer`` says what closes a
+    task that no person closes by hand, and ``page`` where.
+    """
+
+    name: str
+    pool: Role
+    outcomes: Mapping[str, str]
+    days: int = 2
+    answer: str = ""
+    page: str = ""
+
+
+KINDS: Mapping[str, Kind] = {
+    "step": Kind(
+        "step of a schedule",
+        Role.SALES,
+        {
+            "done": "done",
+            "will-renew": "the client will renew",
+            "will-not-renew": "the client will not renew",
+            "no-answer": "nobody could be reached",
+        }
+        | _NOT_NEEDED,
+    ),
+    "answer": Kind(
+        "client's answer",
+        Role.RENEWALS,
+        {
+            "done": "done as the client asked",
+            "otherwise": "agreed on something else",
+            "not-possible": "could not be done; the client knows",
+            "changed-mind": "the client thought better of it",
+        },
+        days=1,
+    ),
+    "no-contact": Kind(
+        "no reachable contact",
+        Role.SALES,
+        {
+            "found": "a contact was found and is in the book",
+            "told": "told by other means",
+            "nobody": "there is nobody to write to",
+        }
+        | _NOT_NEEDED,
+    ),
+    "blocked-mail": Kind(
+        "mail that could not be written or sent",
+        Role.RENEWALS,
+        {"mended": "mended", "told": "told by other means"} | _NOT_NEEDED,
+    ),
+    "failed-call": Kind(
+        "failed call to another system",
+        Role.ADMIN,
+        {"mended": "mended", "by-hand": "entered there by hand"} | _NOT_NEEDED,
+    ),
+    "deadline-past": Kind(
+        "notice deadline that is past",
+        Role.RENEWALS,
+        {
+            "renews": "it renews as it stands",
+            "agreed": "agreed on something else",
+            "ended": "it ends in spite of the deadline",
+        }
+        | _NOT_NEEDED,
+    ),
+    "complaint": Kind(
+        "mail reported as spam",
+        Role.SALES,
+        {"talked": "talked about it", "no-answer": "nobody could be reached"} | _NOT_NEEDED,
+    ),
+    "undelivered": Kind(
+        "notice that did not arrive",
+        Role.RENEWALS,
+        {"told": "told by other means", "new-address": "a better address is in the book"}
+        | _NOT_NEEDED,
+    ),
+    "alarm": Kind(
+        "alarm",
+        Role.ADMIN,
+        {"mended": "mended", "expected": "as it should be"},
+        days=1,
+    ),
+    "approval": Kind(
+        "mails that wait for an approval",
+        Role.RENEWALS,
+        {},
+        days=1,
+        answer="An approval closes it: perennial approve SCHEDULE, or the page Schedules",
+        page="/schedules",
+    ),
+    "brake": Kind(
+        "pulled brake",
+        Role.RENEWALS,
+        {},
+        days=1,
+        answer="Taking the brake off closes it: perennial release, for a copied database perennial "
+        "confirm-instance, or the page Health",
+        page="/health",
+    ),
+    PROMISE: Kind(
+        "promise to a client",
+        Role.SALES,
+        {
+            KEPT: "kept",
+            BROKEN: "broken",
+            WITHDRAWN: "withdrawn, and the client agreed",
+        },
+        days=5,
+    ),
+    BY_HAND: Kind("something to do", Role.SALES, {"done": "done"} | _NOT_NEEDED),
+}
+"""Every kind that this release opens."""
+
+OTHER = Kind("task", Role.RENEWALS, {"done": "done"} | _NOT_NEEDED)
+
+OPENED_BY_HAND = (BY_HAND, PROMISE)
+"""The kinds that a person may open."""
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of that name; ``OTHER`` when this release does not know it."""
+    return KINDS.get(name, OTHER)
