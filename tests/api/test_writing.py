@@ -252,12 +252,14 @@ def test_a_task_is_opened_noted_upon_and_closed_once(api: Api) -> None:
     assert client.post(f"/tasks/{number}/note", json={"note": "No answer\nyet"}).status_code == 200
     stale = client.post(f"/tasks/{number}/close", json={}, headers={"If-Match": f'"{"0" * 32}"'})
     problem(stale, 412)
-    closed = client.post(f"/tasks/{number}/close", json={"outcome": "won back"}).json()
-    assert (closed["outcome"], closed["closed_at"] is not None) == ("won back", True)
+    unfit = client.post(f"/tasks/{number}/close", json={"outcome": "kept"})
+    assert "it is one of: done, not-needed" in problem(unfit, 422)["detail"]
+    closed = client.post(f"/tasks/{number}/close", json={"outcome": "not-needed"}).json()
+    assert (closed["outcome"], closed["closed_at"] is not None) == ("not-needed", True)
     problem(client.post(f"/tasks/{number}/close", json={}), 409)
     problem(client.post("/tasks/99/close", json={}), 404)
     history = [row.what for row in api.site.rows(task_history)]
-    assert history == ["opened", "noted", "closed"]
+    assert history == ["noted", "closed"]
     assert [what for _, what, _ in api.log()] == ["task.opened", "task.noted", "task.closed"]
     assert [one["id"] for one in client.get("/tasks?state=closed").json()["items"]] == [number]
     assert client.get("/tasks?licence=L-1").json()["items"] == []

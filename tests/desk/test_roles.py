@@ -53,6 +53,13 @@ ROUTES: Mapping[str, str] = {
     "POST /sign-out": VIEWER,
     # Today
     "GET /": VIEWER,
+    # the worklist, and how promises are kept
+    "GET /worklist": VIEWER,
+    "GET /worklist/new": SALES,
+    "POST /worklist/new": SALES,
+    "GET /worklist/{number}": VIEWER,
+    "POST /worklist/{number}/{what}": SALES,
+    "GET /reports/promises": VIEWER,
     # one's own
     "GET /me": VIEWER,
     "POST /me/password": VIEWER,

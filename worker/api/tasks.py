@@ -20,6 +20,7 @@ from worker.api.shapes import Account, Licence, Page, Task
 from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
 from worker.kernel.keys import digest
+from worker.worklist import rules
 from worker.worklist import store as worklist
 from worker.worklist.records import task_history, tasks
 
@@ -68,9 +69,9 @@ class TaskGiven(_Sent):
 
 
 class Closing(_Sent):
-    """What came of a task."""
+    """What came of a task: a word that fits its kind, by default the first one that does."""
 
-    outcome: Line = "done"
+    outcome: Line | None = None
 
 
 class Note(_Sent):
@@ -149,13 +150,13 @@ def _open(conn: Connection, asked: Sent[TaskGiven]) -> Done:
         licence_id=licence_id,
         assignee=given.assignee,
         due_on=given.due_on,
+        opened_by=asked.name,
     )
     worklist.open_tasks(conn, [task], asked.now)
     mine = (tasks.c.key == key) & tasks.c.closed_at.is_(None)
-    conn.execute(update(tasks).where(mine).values(opened_by=asked.name))
     made = store.one(conn, Task, mine)
     assert made is not None  # in this very transaction
-    _tell(conn, asked, made["id"], "opened", None)
+    audit.note(conn, asked.by, "task.opened", f"task {made['id']}", asked.now)
     return Done(made, 201, tag_of(made), _at(made))
 
 
@@ -185,11 +186,13 @@ def _close(conn: Connection, asked: Sent[Closing], number: int) -> Done:
     task = _held(conn, asked, number)
     if task["closed_at"] is not None:
         raise RefusedError(409, f"Task {number} is closed already; read it to see what came of it.")
-    worklist.close(conn, task["key"], asked.content.outcome, asked.now)
-    mine = tasks.c.id == number
-    changed = {"closed_by": asked.name, "version": tasks.c.version + 1}
-    conn.execute(update(tasks).where(mine).values(changed))
-    _tell(conn, asked, number, "closed", asked.content.outcome)
+    outcome = asked.content.outcome or rules.usual_outcome(task["kind"])
+    why = rules.against_closing(task["kind"], outcome)
+    if why is not None:
+        raise RefusedError(422, why)
+    seen = worklist.version_of(conn, number)
+    worklist.close_seen(conn, number, seen, outcome, asked.name, "", asked.now)
+    audit.note(conn, asked.by, "task.closed", f"task {number}", asked.now)
     after = _task(conn, number)
     return Done(after, tag=tag_of(after))
 

@@ -86,11 +86,15 @@ KINDS: Mapping[str, Kind] = {
         }
         | _NOT_NEEDED,
     ),
-    "hand-over": Kind(
-        "account to take over",
+    "held-mail": Kind(
+        "mail that a person holds",
         Role.SALES,
-        {"taken-over": "read, and taken over", "wrong": "it is somebody else's"},
-        days=1,
+        {"done": "done", "told": "told by other means"} | _NOT_NEEDED,
+    ),
+    "taken-over": Kind(
+        "mail that a person writes",
+        Role.SALES,
+        {"written": "written, and sent by hand", "told": "told by other means"} | _NOT_NEEDED,
     ),
     "complaint": Kind(
         "mail reported as spam",
