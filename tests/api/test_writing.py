@@ -252,11 +252,10 @@ def test_a_task_is_opened_noted_upon_and_closed_once(api: Api) -> None:
     assert client.post(f"/tasks/{number}/note", json={"note": "No answer\nyet"}).status_code == 200
     stale = client.post(f"/tasks/{number}/close", json={}, headers={"If-Match": f'"{"0" * 32}"'})
     problem(stale, 412)
-    unfit = client.post(f"/tasks/{number}/close", json={"outcome": "kept"})
-    assert "it is one of: done, not-needed" in problem(unfit, 422)["detail"]
-    closed = client.post(f"/tasks/{number}/close", json={"outcome": "not-needed"}).json()
-    assert (closed["outcome"], closed["closed_at"] is not None) == ("not-needed", True)
+    closed = client.post(f"/tasks/{number}/close", json={"note": "They will call"}).json()
+    assert (closed["outcome"], closed["closed_at"] is not None) == ("done", True)
     problem(client.post(f"/tasks/{number}/close", json={}), 409)
+    problem(client.post(f"/tasks/{number}/note", json={"note": "Late"}), 409)
     problem(client.post("/tasks/99/close", json={}), 404)
     history = [row.what for row in api.site.rows(task_history)]
     assert history == ["noted", "closed"]
@@ -266,9 +265,19 @@ def test_a_task_is_opened_noted_upon_and_closed_once(api: Api) -> None:
 
 
 def test_a_task_about_what_is_not_there_is_refused(api: Api) -> None:
-    sent = {"title": "Call", "licence": "L-7", "account": "A-7"}
+    sent = {"title": "Call", "licence": "L-7", "account": "A-7", "assignee": "nobody"}
     told = faults(api.writer.post("/tasks", json=sent))
-    assert set(told) == {"body: /licence", "body: /account"}
+    assert set(told) == {"body: /licence", "body: /account", "body: /assignee"}
+
+
+def test_an_outcome_fits_the_kind_of_its_task(api: Api) -> None:
+    client = api.writer
+    number = client.post("/tasks", json={"title": "Call"}).json()["id"]
+    (fault,) = problem(client.post(f"/tasks/{number}/close", json={"outcome": "won back"}), 422)[
+        "errors"
+    ]
+    assert fault["where"] == "body: /outcome"
+    assert "done, not-needed" in fault["hint"]
 
 
 @pytest.mark.parametrize(

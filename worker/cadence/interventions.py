@@ -48,6 +48,8 @@ class Wish:
         found = []
         if not self.reason.strip():
             found.append("A reason that a colleague understands is missing.")
+        if "\x00" in self.reason:
+            found.append("The reason holds a NUL sign; type it anew.")
         if len(self.reason) > LONGEST_REASON:
             found.append(
                 f"The reason has {len(self.reason)} characters; {LONGEST_REASON} are the most."

@@ -170,7 +170,8 @@ def lay_down(
     conn: Connection, parsed: Parsed, source: SourceSettings, report: Report, run: Run
 ) -> Sequence[Managed]:
     """Lays the good rows over the book, in the caller's transaction, which holds the book; what is
-    wrong with the others stands in ``parsed.rejected``. The accounts that have another manager."""
+    wrong with the others stands in ``parsed.rejected``. Returns the accounts that have another
+    manager now."""
     known = _known(conn, parsed)
     said = _merge_until_sound(conn, parsed, known, report)
     _leave_out_erased(conn, said, parsed, report)

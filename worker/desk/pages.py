@@ -48,7 +48,7 @@ PAGES = (
     new_task.mount,  # before task.mount, which takes any word for a number
     task.mount,
     accounts.mount,
-    hand_over.mount,
+    hand_over.mount,  # before account.mount, which takes any word for a key
     account.mount,
     licences.mount,
     search.mount,

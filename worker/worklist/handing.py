@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, select, update
 from sqlalchemy.engine import Connection
 
 from worker.access import audit
@@ -17,7 +17,7 @@ from worker.db import bulk
 from worker.kernel.errors import FindingsError
 from worker.kernel.keys import digest
 from worker.worklist import store
-from worker.worklist.records import task_history, tasks
+from worker.worklist.records import tasks
 from worker.worklist.store import NewTask
 
 KIND = "hand-over"
@@ -91,12 +91,11 @@ def hand_over(
         if seen(work) != saw:
             raise SeenAnewError("The tasks changed meanwhile. Nothing was moved; look once more.")
         ids = [task.id for task in work]
-        if not ids or _move(conn, ids, after) != len(ids):
-            if ids:
-                raise SeenAnewError("The tasks changed meanwhile. Nothing was moved.")
+        if not ids:
             return 0
-        line = {"at": now, "who": by.name, "what": "assigned", "note": f"to {after}"}
-        conn.execute(insert(task_history), [line | {"task_id": id_} for id_ in ids])
+        if _move(conn, ids, after) != len(ids):
+            raise SeenAnewError("The tasks changed meanwhile. Nothing was moved; look once more.")
+        store.tell_history(conn, ids, by.name, "assigned", f"to {after}", now)
         detail = {"from": before, "to": after, "tasks": ids}
         audit.note(conn, by, "account.handed-over", f"account {account.key}", now, detail)
     return len(ids)
@@ -104,5 +103,10 @@ def hand_over(
 
 def _move(conn: Connection, ids: Sequence[int], after: str) -> int:
     mine = (bulk.among(tasks.c.id, list(ids)), tasks.c.closed_at.is_(None))
-    values = {"assignee": after, "claimed_at": None, "version": tasks.c.version + 1}
+    values = {
+        "assignee": after,
+        "claimed_at": None,
+        "snoozed_until": None,
+        "version": tasks.c.version + 1,
+    }
     return conn.execute(update(tasks).where(*mine).values(values)).rowcount
