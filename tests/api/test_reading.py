@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import select, update
 
 from tests.api.conftest import Api
+from worker.access import tokens as made
+from worker.access.audit import Actor
 from worker.access.records import tokens
 from worker.access.rules import Scope
 from worker.db.engine import reading
@@ -41,6 +43,14 @@ def test_nobody_is_let_in_without_a_token_that_stands(api: Api) -> None:
     assert api.bearing(good).get("/accounts").status_code == 200
     basic = httpx.get(f"{api.base}/api/v1/accounts", auth=("token", good))
     problem(basic, 401)
+
+
+def test_a_token_that_a_person_made_lets_in_until_it_is_revoked(api: Api) -> None:
+    now, boss = api.site.clock.now(), Actor("boss", "command")
+    client = api.bearing(made.make(api.engine, boss, "crm", ["read"], 30, now))
+    assert client.get("/accounts").status_code == 200
+    made.revoke(api.engine, boss, "crm", now)
+    problem(client.get("/accounts"), 401)
 
 
 def test_a_token_that_reads_cannot_write_and_one_that_writes_cannot_read(api: Api) -> None:

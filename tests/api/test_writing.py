@@ -252,21 +252,32 @@ def test_a_task_is_opened_noted_upon_and_closed_once(api: Api) -> None:
     assert client.post(f"/tasks/{number}/note", json={"note": "No answer\nyet"}).status_code == 200
     stale = client.post(f"/tasks/{number}/close", json={}, headers={"If-Match": f'"{"0" * 32}"'})
     problem(stale, 412)
-    closed = client.post(f"/tasks/{number}/close", json={"outcome": "won back"}).json()
-    assert (closed["outcome"], closed["closed_at"] is not None) == ("won back", True)
+    closed = client.post(f"/tasks/{number}/close", json={"note": "They will call"}).json()
+    assert (closed["outcome"], closed["closed_at"] is not None) == ("done", True)
     problem(client.post(f"/tasks/{number}/close", json={}), 409)
+    problem(client.post(f"/tasks/{number}/note", json={"note": "Late"}), 409)
     problem(client.post("/tasks/99/close", json={}), 404)
     history = [row.what for row in api.site.rows(task_history)]
-    assert history == ["opened", "noted", "closed"]
+    assert history == ["noted", "closed"]
     assert [what for _, what, _ in api.log()] == ["task.opened", "task.noted", "task.closed"]
     assert [one["id"] for one in client.get("/tasks?state=closed").json()["items"]] == [number]
     assert client.get("/tasks?licence=L-1").json()["items"] == []
 
 
 def test_a_task_about_what_is_not_there_is_refused(api: Api) -> None:
-    sent = {"title": "Call", "licence": "L-7", "account": "A-7"}
+    sent = {"title": "Call", "licence": "L-7", "account": "A-7", "assignee": "nobody"}
     told = faults(api.writer.post("/tasks", json=sent))
-    assert set(told) == {"body: /licence", "body: /account"}
+    assert set(told) == {"body: /licence", "body: /account", "body: /assignee"}
+
+
+def test_an_outcome_fits_the_kind_of_its_task(api: Api) -> None:
+    client = api.writer
+    number = client.post("/tasks", json={"title": "Call"}).json()["id"]
+    (fault,) = problem(client.post(f"/tasks/{number}/close", json={"outcome": "won back"}), 422)[
+        "errors"
+    ]
+    assert fault["where"] == "body: /outcome"
+    assert "done, not-needed" in fault["hint"]
 
 
 @pytest.mark.parametrize(

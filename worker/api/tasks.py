@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy import ColumnElement
 from sqlalchemy.engine import Connection
 
 from worker.access import audit
@@ -19,9 +20,12 @@ from worker.api.repeats import Done
 from worker.api.shapes import Account, Licence, Page, Task
 from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
-from worker.kernel.keys import digest
+from worker.kernel.keys import new_attempt_id
+from worker.worklist import people, rules
 from worker.worklist import store as worklist
-from worker.worklist.records import task_history, tasks
+from worker.worklist.kinds import BY_HAND
+from worker.worklist.records import tasks
+from worker.worklist.rules import LONGEST_NOTE, LONGEST_TITLE
 
 _ORDER = Order([tasks.c.id])
 _UNSAFE = "\x7f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
@@ -35,8 +39,8 @@ def _safe(text: str) -> str:
     return text.strip()
 
 
-Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_safe)]
-Lines = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_safe)]
+Line = Annotated[str, Field(min_length=1, max_length=LONGEST_TITLE), AfterValidator(_safe)]
+Lines = Annotated[str, Field(min_length=1, max_length=LONGEST_NOTE), AfterValidator(_safe)]
 Name = Annotated[Printable, Field(description="a key of staff")]
 
 
@@ -68,9 +72,11 @@ class TaskGiven(_Sent):
 
 
 class Closing(_Sent):
-    """What came of a task."""
+    """What came of a task: a word that fits its kind (the first one of the kind when none is
+    given), and what there is to say of it."""
 
-    outcome: Line = "done"
+    outcome: Line | None = None
+    note: Lines | None = None
 
 
 class Note(_Sent):
@@ -135,27 +141,25 @@ def _task(conn: Connection, number: int) -> dict[str, Any]:
 
 def _open(conn: Connection, asked: Sent[TaskGiven]) -> Done:
     given = asked.content
-    key = f"api:{given.key or digest(f'{asked.token_id} {asked.now} {id(asked)}')}"
+    key = f"api:{given.key or new_attempt_id()}"
     licence_id, account_id = _about(conn, given)
     before = store.one(conn, Task, (tasks.c.key == key) & tasks.c.closed_at.is_(None))
     if before is not None:
         return Done(before, tag=tag_of(before), headers=_at(before))
     task = worklist.NewTask(
         key=key,
-        kind="todo",
+        kind=BY_HAND,
         title=given.title,
         detail=given.detail,
         account_id=account_id,
         licence_id=licence_id,
-        assignee=given.assignee,
+        assignee=people.find(conn, given.assignee) if given.assignee else None,
         due_on=given.due_on,
+        opened_by=asked.name,
     )
     worklist.open_tasks(conn, [task], asked.now)
-    mine = (tasks.c.key == key) & tasks.c.closed_at.is_(None)
-    conn.execute(update(tasks).where(mine).values(opened_by=asked.name))
-    made = store.one(conn, Task, mine)
-    assert made is not None  # in this very transaction
-    _tell(conn, asked, made["id"], "opened", None)
+    made = _task(conn, worklist.number_of(conn, key))
+    _log(conn, asked, made["id"], "opened")
     return Done(made, 201, tag_of(made), _at(made))
 
 
@@ -172,6 +176,8 @@ def _about(conn: Connection, given: TaskGiven) -> tuple[int | None, int | None]:
     account_id = store.id_of(conn, Account, account) if account else None
     if account and account_id is None:
         faults.append(Fault("body: /account", "an account of the book", ascii(account)))
+    if given.assignee and people.find(conn, given.assignee) is None:
+        faults.append(Fault("body: /assignee", "a member of staff", ascii(given.assignee)))
     if faults:
         raise unfit(faults)
     return licence_id, account_id
@@ -183,36 +189,39 @@ def _at(task: dict[str, Any]) -> dict[str, str]:
 
 def _close(conn: Connection, asked: Sent[Closing], number: int) -> Done:
     task = _held(conn, asked, number)
-    if task["closed_at"] is not None:
-        raise RefusedError(409, f"Task {number} is closed already; read it to see what came of it.")
-    worklist.close(conn, task["key"], asked.content.outcome, asked.now)
-    mine = tasks.c.id == number
-    changed = {"closed_by": asked.name, "version": tasks.c.version + 1}
-    conn.execute(update(tasks).where(mine).values(changed))
-    _tell(conn, asked, number, "closed", asked.content.outcome)
-    after = _task(conn, number)
-    return Done(after, tag=tag_of(after))
+    outcome = asked.content.outcome or rules.usual_outcome(task["kind"])
+    against = rules.against_closing(SimpleNamespace(kind=task["kind"]), outcome)
+    if against:
+        raise unfit([Fault("body: /outcome", "an outcome of its kind", ascii(outcome), against)])
+    note = asked.content.note or ""
+    worklist.close_seen(conn, number, task["version"], outcome, asked.name, note, asked.now)
+    return _done(conn, asked, number, "closed")
 
 
 def _note(conn: Connection, asked: Sent[Note], number: int) -> Done:
-    _held(conn, asked, number)
-    conn.execute(update(tasks).where(tasks.c.id == number).values(version=tasks.c.version + 1))
-    _tell(conn, asked, number, "noted", asked.content.note)
+    task = _held(conn, asked, number)
+    worklist.change(conn, number, task["version"], {})
+    worklist.tell_history(conn, [number], asked.name, "noted", asked.content.note, asked.now)
+    return _done(conn, asked, number, "noted")
+
+
+def _held(conn: Connection, asked: Sent[Any], number: int) -> dict[str, Any]:
+    """The task, open, which nobody else changes before we have; raises ``RefusedError`` where there
+    is none, or where it is not as the sender saw it."""
+    conn.execute(tasks.select().where(tasks.c.id == number).with_for_update())
+    task = _task(conn, number)
+    must_match(asked.request, task)
+    if task["closed_at"] is not None:
+        raise RefusedError(409, f"Task {number} is closed already; read it to see what came of it.")
+    return task
+
+
+def _done(conn: Connection, asked: Sent[Any], number: int, what: str) -> Done:
+    _log(conn, asked, number, what)
     after = _task(conn, number)
     return Done(after, tag=tag_of(after))
 
 
-def _held(conn: Connection, asked: Sent[Any], number: int) -> dict[str, Any]:
-    """The task, which nobody else changes before we have; raises ``RefusedError`` where there is
-    none, or where it is not as the sender saw it."""
-    conn.execute(tasks.select().where(tasks.c.id == number).with_for_update())
-    task = _task(conn, number)
-    must_match(asked.request, task)
-    return task
-
-
-def _tell(conn: Connection, asked: Sent[Any], number: int, what: str, note: str | None) -> None:
-    """A line in the task's history, and one in the audit log."""
-    line = {"task_id": number, "at": asked.now, "who": asked.name, "what": what, "note": note}
-    conn.execute(insert(task_history).values(line))
+def _log(conn: Connection, asked: Sent[Any], number: int, what: str) -> None:
+    """The log holds no words of people; they stand in the task's history alone."""
     audit.note(conn, asked.by, f"task.{what}", f"task {number}", asked.now)

@@ -14,11 +14,13 @@ from worker.cadence import explain as explaining
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
 from worker.cadence.library import Defaults
+from worker.cadence.rules import TAKEN_OVER
 from worker.cadence.summary_page import in_plain_words
 from worker.db.engine import reading
 from worker.desk import accounts_store, story
 from worker.desk import licences_store as store
 from worker.desk.frame import READ, Desk, Visit, missing
+from worker.desk.mails import url_of
 from worker.desk.paging import PAGE, address, place, placed, tidy
 
 LONGEST = 3660
@@ -114,6 +116,15 @@ def _told(
     }
 
 
+def _planned(record: Record, told: explaining.Explanation) -> str:
+    """The page of a mail that has not left and may be held, edited, taken over or given back."""
+    still = record.decision in ("planned", "waiting", "put-off") or record.reason == TAKEN_OVER
+    for walk in told.walks if still and record.kind in ("email", "survey") else ():
+        if (walk.schedule, walk.cycle) == (record.schedule, record.cycle):
+            return url_of(walk.id, record.step or "")
+    return ""
+
+
 def _entry(
     record: Record,
     told: explaining.Explanation,
@@ -131,5 +142,6 @@ def _entry(
         "why": told.why(record),
         "mails": mails.get(record.message or "", ()),
         "task": task if record.kind == "task" else None,
+        "planned": _planned(record, told),
         "to_come": record.at is not None and record.at > asked.now,
     }

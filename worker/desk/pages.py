@@ -13,9 +13,11 @@ from worker.desk import (
     health,
     held,
     licences,
+    mails,
     me,
     new_task,
     openid,
+    outbox,
     promises,
     reports,
     schedules,
@@ -45,16 +47,18 @@ PAGES = (
     worklist.mount,
     new_task.mount,  # before task.mount, which takes any word for a number
     task.mount,
-    schedules.mount,
-    editing.mount,
-    health.mount,
-    promises.mount,
-    reports.mount,
     accounts.mount,
     hand_over.mount,  # before account.mount, which takes any word for a key
     account.mount,
     licences.mount,
     search.mount,
+    outbox.mount,
+    mails.mount,
+    schedules.mount,
+    editing.mount,
+    health.mount,
+    promises.mount,
+    reports.mount,
 )
 
 

@@ -116,11 +116,6 @@ def count(value: int, one: str, many: str = "") -> str:
     return f"{value:,} {one if value == 1 else many or one + 's'}"
 
 
-def part(key: object) -> str:
-    """A key as one part of an address, whatever stands in it: ``A/1`` becomes ``A%2F1``."""
-    return quote(str(key), safe="")
-
-
 _BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
 _SYSTEMS = ("Windows", "Android", "iPhone", "iPad", "Mac OS", "Linux")
 _KNOWN_AS = {"Edg": "Edge", "OPR": "Opera"}
@@ -134,3 +129,8 @@ def browser(agent: str | None) -> str:
         return agent or "unknown"
     system = next((f", {name}" for name in _SYSTEMS if name in agent), "")
     return _KNOWN_AS.get(found, found) + system
+
+
+def part(key: object) -> str:
+    """A key as one part of an address, whatever stands in it: ``A/1`` becomes ``A%2F1``."""
+    return quote(str(key), safe="")

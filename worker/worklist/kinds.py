@@ -71,6 +71,16 @@ KINDS: Mapping[str, Kind] = {
         Role.RENEWALS,
         {"mended": "mended", "told": "told by other means"} | _NOT_NEEDED,
     ),
+    "held-mail": Kind(
+        "mail that a person held back",
+        Role.SALES,
+        {"seen": "looked at; it stays as it is", "told": "told by other means"} | _NOT_NEEDED,
+    ),
+    "taken-over": Kind(
+        "mail to write oneself",
+        Role.SALES,
+        {"written": "wrote to the client", "talked": "talked about it"} | _NOT_NEEDED,
+    ),
     "failed-call": Kind(
         "failed call to another system",
         Role.ADMIN,

@@ -72,17 +72,17 @@ def close_all(conn: Connection, prefix: str, outcome: str, now: datetime) -> int
     return len(_close(conn, tasks.c.key.startswith(prefix, autoescape=True), outcome, now))
 
 
-def close_keys(conn: Connection, keys: Sequence[str], outcome: str, now: datetime) -> int:
-    """Closes the open tasks of these keys; how many there were."""
-    return len(_close(conn, bulk.among(tasks.c.key, list(keys)), outcome, now)) if keys else 0
-
-
 def close_seen(
     conn: Connection, number: int, seen: int, outcome: str, who: str, note: str, now: datetime
 ) -> bool:
     """Closes the open task with this id if its version is the one that was ``seen``."""
     which = (tasks.c.id == number) & (tasks.c.version == seen)
     return bool(_close(conn, which, outcome, now, who, note))
+
+
+def close_keys(conn: Connection, keys: Sequence[str], outcome: str, now: datetime) -> int:
+    """Closes the open tasks of these keys; how many there were."""
+    return len(_close(conn, bulk.among(tasks.c.key, list(keys)), outcome, now)) if keys else 0
 
 
 def _close(

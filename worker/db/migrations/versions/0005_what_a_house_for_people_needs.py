@@ -126,7 +126,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['walk_id'], ['walks.id'], name=op.f('fk_interventions_walk_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_interventions'))
     )
-    op.create_index('uq_interventions_standing', 'interventions', ['walk_id', 'step'], unique=True, postgresql_where=sa.text('lifted_at IS NULL'), sqlite_where=sa.text('lifted_at IS NULL'))
+    op.create_index('uq_interventions_standing', 'interventions', ['walk_id', 'step', 'kind'], unique=True, postgresql_where=sa.text('lifted_at IS NULL'), sqlite_where=sa.text('lifted_at IS NULL'))
     op.create_table('requests',
     sa.Column('token_id', Id, nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
@@ -173,6 +173,11 @@ def upgrade() -> None:
     op.create_index('ix_tasks_closed_at', 'tasks', ['closed_at', 'id'], unique=False)
     op.create_index('ix_tasks_open_assignee', 'tasks', ['assignee', 'due_on'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
     op.create_index('ix_tasks_open_due', 'tasks', ['due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
+    op.create_index('ix_messages_day', 'messages', ['day', 'id'], unique=False)
+    op.create_index('ix_messages_schedule', 'messages', ['schedule', 'day', 'id'], unique=False)
+    op.create_index('ix_messages_step', 'messages', ['schedule', 'step', 'day', 'id'], unique=False)
+    odd = sa.text("state NOT IN ('accepted', 'due', 'sending')")
+    op.create_index('ix_messages_odd', 'messages', ['state', 'day', 'id'], unique=False, postgresql_where=odd, sqlite_where=odd)
     op.create_index('ix_messages_schedule_accepted', 'messages', ['schedule', 'accepted_at'], unique=False, postgresql_where=sa.text('accepted_at IS NOT NULL'), sqlite_where=sa.text('accepted_at IS NOT NULL'))
     op.create_index('ix_tasks_open_kind', 'tasks', ['kind', 'due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
     op.create_index('ix_tasks_open_pool', 'tasks', ['pool', 'due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL AND assignee IS NULL'), sqlite_where=sa.text('closed_at IS NULL AND assignee IS NULL'))
