@@ -6,7 +6,7 @@ The one file that knows everybody. Nothing here connects or reads before it is a
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from worker.cadence.machine import Guards, Machine
     from worker.catalogue.refresh import Tried
+    from worker.catalogue.report import Managed
     from worker.channels.contract import Channel, Result
     from worker.channels.told import Ear
     from worker.config.loading import Loaded
@@ -338,6 +339,12 @@ class App:
         from worker.cadence import brakes
 
         brakes.pull(conn, kind, about, detail, now)
+
+    def hand_over(self, conn: Connection, changes: Sequence[Managed], now: datetime) -> None:
+        """Opens a task for whoever an import makes the manager of an account."""
+        from worker.worklist import handing
+
+        handing.open_for(conn, changes, now)
 
     def tick(self) -> tuple[int, int, int]:
         """One heartbeat in the foreground: read sources, settle, then plan, send and call until

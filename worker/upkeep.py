@@ -17,7 +17,7 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.machine import Machine
 from worker.cadence.watch import Fingerprint
 from worker.catalogue import freshness, lapses
-from worker.catalogue.flow import Brake, Options
+from worker.catalogue.flow import Brake, HandOver, Options
 from worker.catalogue.refresh import Tried, refresh
 from worker.channels.contract import Channel
 from worker.config.loading import Loaded
@@ -49,6 +49,9 @@ class Instance(Protocol):
 
     @property
     def pull_brake(self) -> Brake: ...
+
+    @property
+    def hand_over(self) -> HandOver: ...
 
     @property
     def engine(self) -> Engine: ...
@@ -93,7 +96,12 @@ class Upkeep:
         it = self._instance
         self._hear_endpoints()
         sources, stop = it.settings.sources, it.stopping
-        options = Options(place=it.loaded.document.place, brake=it.pull_brake, pause=stop.wait)
+        options = Options(
+            place=it.loaded.document.place,
+            brake=it.pull_brake,
+            hand_over=it.hand_over,
+            pause=stop.wait,
+        )
         tried = refresh(it.engine, sources, it.clock, it.root, options, stop.is_set)
         watch_sources(it.engine, sources, it.clock.now())
         self._wake_held()

@@ -113,7 +113,7 @@ def test_the_log_holds_a_users_failures_and_no_word_that_was_typed(door: Door) -
     door.knock("anna", "my-mistyped-password")
     door.knock("my-password-in-the-wrong-field", "x")
     lines = door.log("user.sign-in-failed")
-    assert [(line.who, line.about) for line in lines] == [("stranger", "user anna")]
+    assert [(line.who, line.about) for line in lines] == [("(stranger)", "user anna")]
     with reading(door.engine) as conn:
         kept = conn.execute(select(sign_ins)).all()
     everything = repr(door.log()) + repr(kept)

@@ -11,6 +11,7 @@ from sqlalchemy import MetaData, select
 
 from tests.clients.conftest import KEY, Site
 from tests.waiting import until
+from worker.cadence.records import interventions
 from worker.catalogue import erasures, suppressions
 from worker.catalogue.flow import import_source
 from worker.catalogue.records import contacts
@@ -57,6 +58,9 @@ def mailed(site: Site) -> Site:
         number = conn.scalar(select(tasks.c.id).where(tasks.c.key == "t"))
         told = {"task_id": number, "at": site.clock.now(), "what": "noted"}
         conn.execute(task_history.insert().values(told | {"note": f"{NAME} rang, {ADDRESS}"}))
+        edit = {"walk_id": 1, "step": "grace", "kind": "edit", "words": f"Dear {NAME},"}
+        edit |= {"subject": NAME.upper(), "reason": f"{NAME} asked", "who": "ann"}
+        conn.execute(interventions.insert().values(edit | {"made_at": site.clock.now()}))
     return site
 
 

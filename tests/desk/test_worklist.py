@@ -132,7 +132,7 @@ def test_a_form_that_cannot_be_used_comes_back_with_all_that_was_typed(house: Ho
         assert word in said
     assert send(admin, f"/worklist/{number}/note", version="x", note="y").status_code == 400
     assert send(admin, f"/worklist/{number}/burn", version="1").status_code == 404
-    assert send(admin, "/worklist/999/note", version="1", note="y").status_code == 422
+    assert send(admin, "/worklist/999/note", version="1", note="y").status_code == 404
     assert admin.get("/worklist/999").status_code == 404
     assert admin.get(f"/worklist/{10**30}").status_code == 400
 
@@ -194,6 +194,23 @@ def test_a_promise_is_opened_for_an_account_and_counted(house: House) -> None:
     assert "Offer" in sales.get("/worklist?tab=promises").text
     register = shown(sales.get("/reports/promises"))
     assert "Sales Person 3 0 1 0 0 2 0 0 %" in register
+
+
+def test_a_long_list_goes_on_page_by_page_and_keeps_its_filters(house: House) -> None:
+    furnish(house)
+    now = house.site.clock.now()
+    with house.engine.begin() as conn:
+        new = [NewTask(f"n{place}", "todo", f"Nr {place}") for place in range(70)]
+        store.open_tasks(conn, new, now)
+    viewer, seen, path = house.as_(Role.VIEWER), set(), "/worklist?tab=all&kind=todo"
+    for most in (50, 20):
+        page = viewer.get(path).text
+        found = set(re.findall(r">(Nr \d+)</a>", page))
+        assert len(found) == most
+        seen |= found
+        more = re.search(r'rel="next" href="([^"]+)"', page)
+        path = unescape(more[1]) if more else ""
+    assert (len(seen), path) == (70, "")
 
 
 @pytest.mark.parametrize("path", PATHS)

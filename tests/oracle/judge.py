@@ -10,16 +10,19 @@ status, auto_renew, amount …), ``terms`` (licence, number, starts_on, expires_
 
 Events are ``(moment, kind, data)``, for runs in which the book changes by hand:
 
-========  =====================================================================================
-add       ``account`` (a row, if new), ``licence`` (a row), ``terms``, ``contacts``: first seen now
-renew     ``licence`` (its key), starts_on, expires_on, closed_on: the next term
-correct   ``licence``, starts_on, expires_on: the current term has other dates
-cancel    ``licence``, ``status`` ("cancelled" unless told otherwise)
-change    ``licence`` or ``account`` (its key), ``fields``
-fact      ``licence``, ``fact`` (clicked, answered …)
-apply     the schedule is applied now, not at the start
-down      ``until``: nothing is decided from now until then
-========  =====================================================================================
+=========  ====================================================================================
+add        ``account`` (a row, if new), ``licence`` (a row), ``terms``, ``contacts``: first seen now
+renew      ``licence`` (its key), starts_on, expires_on, closed_on: the next term
+correct    ``licence``, starts_on, expires_on: the current term has other dates
+cancel     ``licence``, ``status`` ("cancelled" unless told otherwise)
+change     ``licence`` or ``account`` (its key), ``fields``
+fact       ``licence``, ``fact`` (clicked, answered …)
+hold       ``licence``, ``step``, ``until`` (a day or ``None``): a person keeps the mail back
+lift       ``licence``, ``step``: the hold ends, or a mail taken over is given back
+take-over  ``licence``, ``step``: a person writes instead
+apply      the schedule is applied now, not at the start
+down       ``until``: nothing is decided from now until then
+=========  ====================================================================================
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from typing import Any
 
 from tests.oracle.compare import SLOTS, Case, Comparison, Disagreement, Row
 from tests.oracle.days import ONE, Calendar, civil
-from tests.oracle.life import Book, Event, Picture, index, pictures
+from tests.oracle.life import HANDS, Book, Event, Picture, index, pictures
 from tests.oracle.script import Script, read
 from tests.oracle.walk import Life, Walk
 
@@ -165,7 +168,9 @@ class Court:
             replay=self.begins is None,
             months=months,
         )
-        walks = self._live(script, seen, slots.get(licence["account"], 0), begins) if seen else []
+        hands = [event for event in self.events[key] if event[1] in HANDS]
+        slot = slots.get(licence["account"], 0)
+        walks = self._live(script, seen, slot, begins, hands) if seen else []
         found: dict[tuple[int, str], list[Row]] = defaultdict(list)
         for row in rows:
             if row.get("decision") != "nothing":
@@ -175,7 +180,12 @@ class Court:
         return Case(script, key, account, walks, found, nothing, auto)
 
     def _live(
-        self, script: Script, seen: Sequence[Picture], slot: int, begins: datetime
+        self,
+        script: Script,
+        seen: Sequence[Picture],
+        slot: int,
+        begins: datetime,
+        hands: Sequence[Event],
     ) -> list[Walk]:
         applied, outages = begins, list(self.outages)
         if self.applied:
@@ -188,6 +198,7 @@ class Court:
             slot,
             applied,
             outages,
+            hands,
         )
         return life.spend(self.last + 2 * ONE)
 

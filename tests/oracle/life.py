@@ -12,6 +12,8 @@ from tests.oracle.days import ONE, months_on, on_the_wall
 from tests.oracle.script import as_date
 
 Event = tuple[datetime, str, Mapping[str, Any]]
+HANDS = ("hold", "lift", "take-over")
+"""What people do with one planned mail; no news of the licence."""
 UNKNOWN_TERM = timedelta(days=365)
 
 
@@ -163,7 +165,7 @@ def _pending(
         mine = data.get("licence") == key or (
             data.get("account") == account["key"] and kind == "change"
         )
-        if mine and kind != "add":
+        if mine and kind not in ("add", *HANDS):
             found.append((max(moment, known), kind, data))
     return sorted(found, key=lambda event: event[0])
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from tests.oracle.days import ONE, Calendar, civil
-from tests.oracle.life import Picture, first_moment
+from tests.oracle.hands import Hold, Waiting
+from tests.oracle.life import Event, Picture, first_moment
 from tests.oracle.script import Line, Script, admits
 
 HOUR = timedelta(hours=1)
@@ -59,6 +61,7 @@ class Walk:
     undone: dict[int, tuple[Line, date, date]] = field(default_factory=dict)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     mailed_on: date | None = None
+    holds: dict[int, Hold] = field(default_factory=dict)  # by a step's place
     earliest: date = date.max  # the first planned day of what is undone
 
     @property
@@ -77,6 +80,7 @@ class Life:
         slot: int,
         applied: datetime,
         outages: Sequence[tuple[datetime, datetime]] = (),
+        hands: Sequence[Event] = (),
     ) -> None:
         self.script, self.pictures, self.calendar_of, self.slot = (
             script,
@@ -84,7 +88,7 @@ class Life:
             calendar_of,
             slot,
         )
-        self.applied, self.outages = applied, outages
+        self.applied, self.outages, self.hands = applied, outages, hands
         self.walks: list[Walk] = []
         self.calendar = calendar_of(pictures[0])
 
@@ -110,6 +114,7 @@ class Life:
         zone = self.calendar.zone
         news = [civil(picture.since, zone) for picture in coming[:1]]
         news += [back for _, until in self.outages if (back := civil(until, zone)) > day]
+        news += [touched for at, *_ in self.hands if (touched := civil(at, zone)) > day]
         if self.walk and self.walk.awake:
             news.append(self.walk.earliest)
         return min(news, default=date.max)
@@ -119,13 +124,19 @@ class Life:
         looks = [until for _, until in self.outages]
         if self.calendar.is_open(day):
             looks.append(self.calendar.moment(day, self.slot))
-        marks: list[tuple[datetime, int, Picture | None]] = [(look, 1, None) for look in looks]
+        hands = [event for event in self.hands if civil(event[0], self.calendar.zone) == day]
+        looks += [event[0] for event in hands]
+        marks: list[tuple[datetime, int, Any]] = [(look, 2, None) for look in looks]
+        marks += [(event[0], 1, event) for event in hands]
         while coming and coming[0].since < night:
             known = coming.pop(0)
             marks.append((known.since, 0, known))
-        for moment, _, picture in sorted(marks, key=lambda mark: mark[:2]):
-            if picture:
-                self._learn(picture)
+        for moment, order, news in sorted(marks, key=lambda mark: mark[:2]):
+            if order == 0:
+                self._learn(news)
+            elif order == 1:
+                self._touch(news)
+                continue
             if self._may_act(day, moment):
                 self._look(day, moment)
 
@@ -137,6 +148,33 @@ class Life:
             return False
         opens, closes = self.calendar.window(day)
         return opens <= moment < closes
+
+    # What people do by hand
+
+    def _touch(self, event: Event) -> None:
+        moment, kind, data = event
+        walk = self.walk
+        lines = [line for line in self.script.lines if line.id == data["step"]]
+        if not (walk and walk.awake and lines):
+            return
+        (line,) = lines
+        if kind == "lift":
+            self._lift(walk, line, moment)
+        elif line.place in walk.undone and kind == "take-over":
+            walk.holds.pop(line.place, None)
+            self._decide(walk, line, ("suppressed", "taken-over"))
+        elif line.place in walk.undone:
+            walk.holds[line.place] = Hold.until(data["until"], self.calendar, self.slot)
+
+    def _lift(self, walk: Walk, line: Line, moment: datetime) -> None:
+        taken = walk.outcomes.get(line.place)
+        if taken and taken.verdict == ("suppressed", "taken-over"):
+            del walk.outcomes[line.place]
+            walk.undone[line.place] = (line, taken.due, taken.planned or taken.due)
+        elif line.place not in walk.holds:
+            return
+        walk.holds[line.place] = Hold.lifted(moment, self.calendar, self.slot)
+        walk.earliest = min(walk.earliest, walk.undone[line.place][2])
 
     # What becomes known
 
@@ -235,20 +273,32 @@ class Life:
         walk = self.walk
         assert walk
         lines = sorted(walk.undone.values(), key=lambda item: (item[1], item[0].place))
+        waiting = Waiting(walk.holds, self.calendar, self.slot, walk.picture.expires_on)
+        for line, verdict in list(waiting.hopeless(walk, lines, day, moment, self.script)):
+            self._decide(walk, line, verdict)
+        lines = [item for item in lines if item[0].place in walk.undone]
+        back = waiting.over(lines, moment)
+        lines = [item for item in lines if not waiting.keeps(item)]
         own = [line for line, _, planned in lines if planned == day]
         late = [line for line, _, planned in lines if planned < day]
         come = moment >= self.calendar.moment(day, self.slot)
+        back = list(self._meeting_conditions(walk, back))
+        if not come and any(line.kind == "email" for line in own):
+            for line in [line for line in back if line.kind == "email"]:
+                self._decide(walk, line, ("superseded", "same-day"))
+                back.remove(line)
         if come:
             own = list(self._meeting_conditions(walk, own))
         if self.script.late == "skip":
             for line in late:
                 self._decide(walk, line, ("skipped", "late"))
         elif self.script.late == "latest":
-            self._latest(walk, late, bool(own), day, moment)
-        if come:
-            self._on_time(walk, own, day, moment)
+            self._latest(walk, late, bool(own or back), day, moment)
+        left = sorted(walk.undone.values(), key=lambda item: (item[1], item[0].place))
+        going = [line for line, *_ in left if line in back or (come and line in own)]
+        self._on_time(walk, going, day, moment)
         if self.script.late == "all":
-            own_mail = any(line.kind == "email" for line in own)
+            own_mail = any(line.kind == "email" for line in [*own, *back])
             self._all(walk, late, own_mail, day, moment)
 
     def _meeting_conditions(self, walk: Walk, lines: Sequence[Line]) -> Iterator[Line]:

@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import delete, event, insert, select, update
 
+from tests.processes import write_config
 from tests.worklist.conftest import Office, hand, on
 from worker.access.records import users
 from worker.access.rules import Role
+from worker.bootstrap import App
 from worker.catalogue.records import staff
 from worker.channels.contract import Envelope, Mail, Outcome, Result
-from worker.channels.folder import FolderChannel
 from worker.config.settings import MailSettings, Settings, WebSettings, WorklistSettings
 from worker.db.engine import reading
 from worker.kernel.clock import VirtualClock
@@ -296,11 +297,16 @@ def test_when_all_is_done_a_beat_costs_one_query(desk: Morning) -> None:
     assert "heartbeats" in asked[-1]
 
 
-def test_the_beat_sends_it_through_the_folder(desk: Morning, tmp_path: Path) -> None:
-    folder = FolderChannel(tmp_path / "out")
+def test_the_beat_sends_it_by_the_channel_of_the_instance(
+    desk: Morning, database_url: str, root: Path
+) -> None:
     desk.office.open("a", assignee="SARA", opened_at=EIGHT)
-    settings = Settings(worklist=WorklistSettings(morning="07:30"))
-    post = Post(desk.office.engine, desk.clock, folder, settings)
-    assert morning.brief(post) == 1
-    (file,) = (tmp_path / "out").glob("*/morning_sara@example.com_*.eml")
+    write_config(root, database=database_url)
+    app = App.open(root, {}, clock=desk.clock)
+    try:
+        app.sweep()
+        app.sweep()
+    finally:
+        app.close()
+    (file,) = (root / "var" / "outbox").glob("*/morning_sara@example.com_*.eml")
     assert b"Good morning, Sara." in file.read_bytes()

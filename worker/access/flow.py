@@ -23,7 +23,7 @@ _KEPT = timedelta(days=30)
 _SELDOM = timedelta(minutes=5)
 """That a session was used is noted so often, not at every request: pages only read."""
 
-_STRANGER = Actor("stranger", "page")
+_STRANGER = Actor("(stranger)", "page")  # no login looks like this
 log = structlog.get_logger(__name__)
 
 

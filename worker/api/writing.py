@@ -22,6 +22,7 @@ from worker.api.shapes import Account, Contact, Entered, Licence, Shape
 from worker.cadence import brakes
 from worker.catalogue.entry import Entry, enter
 from worker.catalogue.report import Report
+from worker.worklist import handing
 
 _LONGEST = 2000
 
@@ -139,7 +140,8 @@ def _put(frame: Frame, asked: Sent[Any], shape: type[Shape], key: str) -> Respon
         before = store.by_key(conn, shape, key)
         must_match(asked.request, before)
         fields = given.fields()
-        report = enter(conn, Entry(NAMES[shape], key, fields), asked.now, brakes.pull)
+        entry = Entry(NAMES[shape], key, fields)
+        report = enter(conn, entry, asked.now, brakes.pull, handing.open_for)
         if report.problems:
             raise problems.unfit(problems.of_rows(report.problems, list(fields)))
         if report.erased:

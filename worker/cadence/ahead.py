@@ -94,14 +94,36 @@ def forecast_of(
     conn: Connection, asked: Forecasting, period: Period, ids: Sequence[int]
 ) -> list[Record]:
     """The forecast for these licences, in the company of all that shares a mail with them."""
-    accounts = snapshot.accounts_around(conn, ids, _schedules(conn, asked).values())
     with _scratch() as engine:
-        with engine.begin() as copy:
-            snapshot.take(conn, copy, accounts, asked.now)
-        if asked.drafts is not None:
-            flow.apply(engine, VirtualClock(asked.now), asked.drafts, audit.NOBODY)
-        _live(engine, asked, period)
-        return _announced(engine, asked, period, since=asked.now)
+        _copy(conn, engine, asked, ids)
+        return _foretold(engine, asked, period)
+
+
+def forecast_apart(
+    live: Engine, asked: Forecasting, period: Period, most: int
+) -> tuple[list[Record], Sample]:
+    """As ``forecast_of_acting``, of about ``most`` licences: of a larger book a sample. The live
+    database is let go once its rows are copied: nobody who writes waits for the forecast."""
+    with _scratch() as engine:
+        with reading(live) as conn:
+            ids = book.acting_ids(conn, end_of(period))
+            sample = sample_for(len(ids), most)
+            _copy(conn, engine, asked, sample.of(conn, ids))
+        return _foretold(engine, asked, period), sample
+
+
+def _copy(conn: Connection, engine: Engine, asked: Forecasting, ids: Sequence[int]) -> None:
+    accounts = snapshot.accounts_around(conn, ids, _schedules(conn, asked).values())
+    with engine.begin() as copy:
+        snapshot.take(conn, copy, accounts, asked.now)
+
+
+def _foretold(engine: Engine, asked: Forecasting, period: Period) -> list[Record]:
+    """What the machine does on the copy until ``period`` ends."""
+    if asked.drafts is not None:
+        flow.apply(engine, VirtualClock(asked.now), asked.drafts, audit.NOBODY)
+    _live(engine, asked, period)
+    return _announced(engine, asked, period, since=asked.now)
 
 
 def replayed(live: Engine, asked: Forecasting, period: Period) -> list[Record]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -27,7 +28,9 @@ from worker.schedules.flow import Changes, Draft
 from worker.templating.check import check_texts
 
 AHEAD = timedelta(days=60)
-MOST = 2000
+BEYOND = timedelta(days=31)
+"""So much farther is looked: a step that moves past the last day is moved, not dropped."""
+MOST = 1000
 """About so many licences are looked at while somebody waits for the page."""
 
 
@@ -72,9 +75,20 @@ def edit_of(conn: Connection, root: Path, stem: str) -> Edit:
     mine = next((draft for draft in drafts if draft.schedule.stem == stem), None)
     running = {row.schedule: row.id for row in versions.active(conn)}.get(stem)
     wrong = [problem for problem in problems if problem.file.endswith(f"/{stem}.toml")]
-    if mine is not None:
-        wrong += check_texts(dict(mine.templates))
+    if mine is not None and not (running and _are_pinned(conn, running, mine)):
+        wrong += _trouble_with(tuple(sorted(mine.templates.items())))
     return Edit(stem, mine, running, tuple(wrong))
+
+
+def _are_pinned(conn: Connection, version_id: int, draft: Draft) -> bool:
+    """Whether the templates are those that run already: they need not be tried out again."""
+    return versions.pinned_texts(conn, version_id) == dict(draft.templates)
+
+
+@lru_cache(maxsize=8)
+def _trouble_with(texts: tuple[tuple[str, str], ...]) -> tuple[Problem, ...]:
+    """What is wrong with templates; trying them out takes seconds, so it is remembered."""
+    return tuple(check_texts(dict(texts)))
 
 
 def plan(conn: Connection, edit: Edit, asked: Forecasting) -> Plan:
@@ -83,14 +97,22 @@ def plan(conn: Connection, edit: Edit, asked: Forecasting) -> Plan:
     period = Period(today, today + AHEAD - timedelta(days=1))
     others = [d for d in schedules.running_drafts(conn) if d.schedule.stem != edit.stem]
     drafts = [*others, edit.draft] if edit.draft else others
-    ids = ahead.touched(conn, asked, period)
-    sample = ahead.sample_for(len(ids), MOST)
-    view = edits.outlook(conn, drafts, asked, period, sample)
-    effects = view.effects if view.applied else edits.effect([], view.records)
+    farther = Period(period.first, period.last + BEYOND)
+    sample = ahead.sample_for(len(ahead.touched(conn, asked, farther)), MOST)
+    view = edits.outlook(conn, drafts, asked, farther, sample)
+    found = view.effects if view.applied else edits.effect([], view.records)
+    effects = [change for change in found if _begins_by(change, period.last)]
     counts = Counter(change.change for change in effects)
-    counts["unchanged"] = _unchanged(view.records, effects)
-    found = findings(conn, drafts, view, asked.defaults, today) if edit.draft else []
-    return Plan(edit, view.changes, effects, counts, view.records, found, period, sample, asked.now)
+    records = [r for r in view.records if r.at is None or r.at.date() <= period.last]
+    counts["unchanged"] = _unchanged(records, effects)
+    odd = findings(conn, drafts, view, asked.defaults, today) if edit.draft else []
+    return Plan(edit, view.changes, effects, counts, records, odd, period, sample, asked.now)
+
+
+def _begins_by(change: Change, last: date) -> bool:
+    """Whether what was, or what comes, is due by then."""
+    sides = [side.rpartition(" ")[2] for side in (change.before, change.after) if side]
+    return any(side <= last.isoformat() for side in sides)
 
 
 def _unchanged(records: Sequence[Record], effects: Sequence[Change]) -> int:

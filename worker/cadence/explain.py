@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, recorded, store
+from worker.cadence import load, recorded, standing, store
 from worker.cadence.ahead import Forecasting, forecast_of
 from worker.cadence.audience import why_not
 from worker.cadence.decisions import Record, in_order, outcome
@@ -39,6 +39,7 @@ class Explanation:
     arithmetic: dict[tuple[str, int, str], str]  # (schedule, cycle, step) -> sentence
     stops: Sequence[Any] = ()  # what staff put a stop to: scope, subject, until, reason
     missed: Mapping[str, str] = field(default_factory=dict)  # schedule -> the condition not met
+    interventions: Sequence[Row[Any]] = ()  # what people did with planned mails, as it stands
 
     def why(self, record: Record) -> str:
         """The arithmetic behind a record's date; empty where there is none."""
@@ -70,7 +71,8 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
         if not load.in_audience(inforce, row)
     }
     sums = _sums(told, row, held, known)
-    return Explanation(row, held, known, in_order(records), sums, _stops(conn, told, row), missed)
+    stopped, by_hand = _stops(conn, told, row), standing.of_walks(conn, [walk.id for walk in known])
+    return Explanation(row, held, known, in_order(records), sums, stopped, missed, by_hand)
 
 
 def _stops(conn: Connection, told: Reading, row: Row[Any]) -> list[Any]:

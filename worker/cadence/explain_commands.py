@@ -11,6 +11,7 @@ from worker.cadence import explain as explaining
 from worker.cadence import outline
 from worker.cadence.commands import forecasting_of
 from worker.cadence.decisions import Record
+from worker.cadence.standing import DONE
 from worker.cadence.summary_page import in_plain_words
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
@@ -57,6 +58,9 @@ def tell_story(story: explaining.Explanation) -> None:
     for stop in story.stops:
         end = f"until {stop.until}" if stop.until else "until it is lifted"
         click.echo(f"  stopped {end}, {stop.scope} {stop.subject}: {stop.reason}")
+    for one in story.interventions:
+        end = f" until {one.until}" if one.until else ""
+        click.echo(f"  {one.step}: {DONE[one.kind]}{end} by {one.who}: {one.reason}")
     click.echo("")
     if not story.records:
         seen = "" if story.walks else _UNSEEN

@@ -23,7 +23,8 @@ class Planned:
     due_on: date
     day: date | None
     opens_at: datetime  # the opening of ``day``, or of ``due_on`` when there is none
-    first_at: datetime | None = None  # of a step that was put off: its opening before that
+    # Of a step that was put off: its opening before that; of one held by a person: the hold's end.
+    first_at: datetime | None = None
 
 
 class Present(NamedTuple):
@@ -92,9 +93,10 @@ class Walk:
     is over (``renewed``, ``cancelled``, ``ended``), ``mailed_on`` the client's civil days on which
     it mailed, ``happened`` what the conditions of steps ask about (``clicked``, ``task-open`` …),
     ``steps_since`` since when each step has been in the schedule, ``put_off`` until when a step
-    has to wait, ``overtaken_by`` which steps were decided while one waited. ``stopped`` says why
-    nothing is to be done at present (``stopped`` by staff, ``answered`` by the client). The mails
-    of the walk rest until the civil day ``rests_until``, as the client asked.
+    has to wait, ``held`` which of these wait for a person, ``overtaken_by`` which steps were
+    decided while one waited. ``stopped`` says why nothing is to be done at present (``stopped`` by
+    staff, ``answered`` by the client). The mails of the walk rest until the civil day
+    ``rests_until``, as the client asked.
     """
 
     line: Timeline
@@ -108,6 +110,7 @@ class Walk:
     happened: frozenset[str] = frozenset()
     steps_since: Mapping[str, datetime] = field(default_factory=dict)
     put_off: Mapping[str, datetime] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
     overtaken_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
     stopped: str | None = None
     rests_until: date | None = None

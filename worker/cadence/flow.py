@@ -14,14 +14,14 @@ from sqlalchemy.engine import Connection
 
 from worker.access import audit
 from worker.access.audit import Actor
-from worker.cadence import entering, load, store
+from worker.cadence import entering, load, standing, store
 from worker.cadence.budget import BUDGET
 from worker.cadence.facts import Timeline
 from worker.cadence.gathering import Judged, pull_in
 from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.cadence.kinds.table import KINDS
 from worker.cadence.library import Defaults, InForce, Library
-from worker.cadence.rules import Decision, advanced, decide
+from worker.cadence.rules import HELD, Decision, advanced, decide
 from worker.catalogue import renewing, stops
 from worker.catalogue import store as catalogue
 from worker.catalogue.stops import Stops
@@ -192,14 +192,18 @@ def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> dict
             acted |= zip(places, kind.act(conn, actions, on), strict=True)
     rows = []
     waited: list[tuple[int, str]] = []
+    over: list[standing.Over] = []
     mails: dict[str, date] = {}
     for place, (one, decision) in enumerate(decided):
-        done = acted.get(place)
-        if done and one.walk is not None and decision.step.id in one.walk.put_off:
-            done = done._replace(reason=done.reason or BUDGET)  # it had to wait: it is not late
-        rows.append(_recorded(one, decision, done or Acted(decision.decision, decision.reason), on))
-        if one.walk is not None and decision.step.id in one.walk.put_off:
+        done, why = acted.get(place), _why_it_waited(one, decision)
+        if done and why:
+            done = done._replace(reason=done.reason or why)  # it had to wait: it is not late
+        said = done or Acted(decision.decision, decision.reason)
+        rows.append(_recorded(one, decision, said, on))
+        if why:
             waited.append((one.row.walk_id, decision.step.id))
+        if why == HELD:
+            over.append(standing.Over(one.row, decision.step.id, said.decision, said.reason))
         if done and done.until:
             one.next_at = min(one.next_at or done.until, done.until)
             one.state, one.reason = "active", None
@@ -207,7 +211,15 @@ def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> dict
             mails[done.mail_key] = one.line.calendar.today(on.now)
     store.forget_put_off(conn, waited)
     store.add_steps(conn, rows)
+    standing.end_holds(conn, over, on.now)
     return mails
+
+
+def _why_it_waited(one: Judged, decision: Decision) -> str | None:
+    """What a step had to wait for before this was decided; ``None`` when it did not."""
+    if one.walk is None or decision.step.id not in one.walk.put_off:
+        return None
+    return HELD if decision.step.id in one.walk.held else BUDGET
 
 
 def _action(one: Judged, decision: Decision) -> Action:

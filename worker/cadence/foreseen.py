@@ -12,10 +12,9 @@ from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from worker.cadence import ahead, book
+from worker.cadence import ahead
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
-from worker.cadence.horizon import end_of
 from worker.cadence.picture import DayCount, every_day
 from worker.cadence.records import forecast_days, walk_counts, walks
 from worker.db import heartbeats
@@ -24,7 +23,7 @@ from worker.kernel.dates import Period
 from worker.schedules import store as versions
 
 AHEAD = timedelta(days=90)
-MOST = 5000
+MOST = 1000
 """About so many licences are looked at; of a larger book a sample of accounts, so that counting
 takes seconds and never holds up the beat."""
 
@@ -59,11 +58,9 @@ def count(engine: Engine, asked: Forecasting) -> None:
     period = Period(today, today + AHEAD - timedelta(days=1))
     with reading(engine) as conn:
         stems = [row.schedule for row in versions.active(conn)]
-        ids = book.acting_ids(conn, end_of(period))
-        sample = ahead.sample_for(len(ids), MOST)
-        records = ahead.forecast_of(conn, asked, period, sample.of(conn, ids))
         grouped = select(walks.c.schedule, walks.c.state, func.count().label("walks"))
         states = conn.execute(grouped.group_by(walks.c.schedule, walks.c.state)).all()
+    records, sample = ahead.forecast_apart(engine, asked, period, MOST)
     mails, tasks = _mails(records), _tasks(records)
     shared = {"one_in": sample.one_in, "at": asked.now}
     rows = [

@@ -14,6 +14,7 @@ from worker.cadence import heard, store
 from worker.cadence.audience import matches
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.library import Defaults, InForce
+from worker.cadence.rules import HELD
 from worker.cadence.triggers import TRIGGERS
 from worker.catalogue.stops import Stops
 from worker.outbox import store as outbox
@@ -27,6 +28,7 @@ class History(NamedTuple):
     happened: frozenset[str] = frozenset()
     put_off: Mapping[str, datetime] = MappingProxyType({})
     numbers: Mapping[str, int] = MappingProxyType({})  # the order in which steps were decided
+    held: frozenset[str] = frozenset()  # of those put off: which wait for a person
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -42,10 +44,13 @@ def histories(
     recent: dict[str, list[int]] = {}
     put_off: dict[int, dict[str, datetime]] = {}
     numbers: dict[int, dict[str, int]] = {}
-    for walk_id, step, decision, key, until, number in store.decided_on(conn, walk_ids, now):
+    held: dict[int, frozenset[str]] = {}
+    for walk_id, step, decision, key, until, why, number in store.decided_on(conn, walk_ids, now):
         numbers.setdefault(walk_id, {})[step] = number
         if until is not None:
             put_off.setdefault(walk_id, {})[step] = until
+            if why == HELD:
+                held[walk_id] = held.get(walk_id, _NEVER) | {step}
             done.setdefault(walk_id, {})
             continue
         if walk_id in done:
@@ -68,6 +73,7 @@ def histories(
             happened.get(walk_id, _NEVER),
             put_off.get(walk_id, _NOTHING),
             numbers.get(walk_id, _NOTHING),
+            held.get(walk_id, _NEVER),
         )
         for walk_id in done.keys() | happened.keys()
     }
@@ -150,12 +156,14 @@ def walk_of(
     history: History = NOTHING,
     without: tuple[str, str] | None = None,
     waited: Mapping[str, datetime] = MappingProxyType({}),
+    held: frozenset[str] = _NEVER,
     stopped: str | None = None,
 ) -> Walk:
     """The walk of one row with licence_ and account_ columns.
 
     ``without`` names a step and its mail as (step, mail key): the walk as if they did not exist.
-    ``waited`` are steps that we made wait until a moment, besides those that history tells of.
+    ``waited`` are steps that we made wait until a moment, besides those that history tells of;
+    ``held`` are those of them that waited for a person.
     """
     in_term = TRIGGERS[inforce.schedule.trigger].in_term
     done, mailed = history.done, history.mailed
@@ -175,6 +183,7 @@ def walk_of(
         happened=history.happened,
         steps_since=inforce.steps_since,
         put_off={**history.put_off, **waited} if waited else history.put_off,
+        held=history.held | held if held else history.held,
         overtaken_by=_overtaken_by(history, [*history.put_off, *(without or ())[:1]]),
         stopped=stopped,
         rests_until=row.walk_rests_until if hasattr(row, "walk_rests_until") else None,

@@ -28,8 +28,9 @@ from worker.outbox import settling
 from worker.outbox.rules import Go, Trouble
 from worker.outbox.sending import Refused, Sending
 from worker.outbox.store import Message
-from worker.templating import hold, mime
+from worker.templating import hold, mime, own
 from worker.templating.context import MailContext, SenderView
+from worker.templating.own import NOTHING_OWN, Own
 from worker.templating.render import Renderer
 from worker.webhooks import flow as webhooks
 from worker.webhooks.flow import Calling, Outside
@@ -159,7 +160,7 @@ def build(
         context = go.context()
         to = mime.address(context.contact.name, message.address)
         who = message.contact_id or 0
-        letter = Letter(message.mail_key, to, go.template, go.languages, contact_id=who)
+        letter = Letter(message.mail_key, to, go.template, go.languages, contact_id=who, own=go.own)
         mail = write(renderer, letterhead, letter, context, now)
         return mail if channel.in_parts else mail.written()
 
@@ -191,7 +192,7 @@ def build(
 @dataclass(frozen=True, slots=True)
 class Letter:
     """Which mail goes to whom, an address field; ``mark`` stands before the subject of a trial,
-    whose links lead nowhere because no ledger knows it."""
+    whose links lead nowhere because no ledger knows it; ``own`` is what a person wrote for it."""
 
     mail_key: str
     to: str
@@ -199,6 +200,7 @@ class Letter:
     languages: Sequence[str]
     mark: str = ""
     contact_id: int = 0
+    own: Own = NOTHING_OWN
 
 
 def write(
@@ -220,6 +222,7 @@ def write(
         preferences_url=letterhead.page(Purpose.PREFERENCES, letter, now),
     )
     rendered = renderer.render(letter.template, letter.languages, context)
+    rendered = own.added(rendered, letter.own)
     rendered = replace(rendered, subject=letter.mark + rendered.subject)
     sender, domain = letterhead.sender_of(context.sender), letterhead.domain
     recipient = letterhead.redirect_to or letter.to

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, store
+from worker.cadence import load, standing, store
 from worker.cadence.letters import context, managers, writer
 from worker.cadence.library import Defaults, InForce, Library
 from worker.cadence.machine import Letter, Letterhead, write
@@ -24,6 +24,7 @@ from worker.outbox import holds
 from worker.outbox.records import messages
 from worker.outbox.rules import DUE
 from worker.templating import mime
+from worker.templating.own import Own
 from worker.templating.render import RenderError
 
 _KEYS = ("mail_key", "day", "state", "reason", "address", "schedule", "step", "language", "subject")
@@ -110,25 +111,69 @@ def as_it_would_go(
     """
     copy = _waiting(conn, mail_key)
     rows = store.walks_of_mails(conn, [mail_key])
-    library = Library()
-    inforce = library.active(conn).get(copy.schedule)
+    inforce = Library().active(conn).get(copy.schedule)
     people = store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
     template = _template(inforce, copy.step)
     if not rows or not people or inforce is None or template is None:
         raise FindingsError(
             f"The mail {mail_key} would not go: its licences, its contact or its step are gone"
         )
-    (contact,), row = people, rows[0]
+    told = Told(mail_key, copy.address, template, None)
+    return written(conn, told, rows, people[0], inforce, Writing(letterhead, defaults, now))
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What a mail is written with: in whose name, what counts for the mute, as at which moment."""
+
+    letterhead: Letterhead
+    defaults: Defaults
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Which mail, to which address, by which template; ``language``: the one it was sent in;
+    ``own``: a person's words, where others shall be tried than those that stand."""
+
+    mail_key: str
+    address: str
+    template: str
+    language: str | None
+    own: Own | None = None
+
+
+def written(
+    conn: Connection,
+    told: Told,
+    rows: Sequence[Any],
+    contact: Any,
+    inforce: InForce,
+    writing: Writing,
+) -> Mail:
+    """A mail about these rows (walk_, licence_ and account_ columns, and ``step``) by the templates
+    that a version pins; raises ``FindingsError`` when it cannot be written."""
+    row = rows[0]
     staff = {person.key: person for person in store.staff_of(conn, managers([rows]))}
-    today = load.line_of(inforce, row, defaults).calendar.today(now)
-    built = context(writer(row, staff, letterhead.view), contact, rows, inforce, today)
-    languages = filter(None, (contact.language, row.account_language, defaults.language))
-    to = mime.address(contact.name, copy.address)
-    letter = Letter(mail_key, to, template, tuple(languages))
+    today = load.line_of(inforce, row, writing.defaults).calendar.today(writing.now)
+    built = context(writer(row, staff, writing.letterhead.view), contact, rows, inforce, today)
+    wanted = (told.language, contact.language, row.account_language, writing.defaults.language)
+    letter = Letter(
+        told.mail_key,
+        mime.address(contact.name, told.address),
+        told.template,
+        tuple(filter(None, wanted)),
+        own=_own(conn, rows) if told.own is None else told.own,
+    )
+    renderer = Library().renderer(conn, inforce.version_id)
     try:
-        return write(library.renderer(conn, inforce.version_id), letterhead, letter, built(), now)
+        return write(renderer, writing.letterhead, letter, built(), writing.now)
     except RenderError as error:
-        raise FindingsError(f"{template} cannot be written.", (error.problem,)) from error
+        raise FindingsError(f"{told.template} cannot be written.", (error.problem,)) from error
+
+
+def _own(conn: Connection, rows: Sequence[Any]) -> Own:
+    return standing.latest(standing.edits_of(conn, [row.walk_id for row in rows]), rows)
 
 
 def _template(inforce: InForce | None, step: str) -> str | None:

@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, store
+from worker.cadence import load, standing, store
 from worker.cadence.budget import BUDGET, day_with_room
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.ladder import why_silent
 from worker.cadence.letters import context, managers, writer
 from worker.cadence.library import Defaults, InForce, Library
-from worker.cadence.rules import Decision, decide, gather
+from worker.cadence.rules import HELD, Decision, decide, gather
 from worker.catalogue import stops
 from worker.catalogue.stops import Stops
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
@@ -151,7 +151,8 @@ class Rechecker:
             gone=gone,
             history=view.histories.get(row.walk_id, load.NOTHING),
             without=(row.step, message.mail_key),
-            waited={row.step: view.now} if _waited(message, row) else {},
+            waited=_wait_of(message, row, view.now),
+            held=frozenset((row.step,)) if row.step_reason == HELD else frozenset(),
             stopped=None if gone else load.why_stopped(view.stops, row, line, view.now),
         )
         verdict = decide(walk, view.now)
@@ -172,6 +173,7 @@ class Rechecker:
             tuple(language for language in languages if language),
             inforce.version_id,
             verdict.step.template or "",
+            standing.latest(view.edits, rows),
         )
 
 
@@ -203,7 +205,14 @@ class _Judged:
 
 def _waited(message: Message, row: Row[Any]) -> bool:
     """Whether we made the step wait, before its mail was written or since."""
-    return message.reason in holds.WAITED or row.step_reason == BUDGET
+    return message.reason in holds.WAITED or row.step_reason in (BUDGET, HELD)
+
+
+def _wait_of(message: Message, row: Row[Any], now: datetime) -> dict[str, datetime]:
+    """Until when the step had to wait; a hold by a person ended when the mail was decided."""
+    if row.step_reason == HELD:
+        return {row.step: row.step_at}
+    return {row.step: now} if _waited(message, row) else {}
 
 
 def _gathered(one: _Judged, first_due: date, now: datetime) -> _Judged:
@@ -228,6 +237,7 @@ class _View:
     stops: Stops
     stale: Collection[str]
     staff: Mapping[str, Row[Any]]
+    edits: standing.Edits
 
     @classmethod
     def load(
@@ -252,6 +262,7 @@ class _View:
             stops.standing(conn),
             checker.stale(conn, now),
             {person.key: person for person in store.staff_of(conn, managers(steps.values()))},
+            standing.edits_of(conn, sorted(lines)),
         )
 
     def slot(self, one: _Judged) -> int:
@@ -281,7 +292,7 @@ def _stop(
     row, verdict = judged.row, judged.verdict
     later = verdict if isinstance(verdict, datetime) and verdict > view.now else None
     if later and _waited(message, row) and not judged.moved:
-        return Wait(later, message.reason or BUDGET)  # it may go, but not at this hour
+        return Wait(later, message.reason or row.step_reason)  # it may go, but not at this hour
     others = message.in_doubt or _sent_to_others(conn, message, going)
     if isinstance(verdict, Decision) and verdict.decision != "planned":
         if not others:  # else the step was done, and its row says so

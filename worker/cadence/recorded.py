@@ -15,6 +15,7 @@ from worker.cadence import load, store
 from worker.cadence.decisions import Record, outcome
 from worker.cadence.library import Defaults, InForce
 from worker.cadence.records import steps, walks
+from worker.cadence.rules import FOR_EVER
 from worker.catalogue.records import accounts, licences, terms
 from worker.db import bulk
 from worker.kernel.dates import Period
@@ -86,8 +87,9 @@ def record(step: Any, walk: Any, row: Any, mails: Sequence[Any], known: Reading)
     inforce = known.schedules.get(walk.schedule)
     line = load.line_of(inforce, row, known.defaults) if inforce else None
     people = tuple(mail.address for mail in mails)
+    at = None if step.at >= FOR_EVER else step.at
     return Record(
-        at=step.at.astimezone(line.calendar.tz) if line else step.at,
+        at=at.astimezone(line.calendar.tz) if line and at else at,
         due_on=step.due_on,
         schedule=walk.schedule,
         step=step.step,

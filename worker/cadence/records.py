@@ -116,6 +116,7 @@ interventions = Table(
         "uq_interventions_standing",
         "walk_id",
         "step",
+        "kind",
         unique=True,
         postgresql_where=text("lifted_at IS NULL"),
         sqlite_where=text("lifted_at IS NULL"),

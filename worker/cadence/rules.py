@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from worker.cadence.facts import Planned, Walk
 from worker.schedules.calendar import DAY, SLOT
 from worker.schedules.model import Step
+
+HELD, TAKEN_OVER = "held-by-person", "taken-over"
+"""Why a step waits, or waited, for a person; why a person does it instead of the machine."""
+
+FOR_EVER = datetime(9000, 1, 1, tzinfo=UTC)
+"""The end of a hold that has none: it stands until it is lifted."""
 
 _OUT = frozenset({"planned", "waiting", "sent", "unknown"})
 """Decisions about a mail that left, or may leave."""
@@ -78,11 +84,27 @@ def decide(walk: Walk, now: datetime) -> Verdict:
 def _as_put_off(walk: Walk, item: Planned) -> Planned:
     """A step that has to wait falls on the day until which it was put off."""
     until = walk.put_off.get(item.step.id)
-    if until is None or until <= item.opens_at + walk.slot * SLOT:
+    own, spread = item.opens_at + walk.slot * SLOT, walk.slot * SLOT
+    if until is None:
+        return item
+    if item.step.id in walk.held:
+        return item if until < own else _as_held(walk, item, until - spread)
+    if until <= own:
         return item  # a correction has moved its own day beyond the wait
     day = walk.line.calendar.today(until)
-    opens_at = until - walk.slot * SLOT
-    return replace(item, day=day, opens_at=opens_at, first_at=item.first_at or item.opens_at)
+    return replace(item, day=day, opens_at=until - spread, first_at=item.first_at or item.opens_at)
+
+
+def _as_held(walk: Walk, item: Planned, opens_at: datetime) -> Planned:
+    """A step that a person held falls on the moment at which the hold ends, and is valid from then.
+
+    One that is due on or before the anchor is looked at on the day after it, however long the hold:
+    there is no going any more, and that must be said.
+    """
+    if item.due_on <= walk.edge:
+        opens_at = min(opens_at, walk.line.calendar.opens_at(walk.edge + DAY))
+    day = walk.line.calendar.today(opens_at)
+    return replace(item, day=day, opens_at=opens_at, first_at=opens_at)
 
 
 def _rested(walk: Walk, item: Planned, until: date) -> Planned:
@@ -143,8 +165,11 @@ def _resolve(
         elif _overtaken(walk, item):
             out += _passed(walk, [item], "superseded", "later-step")
         elif item.first_at and _expired(walk, item, today, now):
-            out += _passed(walk, [item], "skipped", _expired(walk, item, today, now) or "")
-        elif item.day == today:
+            why = HELD if _was_held(walk, item) else _expired(walk, item, today, now)
+            out += _passed(walk, [item], "skipped", why or "")
+        elif _was_held(walk, item) and item.step.mails and _mails_on(coming, today):
+            out += _passed(walk, [item], "superseded", "same-day")
+        elif item.day == today or _was_held(walk, item):
             fresh.append(item)
         else:
             late.append(item)
@@ -155,6 +180,16 @@ def _resolve(
         out += passed
     going, again = _one_mail_a_day(walk, fresh, chosen, today)
     return out + _carry_out(walk, going, chosen, today, now), again
+
+
+def _was_held(walk: Walk, item: Planned) -> bool:
+    """Whether the step waited for a person: it is not late on that account."""
+    return item.first_at is not None and item.step.id in walk.held
+
+
+def _mails_on(items: Iterable[Planned], today: date) -> bool:
+    """Whether a mail of these is to go on that day."""
+    return any(item.step.mails and item.day == today for item in items)
 
 
 def _overtaken(walk: Walk, item: Planned) -> bool:
@@ -267,7 +302,7 @@ def gather(walk: Walk, step_id: str, first_due: date, days: int, now: datetime) 
         return None
     if not first_due <= item.due_on <= first_due + timedelta(days=days):
         return None
-    if not _may_come_early(walk, item, today) or _never(walk, item):
+    if step_id in walk.held or not _may_come_early(walk, item, today) or _never(walk, item):
         return None
     busy = today in walk.mailed_on or any(o.day == today and o.step.mails for o in undone[1:])
     if busy or not _condition_holds(item.step, walk.happened):

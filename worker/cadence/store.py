@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import steps, walks
+from worker.cadence.rules import HELD
 from worker.catalogue.records import (
     accounts,
     contacts,
@@ -120,6 +121,7 @@ _WALKS_OF_MAILS = Prepared(
         steps.c.step,
         steps.c.id.label("step_id"),
         steps.c.reason.label("step_reason"),
+        steps.c.at.label("step_at"),
     )
     .join(steps, steps.c.walk_id == walks.c.id)
     .where(bulk.listed(steps.c.mail_key, "keys"))
@@ -137,14 +139,15 @@ _SUBJECTS = Prepared(
 _RECENT = timedelta(days=40)
 """A mail decided longer ago than this cannot leave today: no step is valid that long."""
 _recent_mail = case((steps.c.decided_at > bindparam("recent", type_=Moment()), steps.c.mail_key))
-_until = case((steps.c.decision == "put-off", steps.c.at))
+_put_off = steps.c.decision == "put-off"
 _DECIDED_ON = Prepared(
     select(
         steps.c.walk_id,
         steps.c.step,
         steps.c.decision,
         _recent_mail.label("mail_key"),
-        _until.label("until"),
+        case((_put_off, steps.c.at)).label("until"),
+        case((_put_off, steps.c.reason)).label("why"),
         steps.c.id.label("number"),
     ).where(bulk.listed(steps.c.walk_id))
 )
@@ -217,6 +220,12 @@ def walks_of_mails(conn: Connection, keys: Sequence[str]) -> Sequence[Any]:
     return _WALKS_OF_MAILS.rows(conn, keys=keys) if keys else []
 
 
+def planned(conn: Connection, walk_id: int, step: str) -> Any:
+    """A walk with licence and account, as one that travels in a mail of this step."""
+    query = _walks.add_columns(literal(step).label("step")).where(walks.c.id == walk_id)
+    return conn.execute(query).one()
+
+
 def walks_of(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
     """Every walk of these licences: id, schedule, subject_id, cycle, state."""
     return _WALKS_OF.rows(conn, ids=licence_ids) if licence_ids else []
@@ -229,7 +238,8 @@ def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
 
 def decided_on(conn: Connection, walk_ids: Sequence[int], now: datetime) -> Sequence[Any]:
     """The decisions made on these walks: walk_id, step, decision, the mail_key where the mail is
-    recent enough to have left today, until when a step was put off, and a number that grows."""
+    recent enough to have left today, until when a step was put off and why, and a number that
+    grows."""
     return _DECIDED_ON.rows(conn, ids=walk_ids, recent=now - _RECENT) if walk_ids else []
 
 
@@ -337,8 +347,25 @@ def rewrite_step(conn: Connection, step_id: int, decision: str, reason: str | No
 
 
 def withdraw_step(conn: Connection, step_id: int) -> None:
-    """Takes back a decision that was not carried out, so that it can be made again."""
+    """Takes back a decision that was not carried out, so that it can be made again.
+
+    That a person had held the step stays known: it is valid from the end of the hold.
+    """
+    held = (steps.c.id == step_id) & (steps.c.reason == HELD)
+    kept = conn.execute(update(steps).where(held).values(decision="put-off", mail_key=None))
+    if not kept.rowcount:
+        conn.execute(delete(steps).where(steps.c.id == step_id))
+
+
+def forget_step(conn: Connection, step_id: int) -> None:
+    """Deletes what a person decided about a step whose own day is still to come."""
     conn.execute(delete(steps).where(steps.c.id == step_id))
+
+
+def redecide(conn: Connection, step_id: int, decision: str, reason: str, at: datetime) -> None:
+    """Writes a person's decision over one that was not carried out; the step leaves its mail."""
+    values = {"decision": decision, "reason": reason, "at": at, "mail_key": None}
+    conn.execute(update(steps).where(steps.c.id == step_id).values(**values))
 
 
 def next_due(conn: Connection) -> datetime | None:

@@ -57,6 +57,8 @@ _WORDS = {
     "given-up": "Nobody knows whether the mail left, and it was not worth a second copy.",
     "condition": "The step's own condition (unless, only if) did not hold.",
     "no-reachable-contact": "No contact of the account can be reached by mail.",
+    "held-by-person": "A person held the mail back; afterwards it goes if it still fits.",
+    "taken-over": "A person writes to the client instead; a task is open for it.",
     "no-schedule": "No schedule looks after this licence.",
     "no-expiry": "The licence has no expiry date.",
     "done": "Every step of this term was decided before the period, or is still to come after it.",

@@ -10,17 +10,19 @@ import click
 if TYPE_CHECKING:
     from threading import Event
 
-    from worker.catalogue.flow import Brake
+    from worker.catalogue.flow import Brake, HandOver
     from worker.catalogue.report import Report
     from worker.config.loading import Loaded
     from worker.config.wiring import Wiring
 
     class Importing(Wiring, Protocol):
         """What this command needs besides: where in ``config.toml`` each setting stands, a way to
-        stop all mails, and whether the process was told to end."""
+        stop all mails, to tell new managers of accounts, and whether the process was told to
+        end."""
 
         loaded: Loaded
         pull_brake: Brake
+        hand_over: HandOver
         stopping: Event
 
 
@@ -74,6 +76,7 @@ def import_(
             progress=told,
             place=app.loaded.document.place,
             brake=app.pull_brake,
+            hand_over=app.hand_over,
             pause=app.stopping.wait,
         )
         report = import_source(app.engine, source, declared, app.clock, app.root, options)

@@ -11,7 +11,14 @@ from sqlalchemy.engine import Connection
 
 from worker.catalogue import store
 from worker.catalogue.entities import ENTITIES
-from worker.catalogue.flow import LEAST_MOVED, MOVED_WITHOUT_ASKING, Brake, Run, lay_down
+from worker.catalogue.flow import (
+    LEAST_MOVED,
+    MOVED_WITHOUT_ASKING,
+    Brake,
+    HandOver,
+    Run,
+    lay_down,
+)
 from worker.catalogue.mapping import check_loads
 from worker.catalogue.reading import read
 from worker.catalogue.report import Report
@@ -45,7 +52,9 @@ class _OneRow:
         yield Row(1, self.cells)
 
 
-def enter(conn: Connection, entry: Entry, now: datetime, brake: Brake) -> Report:
+def enter(
+    conn: Connection, entry: Entry, now: datetime, brake: Brake, hand_over: HandOver
+) -> Report:
     """Lays an entry over the book in the caller's transaction, with the rules and the messages of
     an import: ``problems`` of the report say why nothing was done.
 
@@ -64,7 +73,9 @@ def enter(conn: Connection, entry: Entry, now: datetime, brake: Brake) -> Report
         raise ValueError(f"an entry makes loads that are none: {wrong}")
     cells = [entry.key, *[text or "" for text in entry.fields.values()]]
     parsed = read(_OneRow(["key", *entry.fields], cells), loads, SOURCE)
-    lay_down(conn, parsed, settings, report, Run(now, accept_endings=False))
+    managed = lay_down(conn, parsed, settings, report, Run(now, accept_endings=False))
+    if managed:
+        hand_over(conn, managed, now)
     report.problems = [each for found in parsed.rejected.values() for each in found]
     if report.wrote:
         _count(conn, report, now, brake)

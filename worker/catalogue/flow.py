@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from worker.catalogue.merging import Merger
 from worker.catalogue.reading import Parsed, read
 from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.catalogue.rejects import rejects_path, write_rejects
-from worker.catalogue.report import Report
+from worker.catalogue.report import Managed, Report
 from worker.catalogue.rules import Outcome
 from worker.catalogue.said import Known, KnownLicence, Reasons, Said, own_fields
 from worker.catalogue.writing import Writer
@@ -49,6 +49,12 @@ class Brake(Protocol):
     ) -> None: ...
 
 
+class HandOver(Protocol):
+    """Tells the new managers of accounts, in the transaction of the import."""
+
+    def __call__(self, conn: Connection, changes: Sequence[Managed], now: datetime) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How an import is run.
@@ -64,6 +70,7 @@ class Options:
     progress: Told | None = None
     place: Place = nowhere
     brake: Brake | None = None
+    hand_over: HandOver | None = None
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
 
 
@@ -102,11 +109,13 @@ def import_source(
     with engine.begin() as conn:
         store.lock_book(conn)
         run = Run(started_at, options.accept_endings)
-        lay_down(conn, parsed, source, report, run)
+        managed = lay_down(conn, parsed, source, report, run)
         report.problems = [p for line in sorted(parsed.rejected) for p in parsed.rejected[line]]
         if not options.dry_run:
             _keep_rejects(report, parsed, opened, rejects_path(root, name, path), how)
             _record(conn, report, started_at, clock.now())
+            if managed and options.hand_over:
+                options.hand_over(conn, managed, started_at)
             if report.braked and options.brake:
                 told = report.braked
                 options.brake(conn, kind="import", about=name, detail=told, now=started_at)
@@ -159,9 +168,10 @@ def _how(
 
 def lay_down(
     conn: Connection, parsed: Parsed, source: SourceSettings, report: Report, run: Run
-) -> None:
+) -> Sequence[Managed]:
     """Lays the good rows over the book, in the caller's transaction, which holds the book; what is
-    wrong with the others stands in ``parsed.rejected``."""
+    wrong with the others stands in ``parsed.rejected``. Returns the accounts that have another
+    manager now."""
     known = _known(conn, parsed)
     said = _merge_until_sound(conn, parsed, known, report)
     _leave_out_erased(conn, said, parsed, report)
@@ -187,6 +197,7 @@ def lay_down(
     if report.corrections >= LEAST_MOVED and report.corrections > MOVED_WITHOUT_ASKING * active:
         moved = f"{report.corrections} of {active} active licences"
         report.braked = f"the import of {report.source!r} gives {moved} other dates"
+    return writer.managed
 
 
 def _known(conn: Connection, parsed: Parsed) -> Known:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     text,
 )
 
+from worker.db.folding import folded, worded
 from worker.db.types import Id, Json, Moment, Money, metadata
 
 accounts = Table(
@@ -24,12 +25,12 @@ accounts = Table(
     Column("id", Id, primary_key=True),
     Column("key", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
-    Column("segment", Text),
+    Column("segment", Text, index=True),
     Column("country", Text),  # ISO 3166 code, upper case: whose holidays count
     Column("timezone", Text),  # an IANA name; empty: the one of [book]
     Column("language", Text),
-    Column("account_manager", Text),
-    Column("renewal_manager", Text),
+    Column("account_manager", Text, index=True),
+    Column("renewal_manager", Text, index=True),
     Column("reseller", Text),  # the key of another account
     Column("tags", Json),  # a list of words
     Column("cost_to_serve", Money),
@@ -59,7 +60,7 @@ licences = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("key", Text, nullable=False, unique=True),
-    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
     Column("product", Text),
     Column("vendor", Text),
     Column("quantity", Integer),
@@ -73,7 +74,7 @@ licences = Table(
     Column("owner", Text),
     Column("term", Integer, nullable=False),  # the number of the current term, from 1
     Column("starts_on", Date),
-    Column("expires_on", Date, nullable=False, index=True),
+    Column("expires_on", Date, nullable=False),
     Column("closed_on", Date),
     Column("declined_term", Integer),  # the term that the client said it will not renew
     Column("source", Text),
@@ -86,6 +87,17 @@ licences = Table(
         "id",
         postgresql_where=text("changed"),
         sqlite_where=text("changed = 1"),
+    ),
+    # Lists by expiry: of an account, of the whole book, of what is over (which is little).
+    Index("ix_licences_account_id", "account_id", "expires_on", "id"),
+    Index("ix_licences_expires_on", "expires_on", "id"),
+    Index(
+        "ix_licences_over",
+        "status",
+        "expires_on",
+        "id",
+        postgresql_where=text("status <> 'active'"),
+        sqlite_where=text("status <> 'active'"),
     ),
     # Those that open their next term by themselves, by the day on which they do.
     Index(
@@ -162,6 +174,7 @@ stops = Table(
     Column("task_key", Text, index=True),  # closing this task lifts the stop
     Column("made_at", Moment, nullable=False),
     Column("lifted_at", Moment),
+    Index("ix_stops_subject", "scope", "subject_id"),
     Index(
         "uq_stops_standing",
         "scope",
@@ -204,3 +217,14 @@ erasures = Table(
     Column("hash", Text, primary_key=True),  # of a contact's key, or of an address
     Column("at", Moment, nullable=False),
 )
+
+# What people look for, by its beginning or (on PostgreSQL) by its words; see db/folding.py.
+Index("ix_accounts_name_folded", folded(accounts.c.name), accounts.c.id)
+Index("ix_accounts_key_folded", folded(accounts.c.key))
+Index("ix_contacts_email_folded", folded(contacts.c.email))
+Index("ix_licences_key_folded", folded(licences.c.key))
+Index("ix_licences_product_folded", folded(licences.c.product))
+for _name, _column in (("accounts", accounts.c.name), ("contacts", contacts.c.name)):
+    Index(f"ix_{_name}_name_words", worded(_column), postgresql_using="gin").ddl_if(
+        dialect="postgresql"
+    )

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from worker.kernel.errors import Problem
+
+
+class Managed(NamedTuple):
+    """An account that got another manager (of the account or of its renewals): their keys."""
+
+    account_id: int
+    before: str
+    after: str
 
 
 @dataclass(slots=True)

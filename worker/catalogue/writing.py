@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -17,12 +17,13 @@ from worker.catalogue.entities import ENTITIES
 from worker.catalogue.laying import DATES, Part
 from worker.catalogue.mapping import CLEARED
 from worker.catalogue.records import accounts, contacts, licences, staff
-from worker.catalogue.report import Counts
+from worker.catalogue.report import Counts, Managed
 from worker.catalogue.rules import Outcome, Term
 from worker.catalogue.said import Known, KnownLicence, LicenceSaid, own_fields
 from worker.db import bulk
 
 _DEFAULTS = {"opt_out": False, "auto_renew": False, "status": "active"}
+_MANAGERS = ("account_manager", "renewal_manager")
 _MIRROR = ("term", "starts_on", "expires_on", "closed_on")
 Values = tuple[Any, ...]
 
@@ -52,6 +53,8 @@ class Writer:
         self._source, self._now, self._dry_run = source, now, dry_run
         self._account_ids = {key: row[0] for key, row in known.accounts.items()}
         self.outcomes: Counter[Outcome] = Counter()
+        self.managed: list[Managed] = []
+        """Accounts that have another manager than before."""
 
     def accounts(self, said: Mapping[str, Part]) -> Counts:
         """Adds and changes accounts; rings the bell of all licences of a changed one."""
@@ -59,6 +62,7 @@ class Writer:
         if not shape:
             return Counts()
         columns, places, empties = _own("account", shape)
+        managers = [at for at, name in enumerate(columns) if name in _MANAGERS]
         new = [key for key in said if key not in self._known.accounts]
         ids = self._ids(accounts, len(new))
         self._account_ids.update(zip(new, ids, strict=True))
@@ -71,6 +75,7 @@ class Writer:
                 rows.added.append((self._account_ids[key], key, *fresh, self._source, self._now))
             elif (after := laid_over(old[1:], values, empties)) is not None:
                 rows.changed.append((old[0], *after, self._now))
+                self.managed += _managed(old, after, managers)
         names = ["id", "key", *columns, "source", "updated_at"]
         self._insert(accounts, *_named(names, rows.added))
         self._update(accounts, [*columns, "updated_at"], rows.changed)
@@ -239,6 +244,14 @@ class _Licences:
                 self.terms.changed.append((term.id, *dates))
                 touched = True
         return touched
+
+
+def _managed(old: Values, after: Values, managers: Sequence[int]) -> Iterator[Managed]:
+    """Who follows whom, where a manager follows another; ``old`` begins with the id."""
+    for at in managers:
+        before, now = old[at + 1], after[at]
+        if before and now and before != now:
+            yield Managed(old[0], before, now)
 
 
 def _named(columns: Sequence[str], rows: Sequence[Values]) -> tuple[list[str], list[Values]]:

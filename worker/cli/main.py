@@ -103,6 +103,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Send one mail to yourself, marked as a test.",
     ),
     "tasks": ("worker.worklist.commands", "tasks", "List work for people."),
+    "mail": (
+        "worker.cadence.intervention_commands",
+        "mail",
+        "Hold, edit or take over one planned mail, or give it back.",
+    ),
     "outbox": ("worker.cadence.mail_commands", "outbox", "List mails with their state."),
     "export": (
         "worker.clients.commands",

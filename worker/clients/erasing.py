@@ -30,10 +30,10 @@ from sqlalchemy.engine import Connection
 
 from worker.access.records import requests
 from worker.cadence import store as cadence
-from worker.cadence.records import steps
+from worker.cadence.records import interventions, steps, walks
 from worker.catalogue import erasures
 from worker.catalogue.erasures import ADDRESS, Erased
-from worker.catalogue.records import contacts, preferences, stops
+from worker.catalogue.records import contacts, licences, preferences, stops
 from worker.catalogue.store import mark_accounts_changed
 from worker.channels.contract import Envelope
 from worker.clients import handing, tasks
@@ -245,7 +245,7 @@ def _delete(conn: Connection, table: Table, column: str, ids: Sequence[int]) -> 
 
 def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -> None:
     """Takes addresses out of every other text, and names out of the tasks of their accounts and
-    what was noted there."""
+    what was written about their mails and tasks."""
     # Two addresses never become one word: they may stand in keys.
     marks = {one: f"[erased {erased.hash(ADDRESS, one)[:12]}]" for one in person.addresses}
     for table, column in _texts(tables, skip=_OURS | _CLIENTS):
@@ -257,9 +257,18 @@ def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -
             _replace(conn, worklist, column, names, theirs)
         told = task_history.c.task_id.in_(select(worklist.c.id).where(theirs))
         _replace(conn, task_history, task_history.c.note, names, told)
+        of_theirs = interventions.c.walk_id.in_(_walks_of(person))
+        for column in (interventions.c.reason, interventions.c.subject, interventions.c.words):
+            _replace(conn, interventions, column, names, of_theirs)
     events = tables.tables["events"]
     for column in (events.c.raw, events.c.detail):
         _replace(conn, events, column, names)
+
+
+def _walks_of(person: Person) -> Any:
+    """The walks of the licences of their accounts."""
+    mine = bulk.among(licences.c.account_id, list(person.account_ids))
+    return select(walks.c.id).join(licences, licences.c.id == walks.c.subject_id).where(mine)
 
 
 def _texts(tables: MetaData, skip: frozenset[str]) -> Iterator[tuple[Table, Column[Any]]]:

@@ -12,7 +12,7 @@ from worker.clients.rules import KINDS, STOPPING
 PREFIX = "answer:"
 KIND = "answer"
 _NAMED = 3  # licences that a title names
-_ASKS = {
+ASKS = {
     "renew": "renew as it is",
     "quantity": "change the quantity",
     "quote": "send a quote",
@@ -20,7 +20,7 @@ _ASKS = {
     "decline": "will not renew",
     "colleague": "for a colleague",
 }
-_REASONS = {
+REASONS = {
     "price": "the price",
     "not-needed": "not needed any more",
     "other-product": "another product",
@@ -62,7 +62,7 @@ def title(account: str, abouts: Sequence[About]) -> str:
         keys = [about.key for about in abouts if about.said[0] == kind]
         if keys:
             more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
-            parts.append(f"{_ASKS[kind]} ({', '.join(keys[:_NAMED])}{more})")
+            parts.append(f"{ASKS[kind]} ({', '.join(keys[:_NAMED])}{more})")
     return f"{account}: {'; '.join(parts)}"
 
 
@@ -82,14 +82,14 @@ def detail(person: Person | None, abouts: Sequence[About], at: datetime) -> str:
 def _line(about: About) -> str:
     kind, said = about.said
     product = f" {about.product}" if about.product else ""
-    asked = _ASKS[kind]
+    asked = ASKS[kind]
     if kind == "quantity":
         before = f"from {said['was']} " if said.get("was") is not None else ""
         asked += f" {before}to {said['quantity']}"
     elif kind == "remind":
         asked += f", on {said['until']}; mails rest until then"
     elif kind == "decline":
-        asked += f", because: {_REASONS.get(said.get('reason', ''), 'no reason given')}"
+        asked += f", because: {REASONS.get(said.get('reason', ''), 'no reason given')}"
     price = f", {about.price}" if about.price else ""
     return f"{about.key}{product}, expires on {about.expires_on}{price}: {asked}"
 

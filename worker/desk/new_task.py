@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlalchemy import select
-from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
-from worker.catalogue.records import accounts
 from worker.db.engine import reading
+from worker.desk import worklist_store as store
 from worker.desk.frame import READ, Desk, Sent, Visit
 from worker.desk.task import day_of
 from worker.desk.worklist import hand_of, today_of
@@ -52,7 +50,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
 def _open(desk: Desk, asked: Sent, typed: Mapping[str, str]) -> int:
     key = typed["account"]
     with reading(desk.app.engine) as conn:
-        account = _account(conn, key)
+        account = store.account(conn, key)
     if key and account is None:
         raise FindingsError(f"account: expected the key of an account, got {key!r}.")
     wanted = Wanted(
@@ -68,11 +66,6 @@ def _open(desk: Desk, asked: Sent, typed: Mapping[str, str]) -> int:
     return flow.open_by_hand(desk.app.engine, hand_of(asked), wanted, today)
 
 
-def _account(conn: Connection, key: str) -> Any:
-    query = select(accounts.c.id, accounts.c.key, accounts.c.name).where(accounts.c.key == key)
-    return conn.execute(query).first() if key and "\x00" not in key else None
-
-
 def _form(
     desk: Desk,
     asked: Visit,
@@ -81,7 +74,7 @@ def _form(
     faults: Sequence[str] = (),
 ) -> Response:
     with reading(desk.app.engine) as conn:
-        account, known = _account(conn, typed["account"]), people.colleagues(conn)
+        account, known = store.account(conn, typed["account"]), people.colleagues(conn)
     values = {
         "typed": typed,
         "account": account,

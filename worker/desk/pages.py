@@ -5,16 +5,23 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from worker.desk import (
+    account,
+    accounts,
     audit_page,
     editing,
+    hand_over,
     health,
     held,
+    licences,
+    mails,
     me,
     new_task,
     openid,
+    outbox,
     promises,
     reports,
     schedules,
+    search,
     signing,
     task,
     today,
@@ -40,6 +47,13 @@ PAGES = (
     worklist.mount,
     new_task.mount,  # before task.mount, which takes any word for a number
     task.mount,
+    accounts.mount,
+    hand_over.mount,  # before account.mount, which takes any word for a key
+    account.mount,
+    licences.mount,
+    search.mount,
+    outbox.mount,
+    mails.mount,
     schedules.mount,
     editing.mount,
     health.mount,

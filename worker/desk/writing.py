@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -68,7 +69,13 @@ class Writing:
         )
         self._environment.globals.update(static=static_url, zone=zone, rooms=ROOMS)
         self._environment.filters.update(
-            moment=self.moment, hour=self.hour, day=day, number=number, money=money, count=count
+            moment=self.moment,
+            hour=self.hour,
+            day=day,
+            number=number,
+            money=money,
+            count=count,
+            part=part,
         )
         self._environment.filters.update(browser=browser)
 
@@ -122,3 +129,8 @@ def browser(agent: str | None) -> str:
         return agent or "unknown"
     system = next((f", {name}" for name in _SYSTEMS if name in agent), "")
     return _KNOWN_AS.get(found, found) + system
+
+
+def part(key: object) -> str:
+    """A key as one part of an address, whatever stands in it: ``A/1`` becomes ``A%2F1``."""
+    return quote(str(key), safe="")

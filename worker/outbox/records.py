@@ -6,6 +6,9 @@ from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text, Un
 
 from worker.db.types import Id, Moment, metadata
 
+ODD = "state NOT IN ('accepted', 'due', 'sending')"
+"""Few mails are in these states, and people ask for them: written as their index has it."""
+
 messages = Table(
     "messages",
     metadata,
@@ -58,6 +61,18 @@ messages = Table(
         "accepted_at",
         postgresql_where=text("accepted_at IS NOT NULL"),
         sqlite_where=text("accepted_at IS NOT NULL"),
+    ),
+    # People look through mails the newest first: all, those of a schedule or step, the odd ones.
+    Index("ix_messages_day", "day", "id"),
+    Index("ix_messages_schedule", "schedule", "day", "id"),
+    Index("ix_messages_step", "schedule", "step", "day", "id"),
+    Index(
+        "ix_messages_odd",
+        "state",
+        "day",
+        "id",
+        postgresql_where=text(ODD),
+        sqlite_where=text(ODD),
     ),
     # Mails that wait for a person or a source have no moment of their own.
     Index(

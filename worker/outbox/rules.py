@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from worker.channels.contract import Outcome
 from worker.templating.context import MailContext
+from worker.templating.own import NOTHING_OWN, Own
 
 DUE = "due"
 SENDING = "sending"
@@ -50,6 +51,8 @@ class Go:
     version_id: int
     """The version that runs now, whose ``template`` is sent: never the text of an older one."""
     template: str
+    own: Own = NOTHING_OWN
+    """What a person wrote for this one mail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,8 +114,8 @@ def settle(
     ``FindingsError`` when there is no such mail in doubt.
     """
     with engine.begin() as conn:
-        mine = [row for row in store.doubtful(conn) if row.mail_key == mail_key]
-        mine = [row for row in mine if address in (None, row.address) and _is_open(row)]
+        mine = [row for row in store.whole(conn, mail_key) if _is_open(row)]
+        mine = [row for row in mine if address in (None, row.address)]
         if not mine:
             to = f" to {address}" if address else ""
             raise FindingsError(

@@ -263,6 +263,12 @@ def doubtful(conn: Connection) -> list[Any]:
     return list(conn.execute(select(messages).where(asked).order_by(messages.c.id)))
 
 
+def whole(conn: Connection, mail_key: str) -> list[Any]:
+    """Every copy of a mail with all columns; nobody else may change them meanwhile."""
+    mine = select(messages).where(messages.c.mail_key == mail_key).order_by(messages.c.id)
+    return list(conn.execute(mine.with_for_update()))
+
+
 _NEXT_DUE = Prepared(
     select(messages.c.next_at)
     .where(messages.c.next_at.is_not(None))
@@ -282,13 +288,9 @@ def counts(conn: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in conn.execute(query.order_by(messages.c.state))}
 
 
+_OF_A_MAIL = ("mail_key", "address", "state", "reason", "day")
 _of_mails = (
-    select(
-        *[
-            messages.c[name]
-            for name in ("mail_key", "address", "state", "reason", "day", "accepted_at", "id")
-        ]
-    )
+    select(*[messages.c[name] for name in (*_OF_A_MAIL, "accepted_at", "id", "unknown_since")])
     .where(bulk.listed(messages.c.mail_key, "keys"))
     .order_by(messages.c.id)
 )
@@ -299,7 +301,8 @@ _HELD_OF_MAILS = Prepared(_of_mails.with_for_update())
 
 
 def of_mails(conn: Connection, keys: Sequence[str], *, hold: bool = False) -> list[Any]:
-    """Every row of these mails: mail_key, address, state, reason, day, accepted_at, id.
+    """Every row of these mails: mail_key, address, state, reason, day, accepted_at, id and since
+    when it is in doubt.
 
     With ``hold`` nobody else may change them until the transaction ends.
     """

@@ -71,6 +71,16 @@ KINDS: Mapping[str, Kind] = {
         Role.RENEWALS,
         {"mended": "mended", "told": "told by other means"} | _NOT_NEEDED,
     ),
+    "held-mail": Kind(
+        "mail that a person held back",
+        Role.SALES,
+        {"seen": "looked at; it stays as it is", "told": "told by other means"} | _NOT_NEEDED,
+    ),
+    "taken-over": Kind(
+        "mail to write oneself",
+        Role.SALES,
+        {"written": "wrote to the client", "talked": "talked about it"} | _NOT_NEEDED,
+    ),
     "failed-call": Kind(
         "failed call to another system",
         Role.ADMIN,
@@ -119,6 +129,9 @@ KINDS: Mapping[str, Kind] = {
         answer="Taking the brake off closes it: perennial release, for a copied database perennial "
         "confirm-instance, or the page Health",
         page="/health",
+    ),
+    "hand-over": Kind(
+        "hand-over of an account", Role.SALES, {"taken-over": "taken over"} | _NOT_NEEDED, days=3
     ),
     PROMISE: Kind(
         "promise to a client",

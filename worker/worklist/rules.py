@@ -15,7 +15,7 @@ from worker.kernel.dates import zone
 from worker.kernel.errors import did_you_mean
 from worker.schedules.calendar import Calendar
 from worker.schedules.model import CalendarSpec
-from worker.worklist.kinds import KINDS, OPENED_BY_HAND, PROMISE, kind_of
+from worker.worklist.kinds import OPENED_BY_HAND, PROMISE, kind_of
 
 POOLS = tuple(role for role in Role if role is not Role.VIEWER)
 LONGEST_SNOOZE = timedelta(days=366)
@@ -153,13 +153,3 @@ def calendar_of(timezone: str, country: str) -> Calendar:
 def due_on(kind: str, today: date, calendar: Calendar) -> date:
     """When a task that is opened today is due if nobody says: ``Kind.days`` working days later."""
     return calendar.nth_open_day(today, kind_of(kind).days, 1)
-
-
-def is_overdue(due: date | None, today: date) -> bool:
-    """Whether the day on which a task was due is past."""
-    return due is not None and due < today
-
-
-def names_of_kinds() -> dict[str, str]:
-    """Every kind with its plain name."""
-    return {name: kind.name for name, kind in KINDS.items()}

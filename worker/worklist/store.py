@@ -80,6 +80,11 @@ def close_seen(
     return bool(_close(conn, which, outcome, now, who, note))
 
 
+def close_keys(conn: Connection, keys: Sequence[str], outcome: str, now: datetime) -> int:
+    """Closes the open tasks of these keys; how many there were."""
+    return len(_close(conn, bulk.among(tasks.c.key, list(keys)), outcome, now)) if keys else 0
+
+
 def _close(
     conn: Connection,
     which: ColumnElement[bool],

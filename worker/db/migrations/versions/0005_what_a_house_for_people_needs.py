@@ -126,7 +126,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['walk_id'], ['walks.id'], name=op.f('fk_interventions_walk_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_interventions'))
     )
-    op.create_index('uq_interventions_standing', 'interventions', ['walk_id', 'step'], unique=True, postgresql_where=sa.text('lifted_at IS NULL'), sqlite_where=sa.text('lifted_at IS NULL'))
+    op.create_index('uq_interventions_standing', 'interventions', ['walk_id', 'step', 'kind'], unique=True, postgresql_where=sa.text('lifted_at IS NULL'), sqlite_where=sa.text('lifted_at IS NULL'))
     op.create_table('requests',
     sa.Column('token_id', Id, nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
@@ -173,12 +173,18 @@ def upgrade() -> None:
     op.create_index('ix_tasks_closed_at', 'tasks', ['closed_at', 'id'], unique=False)
     op.create_index('ix_tasks_open_assignee', 'tasks', ['assignee', 'due_on'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
     op.create_index('ix_tasks_open_due', 'tasks', ['due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
+    op.create_index('ix_messages_day', 'messages', ['day', 'id'], unique=False)
+    op.create_index('ix_messages_schedule', 'messages', ['schedule', 'day', 'id'], unique=False)
+    op.create_index('ix_messages_step', 'messages', ['schedule', 'step', 'day', 'id'], unique=False)
+    odd = sa.text("state NOT IN ('accepted', 'due', 'sending')")
+    op.create_index('ix_messages_odd', 'messages', ['state', 'day', 'id'], unique=False, postgresql_where=odd, sqlite_where=odd)
     op.create_index('ix_messages_schedule_accepted', 'messages', ['schedule', 'accepted_at'], unique=False, postgresql_where=sa.text('accepted_at IS NOT NULL'), sqlite_where=sa.text('accepted_at IS NOT NULL'))
     op.create_index('ix_tasks_open_kind', 'tasks', ['kind', 'due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL'), sqlite_where=sa.text('closed_at IS NULL'))
     op.create_index('ix_tasks_open_pool', 'tasks', ['pool', 'due_on', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL AND assignee IS NULL'), sqlite_where=sa.text('closed_at IS NULL AND assignee IS NULL'))
     op.create_index('ix_tasks_promises', 'tasks', ['due_on'], unique=False, postgresql_where=sa.text("kind = 'promise'"), sqlite_where=sa.text("kind = 'promise'"))
     op.create_index('ix_tasks_snoozed', 'tasks', ['snoozed_until', 'id'], unique=False, postgresql_where=sa.text('closed_at IS NULL AND snoozed_until IS NOT NULL'), sqlite_where=sa.text('closed_at IS NULL AND snoozed_until IS NOT NULL'))
     _give_open_tasks_a_pool()
+    _let_people_list_and_search()
     _keep_the_audit_log()
 
 
@@ -193,6 +199,33 @@ def _give_open_tasks_a_pool() -> None:
         "WHEN kind IN ('alarm', 'failed-call') THEN 'admin' ELSE 'renewals' END "
         "WHERE closed_at IS NULL AND assignee IS NULL"
     )
+
+
+def _let_people_list_and_search() -> None:
+    op.create_index(op.f('ix_accounts_segment'), 'accounts', ['segment'], unique=False)
+    op.create_index(op.f('ix_accounts_account_manager'), 'accounts', ['account_manager'], unique=False)
+    op.create_index(op.f('ix_accounts_renewal_manager'), 'accounts', ['renewal_manager'], unique=False)
+    op.drop_index('ix_licences_account_id', table_name='licences')
+    op.create_index('ix_licences_account_id', 'licences', ['account_id', 'expires_on', 'id'], unique=False)
+    op.drop_index('ix_licences_expires_on', table_name='licences')
+    op.create_index('ix_licences_expires_on', 'licences', ['expires_on', 'id'], unique=False)
+    over = sa.text("status <> 'active'")
+    op.create_index('ix_licences_over', 'licences', ['status', 'expires_on', 'id'], unique=False, postgresql_where=over, sqlite_where=over)
+    op.create_index('ix_stops_subject', 'stops', ['scope', 'subject_id'], unique=False)
+    is_postgresql = op.get_context().dialect.name == 'postgresql'
+    by_number = ' COLLATE "C"' if is_postgresql else ''
+    for table, column, more in (
+        ('accounts', 'name', ', id'),
+        ('accounts', 'key', ''),
+        ('contacts', 'email', ''),
+        ('licences', 'key', ''),
+        ('licences', 'product', ''),
+    ):
+        op.execute(f'CREATE INDEX ix_{table}_{column}_folded ON {table} (lower({column}){by_number}{more})')
+    if is_postgresql:
+        for table in ('accounts', 'contacts'):
+            words = "to_tsvector('simple'::regconfig, regexp_replace(name, '[^[:alnum:]]+', ' ', 'g'))"
+            op.execute(f'CREATE INDEX ix_{table}_name_words ON {table} USING gin ({words})')
 
 
 def _keep_the_audit_log() -> None:

@@ -1,0 +1,249 @@
+"""Queries of the page of one account. Their cost is that of the account, not of the book."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_, union
+from sqlalchemy.engine import Connection
+
+from worker.cadence.records import returned, steps, walks
+from worker.catalogue.records import accounts, contacts, licences, stops, terms
+from worker.clients.records import answers
+from worker.desk.story import Place
+from worker.outbox.records import messages
+from worker.outbox.rules import DUE, SENDING
+from worker.worklist.records import tasks
+
+OPENED, CLOSED, MAILED, ANSWERED, STOPPED, LIFTED, TERMS = range(7)
+"""The sources of a story, in the order in which they stand at one moment."""
+MOST_AHEAD = 2000
+_MOST_STOPS = 200
+
+
+def account(conn: Connection, key: str) -> Any | None:
+    """The account of that key, or ``None``."""
+    if "\0" in key:  # which PostgreSQL cannot be asked about
+        return None
+    return conn.execute(select(accounts).where(accounts.c.key == key)).first()
+
+
+def licences_of(
+    conn: Connection, account_id: int, after: tuple[date, int] | None, most: int
+) -> Any:
+    """The account's licences, the newest expiry first; ``after`` is (day, id) of the last one."""
+    query = select(licences).where(licences.c.account_id == account_id)
+    place = tuple_(licences.c.expires_on, licences.c.id)
+    if after is not None:
+        query = query.where(place < tuple_(*map(literal, after)))
+    order = licences.c.expires_on.desc(), licences.c.id.desc()
+    return conn.execute(query.order_by(*order).limit(most)).all()
+
+
+class Worth(NamedTuple):
+    """Active licences and what they bring, by currency: all, and those that expire soon."""
+
+    licences: int
+    expired: int  # of them, those whose last day is over
+    next_expiry: date | None
+    base: dict[str, Decimal]
+    soon: dict[str, Decimal]
+
+
+def worth(conn: Connection, account_id: int, today: date, within: timedelta) -> Worth:
+    """What is at stake with an account. Amounts without a currency stand under an empty one."""
+    mine = (licences.c.account_id == account_id, licences.c.status == "active")
+    query = select(licences.c.amount, licences.c.currency, licences.c.expires_on).where(*mine)
+    rows = conn.execute(query).all()
+    base: dict[str, Decimal] = {}
+    soon: dict[str, Decimal] = {}
+    for amount, currency, expires_on in rows:
+        if amount is None:
+            continue
+        base[currency or ""] = base.get(currency or "", Decimal()) + amount
+        if today <= expires_on <= today + within:
+            soon[currency or ""] = soon.get(currency or "", Decimal()) + amount
+    ahead = min((row.expires_on for row in rows if row.expires_on >= today), default=None)
+    expired = sum(1 for row in rows if row.expires_on < today)
+    return Worth(len(rows), expired, ahead, base, soon)
+
+
+def ahead_ids(conn: Connection, account_id: int, first: date, last: date) -> list[int]:
+    """The licences of an account that expire in this time, up to ``MOST_AHEAD``."""
+    mine = (licences.c.account_id == account_id, licences.c.expires_on.between(first, last))
+    query = select(licences.c.id).where(*mine).order_by(licences.c.expires_on)
+    return list(conn.execute(query.limit(MOST_AHEAD)).scalars())
+
+
+def expiring(conn: Connection, account_id: int, first: date, last: date, most: int) -> Any:
+    """The account's active licences that expire in this time, the soonest first."""
+    mine = (licences.c.account_id == account_id, licences.c.expires_on.between(first, last))
+    query = select(licences).where(*mine, licences.c.status == "active")
+    order = licences.c.expires_on, licences.c.id
+    return conn.execute(query.order_by(*order).limit(most)).all()
+
+
+def open_tasks(conn: Connection, account_id: int, most: int) -> Any:
+    """The account's open tasks, those due first."""
+    mine = (tasks.c.account_id == account_id, tasks.c.closed_at.is_(None))
+    order = tasks.c.due_on.is_(None), tasks.c.due_on, tasks.c.id
+    return conn.execute(select(tasks).where(*mine).order_by(*order).limit(most)).all()
+
+
+def standing(conn: Connection, account_id: int, today: date) -> Any:
+    """The stops that stand for the account, its licences and its contacts, with what each is about
+    (``subject``, as the command and the page name it)."""
+    stands = (stops.c.lifted_at.is_(None), or_(stops.c.until.is_(None), stops.c.until >= today))
+    query = _stops(account_id).where(*stands).order_by(stops.c.id.desc()).limit(_MOST_STOPS)
+    return conn.execute(query).all()
+
+
+def _stops(account_id: int) -> Any:
+    about_licence = and_(stops.c.scope == "licence", licences.c.id == stops.c.subject_id)
+    about_contact = and_(stops.c.scope == "contact", contacts.c.id == stops.c.subject_id)
+    about_account = and_(stops.c.scope == "account", stops.c.subject_id == account_id)
+    named = func.coalesce(licences.c.key, contacts.c.email, contacts.c.key).label("subject")
+    return (
+        select(stops, named, contacts.c.name.label("person"))
+        .outerjoin(licences, about_licence)
+        .outerjoin(contacts, about_contact)
+        .where(
+            or_(
+                about_account,
+                licences.c.account_id == account_id,
+                contacts.c.account_id == account_id,
+            )
+        )
+    )
+
+
+# --- the story ---
+
+
+def _page(
+    conn: Connection,
+    query: Any,
+    source: int,
+    place: tuple[Any, Any],
+    before: Place | None,
+    most: int,
+) -> Any:
+    """Rows of one source that come after ``before``, newest first."""
+    at, id_ = place
+    if before is not None:
+        query = query.where(_after(before, source, at, id_))
+    return conn.execute(query.order_by(at.desc(), id_.desc()).limit(most)).all()
+
+
+def _after(before: Place, source: int, at: Any, id_: Any) -> ColumnElement[bool]:
+    older: ColumnElement[bool] = at < before.at
+    if source == before.source:
+        return or_(older, and_(at == before.at, id_ < before.id))
+    return or_(older, at == before.at) if source > before.source else older
+
+
+def tasks_opened(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    query = select(tasks).where(tasks.c.account_id == account_id)
+    return _page(conn, query, OPENED, (tasks.c.opened_at, tasks.c.id), before, most)
+
+
+def tasks_closed(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    query = select(tasks).where(tasks.c.account_id == account_id, tasks.c.closed_at.is_not(None))
+    return _page(conn, query, CLOSED, (tasks.c.closed_at, tasks.c.id), before, most)
+
+
+def _mail_keys(account_id: int) -> Any:
+    """The mails that speak of the account's licences, to whomever they went."""
+    mine = licences.c.account_id == account_id
+    decided = (
+        select(steps.c.mail_key)
+        .join(walks, walks.c.id == steps.c.walk_id)
+        .join(licences, licences.c.id == walks.c.subject_id)
+        .where(mine, steps.c.mail_key.is_not(None))
+    )
+    came_back = (
+        select(returned.c.mail_key)
+        .join(walks, walks.c.id == returned.c.walk_id)
+        .join(licences, licences.c.id == walks.c.subject_id)
+        .where(mine)
+    )
+    return union(decided, came_back)
+
+
+def mails(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    """Mails about the account's licences that left, or never will; ``at`` is when."""
+    at = func.coalesce(messages.c.accepted_at, messages.c.started_at, messages.c.created_at)
+    query = select(messages, at.label("at")).where(
+        messages.c.mail_key.in_(_mail_keys(account_id)), messages.c.state.not_in((DUE, SENDING))
+    )
+    return _page(conn, query, MAILED, (at, messages.c.id), before, most)
+
+
+def mails_waiting(conn: Connection, account_id: int, most: int) -> Any:
+    """Mails about the account's licences that are in the ledger and have not left yet."""
+    query = select(messages).where(
+        messages.c.mail_key.in_(_mail_keys(account_id)), messages.c.state.in_((DUE, SENDING))
+    )
+    return conn.execute(query.order_by(messages.c.next_at, messages.c.id).limit(most)).all()
+
+
+def answers_of(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    """What was answered about the account's licences, a row for each licence."""
+    query = (
+        select(
+            answers,
+            licences.c.key.label("licence"),
+            contacts.c.name.label("person"),
+            contacts.c.email,
+        )
+        .join(licences, licences.c.id == answers.c.licence_id)
+        .join(contacts, contacts.c.id == answers.c.contact_id)
+        .where(licences.c.account_id == account_id)
+    )
+    return _page(conn, query, ANSWERED, (answers.c.at, answers.c.id), before, most)
+
+
+def stops_made(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    place = (stops.c.made_at, stops.c.id)
+    return _page(conn, _stops(account_id), STOPPED, place, before, most)
+
+
+def stops_lifted(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    query = _stops(account_id).where(stops.c.lifted_at.is_not(None))
+    return _page(conn, query, LIFTED, (stops.c.lifted_at, stops.c.id), before, most)
+
+
+def terms_seen(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    """Terms that the book learned of, together what came in one import: seen_at, origin, how many,
+    and the keys of a few licences (``key``, ``other``)."""
+    grouped = (
+        select(
+            terms.c.seen_at.label("at"),
+            terms.c.origin,
+            func.count().label("terms"),
+            func.max(terms.c.id).label("id"),
+            func.min(licences.c.key).label("key"),
+            func.max(licences.c.key).label("other"),
+            func.max(terms.c.expires_on).label("expires_on"),
+        )
+        .join(licences, licences.c.id == terms.c.licence_id)
+        .where(licences.c.account_id == account_id)
+        .group_by(terms.c.seen_at, terms.c.origin)
+        .subquery()
+    )
+    query = select(grouped)
+    return _page(conn, query, TERMS, (grouped.c.at, grouped.c.id), before, most)
+
+
+def has_address(conn: Connection, account_id: int, address: str) -> bool:
+    """Whether a contact of the account has that address."""
+    mine = (contacts.c.account_id == account_id, contacts.c.email == address)
+    return conn.execute(select(contacts.c.id).where(*mine).limit(1)).first() is not None
+
+
+def has_licence(conn: Connection, account_id: int, key: str) -> bool:
+    """Whether the licence of that key is the account's."""
+    mine = (licences.c.account_id == account_id, licences.c.key == key)
+    return conn.execute(select(licences.c.id).where(*mine)).first() is not None

@@ -1,0 +1,195 @@
+"""Queries of the list of accounts. Each is served by an index, whatever the size of the book."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy.engine import Connection
+
+from worker.catalogue.records import accounts, licences, staff
+from worker.db import bulk
+from worker.db.folding import folded
+from worker.worklist.records import tasks
+
+FEW = 5000
+"""So many accounts are sorted at once; of more, the licences are walked in order of expiry."""
+ACTIVE = "active"
+_CHOICES = 200
+_COLUMNS = [
+    accounts.c[name]
+    for name in ("id", "key", "name", "segment", "country", "account_manager", "renewal_manager")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which accounts: ``manager`` is a key of staff, in either role."""
+
+    manager: str | None = None
+    segment: str | None = None
+
+    def where(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.manager:
+            mine = accounts.c.account_manager == self.manager
+            found.append(or_(mine, accounts.c.renewal_manager == self.manager))
+        if self.segment:
+            found.append(accounts.c.segment == self.segment)
+        return found
+
+
+class Sums(NamedTuple):
+    """What a list says of one account besides its own row."""
+
+    licences: int = 0
+    next_expiry: date | None = None
+    tasks: int = 0
+
+
+def by_name(conn: Connection, wanted: Wanted, after: tuple[str, int] | None, most: int) -> Any:
+    """Accounts in the order of their names; ``after`` is (folded name, id) of the last one seen.
+
+    Rows have ``folded``, to go on from.
+    """
+    name = folded(accounts.c.name)
+    query = select(*_COLUMNS, name.label("folded")).where(*wanted.where())
+    if after is not None:
+        query = query.where(tuple_(name, accounts.c.id) > tuple_(*map(literal, after)))
+    return conn.execute(query.order_by(name, accounts.c.id).limit(most)).all()
+
+
+def by_expiry(
+    conn: Connection, wanted: Wanted, today: date, after: tuple[date, int] | None, most: int
+) -> Any:
+    """Accounts by the next day on which an active licence of theirs expires, the soonest first;
+    those without one are not there. ``after`` is (day, licence id) of the last one seen.
+
+    Rows have ``expires_on`` and ``licence_id``, to go on from.
+    """
+    few = _are_few(conn, wanted)
+    query = _of_few(wanted, today) if few else _of_many(wanted, today)
+    row = query.subquery()
+    place = tuple_(row.c.expires_on, row.c.licence_id)
+    page = select(row)
+    if after is not None and few:
+        page = page.where(place > tuple_(*map(literal, after)))
+    if few:
+        return conn.execute(page.order_by(row.c.expires_on, row.c.licence_id).limit(most)).all()
+    walked = tuple_(licences.c.expires_on, licences.c.id)
+    if after is not None:
+        query = query.where(walked > tuple_(*map(literal, after)))
+    return conn.execute(query.order_by(licences.c.expires_on, licences.c.id).limit(most)).all()
+
+
+def _are_few(conn: Connection, wanted: Wanted) -> bool:
+    where = wanted.where()
+    if not where:
+        return False
+    some = select(accounts.c.id).where(*where).limit(FEW + 1).subquery()
+    return (conn.scalar(select(func.count()).select_from(some)) or 0) <= FEW
+
+
+def _ahead(today: date, table: Any = licences) -> ColumnElement[bool]:
+    return and_(table.c.status == ACTIVE, table.c.expires_on >= today)
+
+
+def _of_few(wanted: Wanted, today: date) -> Any:
+    """The next licence of each account: one look into an index for each."""
+    other = licences.alias()
+    next_one = (
+        select(other.c.id)
+        .where(other.c.account_id == accounts.c.id, _ahead(today, other))
+        .order_by(other.c.expires_on, other.c.id)
+        .limit(1)
+        .correlate(accounts)
+        .scalar_subquery()
+    )
+    return (
+        select(*_COLUMNS, licences.c.expires_on, licences.c.id.label("licence_id"))
+        .select_from(accounts)
+        .join(licences, licences.c.id == next_one)
+        .where(*wanted.where())
+    )
+
+
+def _of_many(wanted: Wanted, today: date) -> Any:
+    """Licences in their order, each that is the next one of its account."""
+    other = licences.alias()
+    sooner = exists().where(
+        other.c.account_id == licences.c.account_id,
+        _ahead(today, other),
+        tuple_(other.c.expires_on, other.c.id) < tuple_(licences.c.expires_on, licences.c.id),
+    )
+    return (
+        select(*_COLUMNS, licences.c.expires_on, licences.c.id.label("licence_id"))
+        .select_from(licences)
+        .join(accounts, accounts.c.id == licences.c.account_id)
+        .where(_ahead(today), ~sooner, *wanted.where())
+    )
+
+
+def sums(conn: Connection, ids: Sequence[int], today: date) -> dict[int, Sums]:
+    """Active licences, next expiry and open tasks of these accounts, by id."""
+    if not ids:
+        return {}
+    mine = (bulk.among(licences.c.account_id, ids), licences.c.status == ACTIVE)
+    ahead = func.min(licences.c.expires_on).filter(licences.c.expires_on >= today)
+    counted = select(licences.c.account_id, func.count(), ahead).where(*mine)
+    rows = conn.execute(counted.group_by(licences.c.account_id))
+    held = {id_: (licences_, next_expiry) for id_, licences_, next_expiry in rows}
+    open_ones = (bulk.among(tasks.c.account_id, ids), tasks.c.closed_at.is_(None))
+    waiting = select(tasks.c.account_id, func.count()).where(*open_ones)
+    work = {row[0]: row[1] for row in conn.execute(waiting.group_by(tasks.c.account_id))}
+    found = {}
+    for id_ in ids:
+        count, next_expiry = held.get(id_, (0, None))
+        found[id_] = Sums(count, next_expiry, work.get(id_, 0))
+    return found
+
+
+def names_of_staff(conn: Connection, keys: Sequence[str | None]) -> dict[str, str]:
+    """What those of our people are called whom the staff list knows, by key."""
+    wanted = sorted({key for key in keys if key})
+    if not wanted:
+        return {}
+    query = select(staff.c.key, staff.c.name).where(bulk.among(staff.c.key, wanted))
+    return {row.key: row.name for row in conn.execute(query)}
+
+
+def segments(conn: Connection) -> list[str]:
+    """Every segment that an account is in, up to 200."""
+    return _values(conn, accounts.c.segment)
+
+
+def managers(conn: Connection) -> list[tuple[str, str]]:
+    """Everybody who manages an account: (key, name), by name, up to 200 of each role."""
+    keys = {
+        *_values(conn, accounts.c.account_manager),
+        *_values(conn, accounts.c.renewal_manager),
+    }
+    names = names_of_staff(conn, sorted(keys))
+    return sorted(((key, names.get(key, key)) for key in keys), key=lambda pair: pair[1].lower())
+
+
+def _values(conn: Connection, column: Any) -> list[str]:
+    """The values of an indexed column, hopping from one to the next."""
+    first = select(func.min(column).label("value")).cte("hops", recursive=True)
+    another = accounts.alias()
+    further = (
+        select(func.min(another.c[column.name]))
+        .where(another.c[column.name] > first.c.value)
+        .scalar_subquery()
+    )
+    hops = first.union_all(select(further).where(first.c.value.is_not(None)))
+    query = select(hops.c.value).where(hops.c.value.is_not(None)).limit(_CHOICES)
+    return list(conn.execute(query).scalars())
+
+
+def everybody(conn: Connection) -> list[tuple[str, str]]:
+    """Our own people, by name: (key, name); the first 1,000."""
+    query = select(staff.c.key, staff.c.name).order_by(staff.c.name, staff.c.key).limit(1000)
+    return [(row.key, row.name) for row in conn.execute(query)]
