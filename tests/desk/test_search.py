@@ -52,6 +52,7 @@ def book(house: House) -> House:
         ("foods blue", ["/accounts/A-1"]),
         ("łąka", ["/accounts/A-10"]),
         ("ŁĄKA", ["/accounts/A-10"]),
+        ("syn łąka", ["/accounts/A-10"]),
         ("a-1", ["/accounts/A-1", "/accounts/A-10"]),
         ("anna@", ["/accounts/A-1"]),
         ("nowak", ["/accounts/A-1"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -190,7 +189,7 @@ def _at(task: dict[str, Any]) -> dict[str, str]:
 def _close(conn: Connection, asked: Sent[Closing], number: int) -> Done:
     task = _held(conn, asked, number)
     outcome = asked.content.outcome or rules.usual_outcome(task["kind"])
-    against = rules.against_closing(SimpleNamespace(kind=task["kind"]), outcome)
+    against = rules.against_closing(task["kind"], outcome)
     if against:
         raise unfit([Fault("body: /outcome", "an outcome of its kind", ascii(outcome), against)])
     note = asked.content.note or ""

@@ -1,8 +1,8 @@
 """Text as people look for it: without regard to capitals, from its beginning or by its words.
 
 What is compared stands in an index as it is written here, on both databases. Ranges are used, never
-``LIKE``, so no sign of what is looked for has a meaning of its own. PostgreSQL folds every
-alphabet; SQLite folds A to Z, so other letters are looked for in each of their usual spellings.
+``LIKE``, so no sign of what is looked for has a meaning of its own. SQLite, and PostgreSQL in the
+locale C, fold A to Z only, so other letters are looked for in each of their usual spellings.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ LAST = "\U0010ffff"
 """Sorts behind every sign: ``x`` to ``x`` and this is all that begins with ``x``."""
 _WORD = re.compile(r"[^\W_]+")
 _MOST_WORDS = 5
+# What stands between words. A class of letters would mean A to Z in a database of the locale C.
+_BETWEEN = r"[^a-zA-Z0-9\u0080-\U0010FFFF]+"
 
 
 class folded(FunctionElement[str]):  # noqa: N801 -- used as a function
@@ -49,7 +51,7 @@ class worded(FunctionElement[Any]):  # noqa: N801 -- used as a function
 @compiles(worded)
 def _worded(element: worded, compiler: SQLCompiler, **options: Any) -> str:
     text = compiler.process(element.clauses, **options)
-    return f"to_tsvector('simple'::regconfig, regexp_replace({text}, '[^[:alnum:]]+', ' ', 'g'))"
+    return f"to_tsvector('simple'::regconfig, regexp_replace({text}, '{_BETWEEN}', ' ', 'g'))"
 
 
 class has_words(FunctionElement[bool]):  # noqa: N801 -- used as a function
@@ -67,15 +69,10 @@ def _has_words(element: has_words, compiler: SQLCompiler, **options: Any) -> str
 
 
 def begins(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
-    """Whether ``column`` begins with ``text``, whatever its capitals. Served by an index on
-    ``folded(column)``."""
+    """Whether ``column`` begins with ``text``, in one of its ``spellings``. Served by an index on
+    ``folded(column)``; several spellings in one query would be by none."""
     key = folded(column)
-    return or_(
-        *(
-            and_(key >= folded(literal(one)), key < folded(literal(one + LAST)))
-            for one in spellings(text)
-        )
-    )
+    return and_(key >= folded(literal(text)), key < folded(literal(text + LAST)))
 
 
 def words_of(text: str) -> list[str]:
@@ -92,7 +89,8 @@ def with_words(
     words may also stand inside longer ones.
     """
     if indexed:
-        return has_words(column, literal(" & ".join(f"{word}:*" for word in words)))
+        asked = (" | ".join(f"{one}:*" for one in spellings(word)) for word in words)
+        return has_words(column, literal(" & ".join(f"({word})" for word in asked)))
     return and_(*(contains(column, word) for word in words))
 
 

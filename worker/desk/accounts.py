@@ -37,7 +37,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
             filters["manager"] = own
         wanted = store.Wanted(filters["manager"] or None, filters["segment"] or None)
         with reading(desk.app.engine) as conn:
-            rows = _page(conn, wanted, sort, today, after)
+            rows, end = _page(conn, wanted, sort, today, after)
             shown = rows[:PAGE]
             values: dict[str, Any] = {
                 "rows": shown,
@@ -46,7 +46,8 @@ def mount(router: APIRouter, desk: Desk) -> None:
                 "segments": store.segments(conn),
                 "managers": store.managers(conn),
             }
-        more = filters | {"after": _place(shown[-1], sort)} if len(rows) > PAGE else None
+        next_ = _place(shown[-1], sort) if len(rows) > PAGE else place(*end) if end else ""
+        more = filters | {"after": next_} if next_ else None
         values["older"] = address("/accounts", more) if more else ""
         values["newer"] = address("/accounts", filters) if after else ""
         return desk.page(
@@ -54,9 +55,11 @@ def mount(router: APIRouter, desk: Desk) -> None:
         )
 
 
-def _page(conn: Any, wanted: store.Wanted, sort: str, today: date, after: str) -> Any:
+def _page(
+    conn: Any, wanted: store.Wanted, sort: str, today: date, after: str
+) -> tuple[Any, store.Place | None]:
     if sort == "name":
-        return store.by_name(conn, wanted, placed(after, str, int), PAGE + 1)
+        return store.by_name(conn, wanted, placed(after, str, int), PAGE + 1), None
     return store.by_expiry(conn, wanted, today, placed(after, date, int), PAGE + 1)
 
 

@@ -12,14 +12,14 @@ from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences
 from worker.db import bulk
-from worker.db.folding import begins, contains, folded, with_words, words_of
+from worker.db.folding import begins, contains, folded, spellings, with_words, words_of
 from worker.outbox.records import messages
 from worker.worklist.records import tasks
 
 MOST = 10
 """Rows of each kind."""
 MAILS_OF = timedelta(days=90)
-NEWEST_MAILS = 20_000
+NEWEST_MAILS = 10_000
 """So many mails are read when a word of their subject is looked for."""
 
 _ACCOUNT = select(accounts.c.id, accounts.c.key, accounts.c.name, accounts.c.country)
@@ -45,8 +45,8 @@ def accounts_like(conn: Connection, text: str) -> list[Any]:
     key, name = folded(accounts.c.key), folded(accounts.c.name)
     tries = [
         _ACCOUNT.where(_is(accounts.c.key, text)).order_by(key),
-        _ACCOUNT.where(begins(accounts.c.key, text)).order_by(key),
-        _ACCOUNT.where(begins(accounts.c.name, text)).order_by(name, accounts.c.id),
+        *_beginning(_ACCOUNT.order_by(key), accounts.c.key, text),
+        *_beginning(_ACCOUNT.order_by(name, accounts.c.id), accounts.c.name, text),
     ]
     return _first(conn, [*tries, *_worded(conn, _ACCOUNT, accounts.c.name, text)])
 
@@ -57,7 +57,7 @@ def contacts_like(conn: Connection, text: str) -> list[Any]:
     email = folded(contacts.c.email)
     tries = [
         _CONTACT.where(_is(contacts.c.email, text)).order_by(contacts.c.id),
-        _CONTACT.where(begins(contacts.c.email, text)).order_by(email),
+        *_beginning(_CONTACT.order_by(email), contacts.c.email, text),
     ]
     return _first(conn, [*tries, *_worded(conn, _CONTACT, contacts.c.name, text)])
 
@@ -67,8 +67,8 @@ def licences_like(conn: Connection, text: str) -> list[Any]:
     key, product = folded(licences.c.key), folded(licences.c.product)
     tries = [
         _LICENCE.where(_is(licences.c.key, text)).order_by(key),
-        _LICENCE.where(begins(licences.c.key, text)).order_by(key),
-        _LICENCE.where(begins(licences.c.product, text)).order_by(product),
+        *_beginning(_LICENCE.order_by(key), licences.c.key, text),
+        *_beginning(_LICENCE.order_by(product), licences.c.product, text),
     ]
     return _first(conn, tries)
 
@@ -112,6 +112,10 @@ def mails_like(
 
 def _is(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
     return folded(column) == folded(literal(text))
+
+
+def _beginning(query: Select[Any], column: ColumnElement[Any], text: str) -> list[Select[Any]]:
+    return [query.where(begins(column, one)) for one in spellings(text)]
 
 
 def _worded(

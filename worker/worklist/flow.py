@@ -120,7 +120,7 @@ def close(
     with engine.begin() as conn:
         task = _as_seen(conn, number, seen)
         _refuse(rules.against_work(hand, task))
-        _refuse(rules.against_closing(task, outcome))
+        _refuse(rules.against_closing(task.kind, outcome))
         _refuse(rules.against_long("note", words, rules.LONGEST_NOTE))
         who = hand.by.name
         if not store.close_seen(conn, number, seen, outcome, who, words.strip(), now):

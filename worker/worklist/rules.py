@@ -82,15 +82,15 @@ def against_claim(hand: Hand, task: Any, held: int, capacity: int) -> str | None
     return against_work(hand, task)
 
 
-def against_closing(task: Any, outcome: str) -> str | None:
-    """Why a task may not be closed with this outcome."""
-    kind = kind_of(task.kind)
-    if kind.answer:
-        return f"A task of the kind {task.kind} is not closed by hand. {kind.answer}."
-    if outcome not in kind.outcomes:
-        near = did_you_mean(outcome, kind.outcomes)
-        fits = ", ".join(kind.outcomes) + (f"; {near}" if near else "")
-        return f"outcome: {outcome!r} does not fit the kind {task.kind}; it is one of: {fits}"
+def against_closing(kind: str, outcome: str) -> str | None:
+    """Why a task of that kind may not be closed with this outcome."""
+    known = kind_of(kind)
+    if known.answer:
+        return f"A task of the kind {kind} is not closed by hand. {known.answer}."
+    if outcome not in known.outcomes:
+        near = did_you_mean(outcome, known.outcomes)
+        fits = ", ".join(known.outcomes) + (f"; {near}" if near else "")
+        return f"outcome: {outcome!r} does not fit the kind {kind}; it is one of: {fits}"
     return None
 
 

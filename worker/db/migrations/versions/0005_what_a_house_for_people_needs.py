@@ -224,7 +224,7 @@ def _let_people_list_and_search() -> None:
         op.execute(f'CREATE INDEX ix_{table}_{column}_folded ON {table} (lower({column}){by_number}{more})')
     if is_postgresql:
         for table in ('accounts', 'contacts'):
-            words = "to_tsvector('simple'::regconfig, regexp_replace(name, '[^[:alnum:]]+', ' ', 'g'))"
+            words = r"to_tsvector('simple'::regconfig, regexp_replace(name, '[^a-zA-Z0-9\u0080-\U0010FFFF]+', ' ', 'g'))"
             op.execute(f'CREATE INDEX ix_{table}_name_words ON {table} USING gin ({words})')
 
 
