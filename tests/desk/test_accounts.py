@@ -561,7 +561,6 @@ def test_from_the_search_box_to_an_account_to_its_licence_by_keyboard(
     box.fill("client one")
     page.locator("#found a[data-row]").first.wait_for()
     page.wait_for_function("document.querySelectorAll('#found a[data-row]').length === 1")
-    page.keyboard.press("Escape")
     page.locator("#found a[data-row]").first.click()
     page.wait_for_url("**/accounts/A-1")
     page.get_by_role("link", name="Product L-1", exact=True).first.click()

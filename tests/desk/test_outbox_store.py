@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
@@ -20,8 +21,9 @@ SELECT 'k' || n, 'a' || n % 20000 || '@example.com', 's' || n % 4, 't' || n % 12
 FROM generate_series(1, 100000) n
 """
 VERSION = """
-INSERT INTO schedule_versions (id, schedule, number, digest, text, steps_since, active, applied_at)
-VALUES (1, 's0', 1, '', '', '{}', true, now())
+INSERT INTO schedule_versions
+  (id, schedule, number, digest, text, templates, steps_since, active, applied_at)
+VALUES (1, 's0', 1, '', '', '{}', '{}', true, now())
 """
 ASKED = (
     (Filters(), "ix_messages_day"),
@@ -32,13 +34,14 @@ ASKED = (
     (Filters("failed"), "ix_messages_odd"),
     (Filters(TO_LEAVE), "ix_messages_next_at"),
     (Filters(HELD), "ix_messages_held"),
-    (Filters(schedule="s1"), "ix_messages_schedule"),
-    (Filters(schedule="s1", step="t1"), "ix_messages_step"),
+    (Filters(schedule="s1"), "ix_messages_(day|schedule)"),  # a fourth of all: either is quick
+    (Filters(schedule="none"), "ix_messages_(schedule|step)"),
+    (Filters(schedule="s1", step="t1"), "ix_messages_(day|step)"),
     (Filters(schedule="s1", step="none"), "ix_messages_step"),
     (Filters(address="a5@example.com"), "ix_messages_address_day"),
     (Filters(first=DAY, last=DAY), "ix_messages_day"),
     (Filters(last=date(2021, 1, 1)), "ix_messages_day"),
-    (Filters(schedule="s1", step="t1", last=date(2021, 1, 1)), "ix_messages_step"),
+    (Filters(schedule="s1", step="t1", last=date(2021, 1, 1)), "ix_messages_(day|step)"),
 )
 
 
@@ -60,5 +63,5 @@ def test_no_filter_reads_or_sorts_the_whole_ledger(filled: Engine) -> None:
                 told = query_of(asked, after).compile(conn, compile_kwargs={"literal_binds": True})
                 rows = conn.execute(text(f"EXPLAIN {told}".replace(":", r"\:"))).scalars()
                 plan = "\n".join(rows)
-            assert f"{index} " in plan or f"{index}\n" in plan, (asked, plan)
+            assert re.search(rf"{index}\b", plan), (asked, plan)
             assert "Seq Scan on messages" not in plan, (asked, plan)

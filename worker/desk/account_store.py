@@ -145,11 +145,13 @@ def _after(before: Place, source: int, at: Any, id_: Any) -> ColumnElement[bool]
 
 
 def tasks_opened(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    """Tasks and promises of the account, by when they were opened."""
     query = select(tasks).where(tasks.c.account_id == account_id)
     return _page(conn, query, OPENED, (tasks.c.opened_at, tasks.c.id), before, most)
 
 
 def tasks_closed(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    """Those that are closed, by when they were."""
     query = select(tasks).where(tasks.c.account_id == account_id, tasks.c.closed_at.is_not(None))
     return _page(conn, query, CLOSED, (tasks.c.closed_at, tasks.c.id), before, most)
 
@@ -206,11 +208,13 @@ def answers_of(conn: Connection, account_id: int, before: Place | None, most: in
 
 
 def stops_made(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    """Stops of the account, its licences and contacts, by when they were made."""
     place = (stops.c.made_at, stops.c.id)
     return _page(conn, _stops(account_id), STOPPED, place, before, most)
 
 
 def stops_lifted(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+    """Those that were lifted, by when they were."""
     query = _stops(account_id).where(stops.c.lifted_at.is_not(None))
     return _page(conn, query, LIFTED, (stops.c.lifted_at, stops.c.id), before, most)
 

@@ -35,6 +35,7 @@ class Wanted:
     segment: str | None = None
 
     def where(self) -> list[ColumnElement[bool]]:
+        """The conditions on accounts."""
         found: list[ColumnElement[bool]] = []
         if self.manager:
             # Each half is served by an index of its own; an OR would walk all names instead.

@@ -46,6 +46,7 @@ class Place(NamedTuple):
 
     @property
     def order(self) -> tuple[float, int, int]:
+        """Sorts places as a story tells them."""
         return (-self.at.timestamp(), self.source, -self.id)
 
 
