@@ -123,6 +123,19 @@ def _page(quick: bool) -> list[Row]:
     return [_timed(what, floor, ours, pages.OF_BARE)]
 
 
+def _staff(quick: bool) -> list[Row]:
+    from bench import engine, staff
+
+    count, work, seconds = (5_000, 500, 1) if quick else (1_000_000, 10_000, 5)
+    with engine.postgresql() as fresh:
+        found = staff.run(fresh, count, work, seconds)
+    head = f"pages for staff, {count:,} licences, 99th percentile at {staff.A_SECOND} a second"
+    return [
+        Row(f"{head}; floor: same template, same values in memory", "", "", "", ""),
+        *(_timed(f"  {one.path}", one.floor, one.ours, staff.OF_BARE) for one in found),
+    ]
+
+
 def _delivery(quick: bool) -> list[Row]:
     from bench import delivery
 
@@ -187,6 +200,7 @@ WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "events": _events,
     "posted": _posted,
     "page": _page,
+    "staff": _staff,
     "delivery": _delivery,
     "memory": _memory,
     "help": _help,

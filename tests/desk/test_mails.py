@@ -131,13 +131,16 @@ def test_who_acts_on_what_they_did_not_see_is_shown_both(house: House) -> None:
     assert standing(house) == [("hold", "heads-up")]
 
 
-def test_a_mail_that_has_left_says_so(house: House) -> None:
+def test_the_page_of_a_mail_that_has_left_leads_to_what_left(house: House) -> None:
     planned(house)
     house.site.run()
     page = house.as_(Role.SALES)
-    assert "the mail has left" in page.get(HEADS_UP).text
-    assert 'name="reason"' not in page.get(HEADS_UP).text
-    assert send(page, HEADS_UP, "hold", seen=_seen_by_nobody()).status_code in (409, 422)
+    answer = page.get(HEADS_UP)
+    assert answer.status_code == 303
+    assert page.get(answer.headers["location"]).status_code == 200
+    refused = send(page, HEADS_UP, "hold", seen=_seen_by_nobody(), reason="Wait")
+    assert refused.status_code in (409, 422)
+    assert "the mail has left" in refused.text
     assert standing(house) == []
 
 

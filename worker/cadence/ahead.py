@@ -20,7 +20,7 @@ from worker.access import audit
 from worker.cadence import book, flow, machine, recorded, rehearse, snapshot
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
-from worker.cadence.library import Defaults, InForce, Library
+from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letterhead
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db.engine import make_scratch, reading
@@ -144,7 +144,7 @@ def replayed(live: Engine, asked: Forecasting, period: Period) -> list[Record]:
 
 def _schedules(conn: Connection, asked: Forecasting) -> Mapping[str, InForce]:
     if asked.drafts is None:
-        return Library().active(conn)
+        return library_of(conn).active(conn)
     return {d.schedule.stem: InForce(0, d.schedule, {}) for d in asked.drafts}
 
 
@@ -179,7 +179,7 @@ def _announced(
 ) -> list[Record]:
     """What was decided on the copy since a moment, as something that is still to come."""
     with reading(engine) as conn:
-        active = Library().active(conn)
+        active = library_of(conn).active(conn)
         told = recorded.Reading(active, asked.defaults, asked.now)
         found: list[Record] = []
         spoken: set[tuple[int, int]] = set()

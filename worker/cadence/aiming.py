@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from worker.access.audit import Actor
 from worker.cadence import load, store
 from worker.cadence.facts import Planned, Timeline, account_slot
-from worker.cadence.library import Defaults, InForce, Library
+from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.records import steps, walks
 from worker.cadence.rules import TAKEN_OVER
 from worker.catalogue.records import accounts, licences
@@ -114,7 +114,7 @@ def find(conn: Connection, key: str, step: str, schedule: str | None) -> Place:
 
 
 def _has(conn: Connection, stem: str, step: str) -> bool:
-    inforce = Library().active(conn).get(stem)
+    inforce = library_of(conn).active(conn).get(stem)
     return inforce is not None and any(one.id == step for one in inforce.schedule.steps)
 
 
@@ -139,7 +139,7 @@ def aim(
             f"{row.account_name} is in the care of others; whoever manages it may do this, "
             "and so may those with the role renewals."
         )
-    inforce = Library().active(conn).get(row.walk_schedule)
+    inforce = library_of(conn).active(conn).get(row.walk_schedule)
     if inforce is None:
         raise FindingsError(f"The schedule {row.walk_schedule!r} does not run any more.")
     return _aimed(conn, place, row, inforce, load.line_of(inforce, row, defaults), hold)

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection
 from worker.cadence import ladder, load, mails, store
 from worker.cadence.aiming import Aim
 from worker.cadence.kinds.contract import Action
-from worker.cadence.library import Defaults, Library
+from worker.cadence.library import Defaults, library_of
 from worker.cadence.machine import Letterhead
 from worker.cadence.rules import Decision
 from worker.catalogue import stops
@@ -93,7 +93,7 @@ def _anew(conn: Connection, copy: Any, letterhead: Letterhead, defaults: Default
     people = store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
     if not rows or not people:
         raise FindingsError("Its licences or its contact are not in the book any more.")
-    inforce = Library().version(conn, copy.version_id)
+    inforce = library_of(conn).version(conn, copy.version_id)
     writing = mails.Writing(letterhead, defaults, copy.accepted_at)
     told = mails.Told(copy.mail_key, copy.address, copy.template, copy.language)
     return mails.written(conn, told, rows, people[0], inforce, writing).raw
@@ -102,17 +102,18 @@ def _anew(conn: Connection, copy: Any, letterhead: Letterhead, defaults: Default
 def _shown(raw: bytes, origin: str) -> Shown:
     mail = message_from_bytes(raw, policy=default)
     assert isinstance(mail, EmailMessage)
-    headers = [(name, _masked(str(mail[name]))) for name in _NAMES if mail[name]]
+    headers = [(name, masked(str(mail[name]))) for name in _NAMES if mail[name]]
     names = [part.get_filename() or "" for part in mail.iter_attachments()]
     return Shown(headers, _part(mail, "plain"), _part(mail, "html"), names, origin)
 
 
 def _part(mail: EmailMessage, kind: str) -> str:
     body = mail.get_body((kind,))
-    return _masked(str(body.get_content())) if body is not None else ""
+    return masked(str(body.get_content())) if body is not None else ""
 
 
-def _masked(text: str) -> str:
+def masked(text: str) -> str:
+    """A mail's text without the client's own links, which open pages that need no sign-in."""
     return _LINK.sub(r"\1/…", text)
 
 

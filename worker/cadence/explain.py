@@ -17,7 +17,7 @@ from worker.cadence.audience import why_not
 from worker.cadence.decisions import Record, in_order, outcome
 from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.horizon import SHIFT
-from worker.cadence.library import InForce, Library
+from worker.cadence.library import InForce, library_of
 from worker.cadence.recorded import Reading
 from worker.cadence.records import returned, steps, walks
 from worker.cadence.triggers import TRIGGERS
@@ -58,7 +58,7 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     known = conn.execute(
         select(walks).where(walks.c.subject_id == licence_id).order_by(walks.c.cycle)
     ).all()
-    told = Reading(Library().active(conn), asked.defaults, asked.now)
+    told = Reading(library_of(conn).active(conn), asked.defaults, asked.now)
     coming = forecast_of(conn, asked, _to_come(told, row), [licence_id])
     records = [*_past(conn, told, row, known), *(r for r in coming if _speaks(r, row))]
     spoken = {record.cycle for record in records if record.decision != "nothing"}

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence.decisions import Record
 from worker.cadence.edits import Outlook
-from worker.cadence.library import Defaults, Library
+from worker.cadence.library import Defaults, library_of
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, contacts, licences
 from worker.kernel import toml
@@ -31,7 +31,7 @@ def findings(
     conn: Connection, drafts: Sequence[Draft], view: Outlook, defaults: Defaults, today: date
 ) -> list[Problem]:
     """Everything odd about the drafts and what they would do, as ``view`` foresees it."""
-    running = {stem: known.schedule for stem, known in Library().active(conn).items()}
+    running = {stem: known.schedule for stem, known in library_of(conn).active(conn).items()}
     comes = {draft.schedule.stem: draft for draft in drafts}
     return [
         *_renamed_schedules(running, comes, view),

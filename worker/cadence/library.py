@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
+from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.cadence.facts import Timeline
@@ -74,3 +76,12 @@ class Library:
         if version_id not in self._renderers:
             self._renderers[version_id] = Renderer(store.pinned_texts(conn, version_id))
         return self._renderers[version_id]
+
+
+_SHARED: WeakKeyDictionary[Engine, Library] = WeakKeyDictionary()
+
+
+def library_of(conn: Connection) -> Library:
+    """The library that all who read this database in this process share: a page that is asked for
+    often parses nothing anew."""
+    return _SHARED.setdefault(conn.engine, Library())

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import load, standing, store
 from worker.cadence.letters import context, managers, writer
-from worker.cadence.library import Defaults, InForce, Library
+from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letter, Letterhead, write
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, contacts, licences
@@ -111,7 +111,7 @@ def as_it_would_go(
     """
     copy = _waiting(conn, mail_key)
     rows = store.walks_of_mails(conn, [mail_key])
-    inforce = Library().active(conn).get(copy.schedule)
+    inforce = library_of(conn).active(conn).get(copy.schedule)
     people = store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
     template = _template(inforce, copy.step)
     if not rows or not people or inforce is None or template is None:
@@ -165,7 +165,7 @@ def written(
         tuple(filter(None, wanted)),
         own=_own(conn, rows) if told.own is None else told.own,
     )
-    renderer = Library().renderer(conn, inforce.version_id)
+    renderer = library_of(conn).renderer(conn, inforce.version_id)
     try:
         return write(renderer, writing.letterhead, letter, built(), writing.now)
     except RenderError as error:

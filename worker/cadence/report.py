@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from worker.cadence import load, recorded, store, summary_page
 from worker.cadence.decisions import Record
-from worker.cadence.library import Library
+from worker.cadence.library import library_of
 from worker.cadence.rehearse import Rehearsal
 from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
@@ -59,7 +59,7 @@ def records(rehearsal: Rehearsal) -> Iterator[Record]:
     """The decisions of the rehearsed period in order of time, then the licences with none."""
     asked = rehearsal.asked
     with reading(rehearsal.engine) as conn:
-        active = Library().active(conn)
+        active = library_of(conn).active(conn)
         known = recorded.Reading(active, asked.defaults, asked.now)
         spoken: set[tuple[int, int]] = set()
         for record, walk in recorded.decided(conn, known):
@@ -156,7 +156,7 @@ def _samples(conn: Connection, rehearsal: Rehearsal) -> list[summary_page.Sample
     asked = rehearsal.asked
     rows = store.walks_of_mails(conn, [one.envelope.mail_key for one in kept])
     by_mail = {row.mail_key: row for row in rows}
-    active = Library().active(conn)
+    active = library_of(conn).active(conn)
     out = []
     for one in kept:
         row = by_mail[one.envelope.mail_key]

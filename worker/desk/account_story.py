@@ -13,7 +13,7 @@ from worker.cadence import ahead
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
 from worker.cadence.horizon import warm_up
-from worker.cadence.library import Library
+from worker.cadence.library import library_of
 from worker.desk import account_store as store
 from worker.desk import story
 from worker.desk.story import Entry, Place
@@ -91,7 +91,7 @@ def _due(row: Any) -> Entry:
 
 
 def _forecast(conn: Connection, asked: Forecasting, row: Any, today: date) -> list[Record]:
-    schedules = Library().active(conn)
+    schedules = library_of(conn).active(conn)
     if not schedules:
         return []
     margin = warm_up(inforce.schedule for inforce in schedules.values())

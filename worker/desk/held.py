@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
-from worker.cadence import answers, brakes, mails
+from worker.cadence import answers, brakes, copies, mails
 from worker.cadence.commands import defaults_of, letterhead_of
 from worker.channels.contract import Mail
 from worker.db.engine import reading
@@ -71,7 +71,8 @@ def mount(router: APIRouter, desk: Desk) -> None:
 
     @router.api_route("/schedules/{stem}/approve/mails/{key}", methods=READ)
     def mail(stem: str, key: str, asked: Visit = viewer) -> Response:
-        return HTMLResponse(_as_it_would_go(desk, key, asked).parts.html, headers=framed(desk))
+        html = copies.masked(_as_it_would_go(desk, key, asked).parts.html)
+        return HTMLResponse(html, headers=framed(desk))
 
     @router.post("/schedules/{stem}/approve")
     def approve(stem: str, asked: Sent = renewals) -> Response:

@@ -64,7 +64,10 @@ def mount(router: APIRouter, desk: Desk) -> None:
 
     @router.api_route("/mails/{walk}/{step}", methods=READ)
     def planned(walk: int, step: str, asked: Visit = viewer) -> Response:
-        return _page(desk, asked, Place(walk, step))
+        place = Place(walk, step)
+        with reading(desk.app.engine) as conn:
+            left = [copy.id for copy in _aimed(conn, desk, place).copies if copy.accepted_at]
+        return desk.see(asked, f"/outbox/{left[0]}") if left else _page(desk, asked, place)
 
     @router.api_route("/mails/{walk}/{step}/html", methods=READ)
     def html(walk: int, step: str, asked: Visit = viewer) -> Response:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from worker.api import pages as api
+from worker.api.frame import told
+from worker.api.problems import RefusedError
 from worker.bootstrap import App
 from worker.clients import pages as clients
 from worker.desk import pages as desk
@@ -22,4 +25,12 @@ def make_app(app: App) -> FastAPI:
     web.include_router(events.make_router(lambda: app.engine, app.clock, app.ears))
     web.include_router(api.make_router(app))
     web.include_router(desk.make_router(app))
+    web.add_exception_handler(404, _nothing_there)
     return web
+
+
+def _nothing_there(request: Request, _error: Exception) -> Response:
+    """For an address that no route takes, such as one with a line break in it."""
+    if request.url.path.startswith("/api/"):
+        return told(RefusedError(404, "There is no such address; /api lists those that there are."))
+    return PlainTextResponse("There is no such page.", 404)
