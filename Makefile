@@ -5,7 +5,7 @@ UV := .uv/bin/uv
 BIN := .venv/bin
 WORKERS ?= auto
 
-.PHONY: demo test check bench chaos migration lock clean
+.PHONY: demo test check bench chaos docs migration lock clean
 
 demo: .venv/core.stamp
 	$(BIN)/perennial demo --once
@@ -26,6 +26,10 @@ bench: .venv/bench.stamp
 # The long form of tests/chaos: ten seeds and both databases take hours on two cores.
 chaos: .venv/dev.stamp
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+# The documents as a site, in var/site; a broken link is an error.
+docs: .venv/dev.stamp
+	$(BIN)/mkdocs build -q --strict -f docs/site/mkdocs.yml
 
 # The next migration, drafted from the tables: make migration ARGS='"Say what changes"'
 migration: .venv/dev.stamp

@@ -18,8 +18,9 @@ import pytest
 from worker.catalogue.mapping import check_loads
 from worker.cli.main import COMMANDS, cli, run
 from worker.config.loading import leaves, load
-from worker.config.settings import Settings, SourceSettings
+from worker.config.settings import EVENTS, EndpointSettings, Settings, SourceSettings
 from worker.config.values import span_text
+from worker.desk.writing import ROOMS
 from worker.schedules.loader import load_folder
 from worker.sources.declared import check_source
 from worker.sources.table import KINDS
@@ -121,6 +122,20 @@ def test_every_command_is_documented_with_all_its_options_and_no_other(name: str
     assert documented <= together
 
 
+def test_commands_that_are_made_of_several_are_told_one_by_one() -> None:
+    of = {first: [name for name in KNOWN if name.startswith(f"{first} ")] for first in COMMANDS}
+    for first, least in {
+        "user": 5,
+        "token": 3,
+        "mail": 4,
+        "report": 2,
+        "db": 1,
+        "config": 1,
+    }.items():
+        assert len(of[first]) >= least, first
+    assert "report promises" in of["report"]
+
+
 def test_the_options_before_the_command_are_documented() -> None:
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8").partition("\n## ")[0]
     assert set(re.findall(r"^\| `(--[a-z-]+)", text, re.M)) == options(cli) - {"--help"}
@@ -149,6 +164,23 @@ def test_every_setting_is_documented_with_its_default_and_its_variable() -> None
 def test_every_key_of_a_source_is_documented() -> None:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").partition("## Sources")[2]
     assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == set(SourceSettings.model_fields)
+
+
+def test_every_key_of_an_endpoint_is_documented_with_all_that_it_may_hear_of() -> None:
+    _, _, after = (
+        (ROOT / "docs" / "settings.md").read_text(encoding="utf-8").partition("## Endpoints")
+    )
+    part = after.partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", part, re.M)) == set(EndpointSettings.model_fields)
+    assert set(re.findall(r"`([a-z]+\.[a-z]+)`", part)) - {"webhooks.secret"} == set(EVENTS)
+
+
+@pytest.mark.parametrize("section", ["web.oidc.", "worklist.", "webhooks."])
+def test_the_settings_of_a_part_are_among_those_that_are_told(section: str) -> None:
+    known = {".".join(map(str, path)) for path, _ in leaves(Settings())}
+    mine = {name for name in known if name.startswith(section)}
+    assert len(mine) > 1
+    assert mine <= set(documented_settings())
 
 
 def test_the_settings_file_that_ships_says_the_defaults() -> None:
@@ -283,6 +315,15 @@ def test_the_commands_to_sign_in_add_two_who_may(newcomer: Path, capsys: Said) -
 def test_every_link_and_picture_of_a_page_is_there(page: Path) -> None:
     for target in _LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_every_room_of_the_pages_for_staff_is_told_by_its_address_and_its_name() -> None:
+    told = "".join(
+        (ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("pages", "worklist")
+    )
+    for address, name, _, _ in ROOMS:
+        assert f"`{address}`" in told or f"`{address}/" in told, address
+        assert name.split()[0].lower() in told.lower(), name
 
 
 def test_the_index_lists_every_page() -> None:
