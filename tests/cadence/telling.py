@@ -12,11 +12,13 @@ from sqlalchemy import Connection, select
 
 from tests.cadence.conftest import Book, day
 from tests.staff import OFFICE
-from worker.cadence import answers
+from worker.cadence import aiming, answers, interventions
 from worker.cadence import heard as heard_of
 from worker.cadence.decisions import outcome
+from worker.cadence.library import Defaults
 from worker.cadence.machine import Guards
 from worker.cadence.records import steps, walks
+from worker.cadence.standing import HOLD, TAKE_OVER
 from worker.catalogue import stops, suppressions
 from worker.catalogue.records import accounts, contacts, licences, preferences
 from worker.db.engine import reading
@@ -78,6 +80,15 @@ def _a_year_before(end: date) -> date:
 def _stop(book: Book, bare: list[str], words: Words) -> None:
     until = date.fromisoformat(words["until"]) if "until" in words else None
     answers.stop(book.engine, bare[0], bare[1], "asked by phone", until, book.now, OFFICE)
+
+
+def _wish(book: Book, kind: str, bare: list[str], words: Words) -> None:
+    """``hold L-1 heads-up until=2027-03-03``: what a person does with one planned mail."""
+    until = date.fromisoformat(words["until"]) if "until" in words else None
+    with reading(book.engine) as conn:
+        place = aiming.find(conn, bare[0], bare[1], None)
+    wish, who = interventions.Wish(kind, "talking to them", until), aiming.Person(OFFICE)
+    interventions.intervene(book.engine, place, wish, who, Defaults(), book.now)
 
 
 def _lift(book: Book, bare: list[str], words: Words) -> None:
@@ -165,6 +176,8 @@ _TELLERS: Mapping[str, Callable[[Book, list[str], Words], None]] = {
     "licence": _licence,
     "stop": _stop,
     "lift": _lift,
+    "hold": lambda book, bare, words: _wish(book, HOLD, bare, words),
+    "take-over": lambda book, bare, words: _wish(book, TAKE_OVER, bare, words),
     "approve": _approve,
     "release": _release,
     "brake": _brake,

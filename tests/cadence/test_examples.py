@@ -747,6 +747,36 @@ EXAMPLES = [
         ),
         then=("Mon 2027-02-22 09:00 | stop contact ann@maple.example until=2027-03-01",),
     ),
+    # --- holds and take-overs of one planned mail ---
+    Example(
+        "a mail that is held until a day goes out on the next one",
+        (*ends("2027-03-15"), ANN),
+        cadence("14 days before", "3 days before"),
+        (
+            "Thu 2027-03-04 09:00 14-days-before: L-1 to ann@maple.example",
+            "Fri 2027-03-12 09:00 3-days-before: L-1 to ann@maple.example",
+        ),
+        then=("Mon 2027-02-22 09:00 | hold L-1 14-days-before until=2027-03-03",),
+    ),
+    Example(
+        "a mail that is held beyond its expiry comes to nothing, and says so",
+        (*ends("2027-03-15"), ANN),
+        cadence("14 days before"),
+        ("Tue 2027-03-16 14-days-before: L-1 skipped held-by-person",),
+        then=("Mon 2027-02-22 09:00 | hold L-1 14-days-before until=2027-03-20",),
+        to_do=("held-mail",),
+    ),
+    Example(
+        "who takes a mail over has it as a task; the next one goes out by itself",
+        (*ends("2027-03-15"), ANN),
+        cadence("14 days before", "7 days before"),
+        (
+            "Mon 2027-03-01 14-days-before: L-1 suppressed taken-over",
+            "Mon 2027-03-08 09:00 7-days-before: L-1 to ann@maple.example",
+        ),
+        then=("Mon 2027-02-22 09:00 | take-over L-1 14-days-before",),
+        to_do=("taken-over",),
+    ),
     # --- triggers ---
     Example(
         "the last day on which notice can be given is the expiry less the days of notice",
