@@ -184,8 +184,9 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; one for each process of the run."""
+    """Chromium. Not for the whole run: while it is there, an event loop runs in this thread, and
+    whoever wants one of their own is refused."""
     with chromium() as started:
         yield started

@@ -9,7 +9,7 @@ import pytest
 from tests.access.conftest import BOSS, SECRET, Door
 from worker.access import flow, people, store, tokens
 from worker.access.people import ChangedMeanwhileError, Person, person_of
-from worker.access.rules import FaultsError
+from worker.access.rules import FaultsError, digest_of
 from worker.db.engine import reading
 from worker.kernel.errors import FindingsError
 
@@ -145,12 +145,12 @@ def test_a_token_is_shown_once_and_only_its_digest_is_kept(door: Door) -> None:
     assert len(secret) >= 4 + 43
     with reading(door.engine) as conn:
         (row,) = store.all_tokens(conn)
-        assert store.token(conn, flow.digest_of(secret), door.now) is not None
+        assert store.token(conn, digest_of(secret), door.now) is not None
     assert (row.name, row.scopes, row.made_by) == ("erp", ["read", "write"], "boss")
     assert secret not in repr(row) + repr(door.log())
     door.later(days=30)
     with reading(door.engine) as conn:
-        assert store.token(conn, flow.digest_of(secret), door.now) is None
+        assert store.token(conn, digest_of(secret), door.now) is None
 
 
 def test_a_revoked_token_opens_nothing_and_its_name_is_free(door: Door) -> None:
@@ -159,7 +159,7 @@ def test_a_revoked_token_opens_nothing_and_its_name_is_free(door: Door) -> None:
         tokens.make(door.engine, BOSS, "erp", ["read"], None, door.now)
     tokens.revoke(door.engine, BOSS, "erp", door.now)
     with reading(door.engine) as conn:
-        assert store.token(conn, flow.digest_of(secret), door.now) is None
+        assert store.token(conn, digest_of(secret), door.now) is None
     with pytest.raises(FindingsError, match="No token 'erp' stands"):
         tokens.revoke(door.engine, BOSS, "erp", door.now)
     tokens.make(door.engine, BOSS, "erp", ["read"], None, door.now)

@@ -44,7 +44,7 @@ Hand = tuple[int, str, str, int | None]
 """Minutes after the one before; what is done; about which step; the last day of a hold, in days."""
 hands = st.lists(
     st.tuples(
-        st.integers(0, 60 * 24 * 12),
+        st.integers(1, 60 * 24 * 12),  # what happens as the book begins is of the past to the judge
         st.sampled_from(["hold", "hold", "lift", "lift", "take-over", "edit", "renew"]),
         st.sampled_from(STEPS),
         st.none() | st.integers(0, 12),
@@ -104,11 +104,22 @@ def test_the_judge_agrees_whatever_people_do_and_when(done: Sequence[Hand], late
         book.apply(text)
         book.run()
         events = _live(book, done)
-        rows = [record.json() for record in book.explained().records]
+        rows = _decided([record.json() for record in book.explained().records])
         _agrees(rows, text, events)
         _nothing_twice(book)
         _holders_know(book, rows)
         engine.dispose()
+
+
+def _decided(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was decided. Of a step that is held, an explanation also tells what will come of it if
+    nobody lifts the hold; that is not decided yet."""
+    held = {(row["cycle"], row["step"]) for row in rows if row["decision"] == "put-off"}
+    return [
+        row
+        for row in rows
+        if row["decision"] == "put-off" or (row["cycle"], row["step"]) not in held
+    ]
 
 
 def _agrees(rows: Sequence[dict[str, Any]], text: str, events: Sequence[Any]) -> None:

@@ -68,7 +68,7 @@ def call(capsys: pytest.CaptureFixture[str]) -> Calling:
 
 def test_a_good_file_is_told_as_a_table_and_ends_well(call: Calling, instance: Path) -> None:
     result = call(instance, "licences")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines() == [
         "ENTITY   CREATED  UPDATED  UNCHANGED  REJECTED",
         "account        1        0          0         0",

@@ -39,10 +39,10 @@ def test_the_sample_file_shows_the_defaults() -> None:
     assert loaded.settings == Settings()
     shown = {name for name, origin in loaded.origins.items() if origin != "default"}
     secrets = {"web.metrics_token", "webhooks.secret", "webhooks.previous_secret"}
-    secrets |= {"web.link_key", "web.previous_link_key"}
+    secrets |= {"web.link_key", "web.previous_link_key", "web.oidc.client_secret"}
     secrets |= {"mail.smtp.password", "mail.smtp.bounces_password", "mail.sendgrid.api_key"}
     without = {"mail.reply_to", "mail.redirect_to", "mail.smtp.username", "mail.smtp.bounces"}
-    without |= {"beat.ping_url"}
+    without |= {"beat.ping_url", "web.oidc.issuer", "web.oidc.client_id"}
     assert set(loaded.origins) - shown == secrets | without
 
 

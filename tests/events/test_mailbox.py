@@ -163,7 +163,7 @@ def test_a_mail_stays_unread_while_the_database_is_away(
         raise RuntimeError("the database is away")
 
     with monkeypatch.context() as broken:
-        broken.setattr(bounces.flow, "take", fail)
+        broken.setattr("worker.events.bounces.flow.take", fail)
         with pytest.raises(RuntimeError):
             read(sent, "bounces")
     assert names(folder / "new") == ["1617.0.mx"]

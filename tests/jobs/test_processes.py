@@ -92,6 +92,7 @@ def test_processes_that_start_before_their_database_wait_for_it(
 ) -> None:
     engine = make_engine(own_postgres.url())
     upgrade(engine)
+    engine.dispose()  # or what it keeps open fails once, when the server is there again
     own_postgres.stop()
     write_config(root, database=own_postgres.url(), broker=redis_url)
     with running(root, "scheduler") as scheduler:

@@ -21,7 +21,7 @@ from worker.db.prepared import driving
 _WAL_SAFE = (3, 51, 3)
 _WAL_BACKPORTS = ((3, 44, 6), (3, 50, 7))
 
-_IDLE_SECONDS = 5.0
+_IDLE_SECONDS = 1.0
 
 
 def wal_is_safe(version: tuple[int, ...] = sqlite3.sqlite_version_info) -> bool:
