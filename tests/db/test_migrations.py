@@ -28,7 +28,6 @@ def _can_be_compared(_: object, name: str | None, *__: object) -> bool:
     return not (name or "").endswith(SEARCHED)
 
 
-@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based")
 @pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based")
 def test_the_migrated_schema_is_that_of_the_tables(engine: Engine) -> None:
     with engine.connect() as conn:

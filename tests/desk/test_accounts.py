@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 from sqlalchemy import Engine, event, insert, update
 
 from tests.browsers import SCREENS, faults, is_too_wide
@@ -560,7 +560,7 @@ def test_from_the_search_box_to_an_account_to_its_licence_by_keyboard(
     box = page.locator("#q")
     box.fill("client one")
     page.locator("#found a[data-row]").first.wait_for()
-    page.wait_for_function("document.querySelectorAll('#found a[data-row]').length === 1")
+    expect(page.locator("#found a[data-row]")).to_have_count(1)
     page.locator("#found a[data-row]").first.click()
     page.wait_for_url("**/accounts/A-1")
     page.get_by_role("link", name="Product L-1", exact=True).first.click()
