@@ -23,7 +23,7 @@ check: .venv/dev.stamp
 bench: .venv/bench.stamp
 	$(BIN)/python -m bench $(ARGS)
 
-# The long form of tests/chaos: ten seeds and both databases take hours on two cores.
+# The long form of tests/chaos: ten seeds on both databases, one run after the other.
 chaos: .venv/dev.stamp
 	$(BIN)/python -m tests.chaos $(ARGS)
 
