@@ -12,6 +12,7 @@ import json
 import secrets
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -66,13 +67,13 @@ class _Known:
 class Provider:
     """The provider that ``[web.oidc]`` names. Made once; used by several threads."""
 
-    def __init__(self, settings: OidcSettings, back: str, clock: Clock, door: Door) -> None:
+    def __init__(self, settings: OidcSettings, back: str, clock: Clock) -> None:
         assert settings.issuer is not None
         assert settings.client_id is not None
         assert settings.client_secret is not None
         self._issuer, self._client = settings.issuer, settings.client_id
         self._secret = settings.client_secret.get_secret_value()
-        self._back, self._clock, self._door = back, clock, door
+        self._back, self._clock = back, clock
         self._known: _Known | None = None
         self._asking = threading.Lock()
         self.name = settings.name
@@ -138,7 +139,8 @@ class Provider:
         else:
             form |= {"client_id": self._client, "client_secret": self._secret}
         url = self._endpoint("token_endpoint")
-        answer = self._door.post(url, urlencode(form).encode(), headers)
+        with closing(_door()) as door:
+            answer = door.post(url, urlencode(form).encode(), headers)
         if answer.status in (400, 401):
             raise NotVouchedError("The provider did not take the answer back. Start again.")
         token = _json(answer, "its token endpoint").get("id_token")
@@ -166,13 +168,13 @@ class Provider:
 
     def _ask(self, now: datetime) -> _Known:
         url = f"{self._issuer.rstrip('/')}/.well-known/openid-configuration"
-        config = _json(self._door.get(url), "its configuration")
+        config = _asked(url, "its configuration")
         if config.get("issuer") != self._issuer:
             raise DependencyDownError(
                 f"The OpenID provider calls itself {config.get('issuer')!r}; "
                 f"web.oidc.issuer says {self._issuer!r}."
             )
-        keys = _json(self._door.get(str(config.get("jwks_uri"))), "its keys")
+        keys = _asked(str(config.get("jwks_uri")), "its keys")
         return _Known(now, config, keys)
 
     # --- what it says ---
@@ -224,6 +226,16 @@ def _signs(key: Mapping[str, Any]) -> bool:
     return key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig"
 
 
+def _door() -> Door:
+    """For one question: people sign in too seldom to keep a connection for it."""
+    return Door(timedelta(seconds=10), most_bytes=_MOST_BYTES)
+
+
+def _asked(url: str, what: str) -> dict[str, Any]:
+    with closing(_door()) as door:
+        return _json(door.get(url), what)
+
+
 def _json(answer: Answer, what: str) -> dict[str, Any]:
     try:
         found = json.loads(answer.body) if answer.status == 200 else None
@@ -240,5 +252,4 @@ def provider_of(settings: OidcSettings, base_url: str, clock: Clock) -> Provider
     """The provider, if ``[web.oidc]`` names one; nobody is called before somebody signs in."""
     if settings.issuer is None:
         return None
-    door = Door(timedelta(seconds=10), most_bytes=_MOST_BYTES)
-    return Provider(settings, f"{base_url}/sign-in/openid/back", clock, door)
+    return Provider(settings, f"{base_url}/sign-in/openid/back", clock)

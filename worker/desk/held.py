@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse
 from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
@@ -15,7 +14,7 @@ from worker.cadence import answers, brakes, copies, mails
 from worker.cadence.commands import defaults_of, letterhead_of
 from worker.channels.contract import Mail
 from worker.db.engine import reading
-from worker.desk.frame import READ, Desk, Sent, Visit, missing
+from worker.desk.frame import READ, Desk, Sent, Visit, missing, strict
 from worker.kernel.errors import FindingsError
 from worker.outbox import holds
 from worker.schedules import store as versions
@@ -71,8 +70,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
 
     @router.api_route("/schedules/{stem}/approve/mails/{key}", methods=READ)
     def mail(stem: str, key: str, asked: Visit = viewer) -> Response:
-        html = copies.masked(_as_it_would_go(desk, key, asked).parts.html)
-        return HTMLResponse(html, headers=framed(desk))
+        return strict(copies.masked(_as_it_would_go(desk, key, asked).parts.html))
 
     @router.post("/schedules/{stem}/approve")
     def approve(stem: str, asked: Sent = renewals) -> Response:
@@ -94,15 +92,6 @@ _NO_DOUBT = "Nothing was in doubt."
 def _back(asked: Sent) -> str:
     where = asked.one("back")
     return where if where in BACK else "/"
-
-
-def framed(desk: Desk) -> dict[str, str]:
-    """Headers of a mail that one of our pages shows in a frame: it may be looked at, no more."""
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    return desk.headers() | {
-        "Content-Security-Policy": policy + "sandbox; frame-ancestors 'self'",
-        "X-Frame-Options": "SAMEORIGIN",
-    }
 
 
 def _waiting(desk: Desk, stem: str, step: str, asked: Visit) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Response
-from fastapi.responses import HTMLResponse
 from sqlalchemy.engine import Connection
 
 from worker.access.audit import Actor
@@ -22,7 +21,7 @@ from worker.cadence.rules import FOR_EVER
 from worker.cadence.standing import EDIT, HOLD, TAKE_OVER
 from worker.cadence.summary_page import in_plain_words
 from worker.db.engine import reading
-from worker.desk.frame import READ, Desk, RefusedError, Sent, Visit, missing
+from worker.desk.frame import READ, Desk, RefusedError, Sent, Visit, missing, strict
 from worker.kernel.errors import FindingsError
 from worker.kernel.keys import digest
 from worker.schedules.calendar import SLOT
@@ -39,23 +38,6 @@ Typed = Mapping[str, str]
 def url_of(walk_id: int, step: str) -> str:
     """The address of the page of one planned mail."""
     return f"/mails/{walk_id}/{quote(step, safe='')}"
-
-
-def strict(html: str) -> Response:
-    """The HTML of a mail for a frame: nothing in it runs, and nothing comes from elsewhere."""
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
-        "form-action 'none'; frame-ancestors 'self'; sandbox"
-    )
-    headers = {
-        "Content-Security-Policy": policy,
-        "X-Frame-Options": "SAMEORIGIN",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "no-store",
-    }
-    return HTMLResponse(html, headers=headers)
 
 
 def mount(router: APIRouter, desk: Desk) -> None:

@@ -16,8 +16,8 @@ from worker.cadence import copies
 from worker.cadence.commands import defaults_of, letterhead_of
 from worker.db.engine import reading
 from worker.desk import outbox_store as store
-from worker.desk.frame import READ, Desk, RefusedError, Sent, Visit, missing
-from worker.desk.mails import strict, url_of
+from worker.desk.frame import READ, Desk, RefusedError, Sent, Visit, missing, strict
+from worker.desk.mails import url_of
 from worker.desk.outbox_store import Filters, Mark
 from worker.kernel.clock import require_aware
 from worker.kernel.errors import FindingsError
