@@ -129,6 +129,8 @@ ROUTES: Mapping[str, str] = {
     # the book
     "GET /accounts": VIEWER,
     "GET /accounts/{key:path}": VIEWER,
+    "GET /accounts/{key:path}/to-come": VIEWER,
+    "GET /licences/{key:path}/to-come": VIEWER,
     "POST /accounts/{key:path}/stop": RENEWALS,
     "POST /accounts/{key:path}/lift": RENEWALS,
     "GET /accounts/{key:path}/hand-over": VIEWER,

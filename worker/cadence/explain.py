@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,29 +50,59 @@ class Explanation:
 
 def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     """The story of the licence with this ``key``; ``FindingsError`` when there is none."""
+    told = _decided(conn, asked, key)
+    return replace(told, records=_whole(conn, asked, told))
+
+
+def until_now(conn: Connection, asked: Forecasting, key: str) -> Explanation:
+    """The story as far as it is over: a few rows are read, and nothing is foretold."""
+    told = _decided(conn, asked, key)
+    return replace(told, records=_over(told, asked.now))
+
+
+def to_come(conn: Connection, asked: Forecasting, key: str) -> Explanation:
+    """The rest of the story, which ``until_now`` does not tell."""
+    told = _decided(conn, asked, key)
+    over = _over(told, asked.now)
+    return replace(told, records=[r for r in _whole(conn, asked, told) if r not in over])
+
+
+def _over(told: Explanation, now: datetime) -> list[Record]:
+    return [record for record in told.records if record.at is None or record.at <= now]
+
+
+def _decided(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     licence_id = find(conn, key)
     row = store.subjects(conn, [licence_id])[0]
     held = conn.execute(
         select(terms).where(terms.c.licence_id == licence_id).order_by(terms.c.expires_on)
     ).all()
-    known = conn.execute(
+    walked = conn.execute(
         select(walks).where(walks.c.subject_id == licence_id).order_by(walks.c.cycle)
     ).all()
     told = Reading(library_of(conn).active(conn), asked.defaults, asked.now)
-    coming = forecast_of(conn, asked, _to_come(told, row), [licence_id])
-    records = [*_past(conn, told, row, known), *(r for r in coming if _speaks(r, row))]
-    spoken = {record.cycle for record in records if record.decision != "nothing"}
-    if not spoken:
-        records = _silence(row, known) or records
-    records = [r for r in records if r.reason != "done" or r.cycle not in spoken]
+    records = in_order(_past(conn, told, row, walked))
     missed = {
         stem: why_not(inforce.schedule.audience, load.fields_of(inforce, row))
         for stem, inforce in told.schedules.items()
         if not load.in_audience(inforce, row)
     }
-    sums = _sums(told, row, held, known)
-    stopped, by_hand = _stops(conn, told, row), standing.of_walks(conn, [walk.id for walk in known])
-    return Explanation(row, held, known, in_order(records), sums, stopped, missed, by_hand)
+    sums = _sums(told, row, held, walked)
+    stopped = _stops(conn, told, row)
+    by_hand = standing.of_walks(conn, [walk.id for walk in walked])
+    return Explanation(row, held, walked, records, sums, stopped, missed, by_hand)
+
+
+def _whole(conn: Connection, asked: Forecasting, told: Explanation) -> list[Record]:
+    """What was decided and what the planner says is to come; why there is nothing, if so."""
+    row, active = told.licence, library_of(conn).active(conn)
+    period = _to_come(Reading(active, asked.defaults, asked.now), row)
+    coming = forecast_of(conn, asked, period, [row.licence_id])
+    records = [*told.records, *(r for r in coming if _speaks(r, row))]
+    spoken = {record.cycle for record in records if record.decision != "nothing"}
+    if not spoken:
+        records = _silence(row, told.walks) or records
+    return in_order(r for r in records if r.reason != "done" or r.cycle not in spoken)
 
 
 def _stops(conn: Connection, told: Reading, row: Row[Any]) -> list[Any]:
