@@ -25,11 +25,11 @@ class StandingFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._read: tuple[list[Mark], Sequence[Draft]] | None = None
+        self._read: tuple[set[Mark], Sequence[Draft]] | None = None
 
     def drafts(self) -> Sequence[Draft]:
         """The schedules without a problem; raises what ``read_drafts`` does."""
-        marks = sorted(mark for name in _FOLDERS for mark in _marks(self._root / name, _DEEPEST))
+        marks = {mark for name in _FOLDERS for mark in _marks(self._root / name, _DEEPEST)}
         known = self._read
         if known is None or known[0] != marks:
             # A file that changes while we read has another mark the next time.
