@@ -138,6 +138,7 @@ ROUTES: Mapping[str, str] = {
     "GET /licences": VIEWER,
     "GET /licences/{key:path}": VIEWER,
     "GET /search": VIEWER,
+    "GET /search/words": VIEWER,
     # the outbox, one planned mail
     "GET /outbox": VIEWER,
     "GET /outbox/{id_}": VIEWER,

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence import load, recorded, standing, store
@@ -23,9 +23,23 @@ from worker.cadence.records import returned, steps, walks
 from worker.cadence.triggers import TRIGGERS
 from worker.catalogue import stops
 from worker.catalogue.records import licences, terms
+from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError, did_you_mean
 from worker.schedules.calendar import SLOT
+
+_ID = Prepared(select(licences.c.id).where(licences.c.key == bindparam("key")))
+_TERMS = Prepared(
+    select(terms).where(terms.c.licence_id == bindparam("licence")).order_by(terms.c.expires_on)
+)
+_WALKS = Prepared(
+    select(walks).where(walks.c.subject_id == bindparam("licence")).order_by(walks.c.cycle)
+)
+_STEPS = Prepared(select(steps).where(bulk.listed(steps.c.walk_id)).order_by(steps.c.id))
+_RETURNED = Prepared(
+    select(returned).where(bulk.listed(returned.c.walk_id)).order_by(returned.c.at)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +88,8 @@ def _over(told: Explanation, now: datetime) -> list[Record]:
 def _decided(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     licence_id = find(conn, key)
     row = store.subjects(conn, [licence_id])[0]
-    held = conn.execute(
-        select(terms).where(terms.c.licence_id == licence_id).order_by(terms.c.expires_on)
-    ).all()
-    walked = conn.execute(
-        select(walks).where(walks.c.subject_id == licence_id).order_by(walks.c.cycle)
-    ).all()
+    held = _TERMS.rows(conn, licence=licence_id)
+    walked = _WALKS.rows(conn, licence=licence_id)
     told = Reading(library_of(conn).active(conn), asked.defaults, asked.now)
     records = in_order(_past(conn, told, row, walked))
     missed = {
@@ -130,7 +140,7 @@ def _to_come(told: Reading, row: Row[Any]) -> Period:
 
 def find(conn: Connection, key: str) -> int:
     """The id of the licence with this key; ``FindingsError`` when there is none."""
-    found = conn.execute(select(licences.c.id).where(licences.c.key == key)).scalar()
+    found = next(iter(_ID.scalars(conn, key=key)), None)
     if found is None:
         near = conn.execute(
             select(licences.c.key).where(licences.c.key.startswith(key[:3])).limit(200)
@@ -146,9 +156,7 @@ def _past(
     by_walk = {walk.id: walk for walk in known}
     if not by_walk:
         return
-    decided = conn.execute(
-        select(steps).where(steps.c.walk_id.in_(list(by_walk))).order_by(steps.c.id)
-    ).all()
+    decided = _STEPS.rows(conn, ids=list(by_walk))
     mails = recorded.mails_of(conn, [step.mail_key for step in decided if step.mail_key])
     for step in decided:
         walk = by_walk[step.walk_id]
@@ -161,8 +169,7 @@ def _returned(
 ) -> Iterator[Record]:
     """Mails that went out and came back, or were refused on the spot, after which their steps were
     decided anew."""
-    mine = returned.c.walk_id.in_(list(by_walk))
-    back = conn.execute(select(returned).where(mine).order_by(returned.c.at)).all()
+    back = _RETURNED.rows(conn, ids=list(by_walk))
     mails = recorded.mails_of(conn, [one.mail_key for one in back])
     for one in back:
         copies = mails[one.mail_key]

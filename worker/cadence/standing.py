@@ -57,11 +57,16 @@ def of_step(conn: Connection, walk_id: int, step: str) -> dict[str, Row[Any]]:
     return {row.kind: row for row in conn.execute(select(interventions).where(mine, _LASTING))}
 
 
+_OF_WALKS = Prepared(
+    select(interventions)
+    .where(bulk.listed(interventions.c.walk_id), _LASTING)
+    .order_by(interventions.c.id)
+)
+
+
 def of_walks(conn: Connection, walk_ids: Sequence[int]) -> list[Row[Any]]:
     """Everything that stands on these walks, the oldest first."""
-    mine = bulk.among(interventions.c.walk_id, list(walk_ids))
-    query = select(interventions).where(mine, _LASTING).order_by(interventions.c.id)
-    return list(conn.execute(query))
+    return _OF_WALKS.rows(conn, ids=list(walk_ids)) if walk_ids else []
 
 
 class New(NamedTuple):

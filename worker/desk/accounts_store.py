@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from worker.catalogue.records import accounts, licences, staff
 from worker.db import bulk
 from worker.db.folding import folded
+from worker.db.prepared import Prepared
 from worker.worklist.records import tasks
 
 FEW = 2000
@@ -183,13 +184,18 @@ def sums(conn: Connection, ids: Sequence[int], today: date) -> dict[int, Sums]:
     return found
 
 
+_NAMES = Prepared(select(staff.c.key, staff.c.name).where(bulk.listed(staff.c.key, "keys")))
+_EVERYBODY = Prepared(
+    select(staff.c.key, staff.c.name).order_by(staff.c.name, staff.c.key).limit(1000)
+)
+
+
 def names_of_staff(conn: Connection, keys: Sequence[str | None]) -> dict[str, str]:
     """What those of our people are called whom the staff list knows, by key."""
     wanted = sorted({key for key in keys if key})
     if not wanted:
         return {}
-    query = select(staff.c.key, staff.c.name).where(bulk.among(staff.c.key, wanted))
-    return {row.key: row.name for row in conn.execute(query)}
+    return {row.key: row.name for row in _NAMES.rows(conn, keys=wanted)}
 
 
 def segments(conn: Connection) -> list[str]:
@@ -223,5 +229,4 @@ def _values(conn: Connection, column: Any) -> list[str]:
 
 def everybody(conn: Connection) -> list[tuple[str, str]]:
     """Our own people, by name: (key, name); the first 1,000."""
-    query = select(staff.c.key, staff.c.name).order_by(staff.c.name, staff.c.key).limit(1000)
-    return [(row.key, row.name) for row in conn.execute(query)]
+    return [(row.key, row.name) for row in _EVERYBODY.rows(conn)]

@@ -13,7 +13,6 @@ from worker.access.records import audit
 from worker.db.prepared import Prepared
 from worker.outbox.records import messages
 
-
 _LAST = Prepared(
     select(func.max(messages.c.accepted_at).label("last")).where(
         messages.c.schedule == bindparam("stem"), messages.c.accepted_at.is_not(None)

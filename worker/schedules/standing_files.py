@@ -1,4 +1,4 @@
-"""The schedules of an instance as they stand in its files, read again only when one of them changed.
+"""The schedules of an instance as they stand in its files, read again only when one changed.
 
 Reading and checking a folder of templates takes longer than all else that a page does; to look at
 the times of its files takes a fiftieth of that.

@@ -14,7 +14,6 @@ from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.schedules.records import template_texts, versions
 
-
 _SHOWN = ("id", "schedule", "number", "digest", "steps_since", "applied_at")
 _ACTIVE = Prepared(
     select(*[versions.c[name] for name in _SHOWN])
