@@ -43,7 +43,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
         text = tidy(q, LONGEST)
         with reading(desk.app.engine) as conn:
             groups = find_words(conn, text, asked.now) if len(text) >= LEAST else {}
-        values = {"q": text, "most": store.MOST, "words": groups}
+        values: dict[str, Any] = {"q": text, "most": store.MOST, "words": groups}
         if asked.is_part:
             return desk.part(asked, "worded.html", **values)
         return desk.page(asked, "search_words.html", **values)
