@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, licences, staff
@@ -165,18 +175,31 @@ def _of_many(wanted: Wanted, today: date) -> Any:
     )
 
 
+_HELD = Prepared(
+    select(
+        licences.c.account_id,
+        func.count().label("licences"),
+        func.min(licences.c.expires_on)
+        .filter(licences.c.expires_on >= bindparam("today"))
+        .label("ahead"),
+    )
+    .where(bulk.listed(licences.c.account_id), licences.c.status == ACTIVE)
+    .group_by(licences.c.account_id)
+)
+_WORK = Prepared(
+    select(tasks.c.account_id, func.count().label("tasks"))
+    .where(bulk.listed(tasks.c.account_id), tasks.c.closed_at.is_(None))
+    .group_by(tasks.c.account_id)
+)
+
+
 def sums(conn: Connection, ids: Sequence[int], today: date) -> dict[int, Sums]:
     """Active licences, next expiry and open tasks of these accounts, by id."""
     if not ids:
         return {}
-    mine = (bulk.among(licences.c.account_id, ids), licences.c.status == ACTIVE)
-    ahead = func.min(licences.c.expires_on).filter(licences.c.expires_on >= today)
-    counted = select(licences.c.account_id, func.count(), ahead).where(*mine)
-    rows = conn.execute(counted.group_by(licences.c.account_id))
+    rows = _HELD.rows(conn, ids=list(ids), today=today)
     held = {id_: (licences_, next_expiry) for id_, licences_, next_expiry in rows}
-    open_ones = (bulk.among(tasks.c.account_id, ids), tasks.c.closed_at.is_(None))
-    waiting = select(tasks.c.account_id, func.count()).where(*open_ones)
-    work = {row[0]: row[1] for row in conn.execute(waiting.group_by(tasks.c.account_id))}
+    work = dict(_WORK.rows(conn, ids=list(ids)))
     found = {}
     for id_ in ids:
         count, next_expiry = held.get(id_, (0, None))
@@ -198,22 +221,7 @@ def names_of_staff(conn: Connection, keys: Sequence[str | None]) -> dict[str, st
     return {row.key: row.name for row in _NAMES.rows(conn, keys=wanted)}
 
 
-def segments(conn: Connection) -> list[str]:
-    """Every segment that an account is in, up to 200."""
-    return _values(conn, accounts.c.segment)
-
-
-def managers(conn: Connection) -> list[tuple[str, str]]:
-    """Everybody who manages an account: (key, name), by name, up to 200 of each role."""
-    keys = {
-        *_values(conn, accounts.c.account_manager),
-        *_values(conn, accounts.c.renewal_manager),
-    }
-    names = names_of_staff(conn, sorted(keys))
-    return sorted(((key, names.get(key, key)) for key in keys), key=lambda pair: pair[1].lower())
-
-
-def _values(conn: Connection, column: Any) -> list[str]:
+def _values(column: Any) -> Prepared:
     """The values of an indexed column, hopping from one to the next."""
     first = select(func.min(column).label("value")).cte("hops", recursive=True)
     another = accounts.alias()
@@ -223,8 +231,27 @@ def _values(conn: Connection, column: Any) -> list[str]:
         .scalar_subquery()
     )
     hops = first.union_all(select(further).where(first.c.value.is_not(None)))
-    query = select(hops.c.value).where(hops.c.value.is_not(None)).limit(_CHOICES)
-    return list(conn.execute(query).scalars())
+    return Prepared(select(hops.c.value).where(hops.c.value.is_not(None)).limit(_CHOICES))
+
+
+_SEGMENTS = _values(accounts.c.segment)
+_ACCOUNT_MANAGERS = _values(accounts.c.account_manager)
+_RENEWAL_MANAGERS = _values(accounts.c.renewal_manager)
+
+
+def segments(conn: Connection) -> list[str]:
+    """Every segment that an account is in, up to 200."""
+    return _SEGMENTS.scalars(conn)
+
+
+def managers(conn: Connection) -> list[tuple[str, str]]:
+    """Everybody who manages an account: (key, name), by name, up to 200 of each role."""
+    keys = {
+        *_ACCOUNT_MANAGERS.scalars(conn),
+        *_RENEWAL_MANAGERS.scalars(conn),
+    }
+    names = names_of_staff(conn, sorted(keys))
+    return sorted(((key, names.get(key, key)) for key in keys), key=lambda pair: pair[1].lower())
 
 
 def everybody(conn: Connection) -> list[tuple[str, str]]:

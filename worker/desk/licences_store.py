@@ -90,10 +90,12 @@ def _walks(schedule: str) -> ColumnElement[bool]:
     )
 
 
+_SCHEDULES = Prepared(select(versions.c.schedule).distinct().order_by(versions.c.schedule))
+
+
 def schedules(conn: Connection) -> list[str]:
     """The schedules that were ever applied, by name."""
-    query = select(versions.c.schedule).distinct().order_by(versions.c.schedule)
-    return list(conn.execute(query).scalars())
+    return _SCHEDULES.scalars(conn)
 
 
 _OF_ACCOUNT = ("key", "name", "account_manager", "renewal_manager")
