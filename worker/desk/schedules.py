@@ -23,7 +23,7 @@ from worker.schedules import editing
 from worker.schedules import flow as schedules
 from worker.schedules import store as versions
 from worker.schedules.model import Condition, Schedule
-from worker.schedules.standing_files import StandingFiles
+from worker.schedules.standing_files import StandingFiles, files_of
 
 _VERSIONS = 20
 
@@ -76,7 +76,7 @@ class Drawn(NamedTuple):
 def mount(router: APIRouter, desk: Desk) -> None:
     """The list and each schedule."""
     app, viewer = desk.app, desk.visit(Role.VIEWER)
-    files = StandingFiles(app.root)
+    files = files_of(app.root)
 
     @router.api_route("/schedules", methods=READ)
     def listed(asked: Visit = viewer) -> Response:
