@@ -33,8 +33,7 @@ def since(conn: Connection, source: str, first: date) -> Iterator[tuple[str, int
     wanted = select(
         c.key, c.id, c.account_id, c.product_line, c.ordered_on, c.quantity, c.amount, c.currency
     ).where(c.source == source, c.ordered_on >= first)
-    streamed = conn.execution_options(yield_per=5000).execute(wanted)
-    for key, order_id, *line in streamed:
+    for key, order_id, *line in conn.execute(wanted.execution_options(yield_per=5000)):
         yield key, order_id, tuple(line)
 
 

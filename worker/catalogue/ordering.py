@@ -65,8 +65,10 @@ def incomplete(
             continue
         told = f"{key!r}, of which line {bad[0]} is rejected" if bad else f"{key!r}, cut short"
         expected, hint = "a document whose lines are all sound", "correct its other lines"
-        problem = Problem(name, 0, 0, "key", "incomplete-document", expected, told, hint)
-        found |= {line: [problem] for line in lines if line not in reasons}
+        for line in lines:
+            if line not in reasons:
+                code = "incomplete-document"
+                found[line] = [Problem(name, line, 0, "key", code, expected, told, hint)]
     return found
 
 
