@@ -179,7 +179,7 @@ def lay_down(
         "contact": writer.contacts(said.contacts),
         "licence": writer.licences(said.licences, revive=source.full_sync),
         "staff": writer.staff(said.staff),
-        "order": _write_orders(conn, writer, said, missing.removing, report, run.now),
+        "order": _write_orders(conn, parsed, writer, said, missing.removing, report, run.now),
     }
     writer.end(missing.ending)
     for entity in parsed.shapes:
@@ -198,6 +198,7 @@ def lay_down(
 
 def _write_orders(
     conn: Connection,
+    parsed: Parsed,
     writer: Writer,
     said: Said,
     removing: Mapping[int, Line],
@@ -206,8 +207,9 @@ def _write_orders(
 ) -> Counts:
     if not said.orders and not removing:
         return Counts()
-    ids, dry_run = writer.account_ids, report.dry_run
-    lines = OrderWriter(conn, ids, report.source, now, dry_run=dry_run)
+    clears = any(each.clears for load in parsed.loads for each in load.fields)
+    about = conn, writer.account_ids, report.source, now
+    lines = OrderWriter(*about, dry_run=report.dry_run, clears=clears)
     lines.remove(removing)
     counts = lines.write(said.orders)
     lines.finish()

@@ -33,9 +33,12 @@ class OrderWriter:
         now: datetime,
         *,
         dry_run: bool,
+        clears: bool,
     ) -> None:
+        """``clears``: what is said may be that a field is empty."""
         self._conn, self._account_ids = conn, account_ids
         self._source, self._now, self._dry_run = source, now, dry_run
+        self._clears = clears
         self._tally = Tally(conn)
 
     def write(self, said: Mapping[str, Part]) -> Counts:
@@ -49,7 +52,7 @@ class OrderWriter:
             for key in keys:
                 values, old = self._values(said[key]), known.get(key)
                 if old is None:
-                    fresh: Line = emptied(values, _EMPTIES)
+                    fresh: Line = emptied(values, _EMPTIES) if self._clears else values
                     added.append((key, *fresh, self._source, self._now))
                     self._tally.add(fresh)
                 elif (after := laid_over(old[1:], values, _EMPTIES)) is not None:
@@ -74,7 +77,7 @@ class OrderWriter:
         if not self._dry_run:
             self._tally.settle()
 
-    def _values(self, part: Part) -> tuple[Any, ...]:
+    def _values(self, part: Part) -> Any:
         account = part[ACCOUNT]
         return (self._account_ids[account] if account else None, *part[LINE : CURRENCY + 1])
 

@@ -140,6 +140,7 @@ orders = Table(
     Column("source", Text),
     Column("updated_at", Moment, nullable=False),
     Index("ix_orders_account_id", "account_id", "ordered_on", "id"),
+    Index("ix_orders_ordered_on", "ordered_on"),
 )
 
 # What the lines of a day add up to, kept by whoever writes `orders`, in the same transaction. A day

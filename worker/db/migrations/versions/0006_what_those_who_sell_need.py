@@ -42,3 +42,4 @@ def upgrade() -> None:
     sa.UniqueConstraint('key', name=op.f('uq_orders_key'))
     )
     op.create_index('ix_orders_account_id', 'orders', ['account_id', 'ordered_on', 'id'], unique=False)
+    op.create_index('ix_orders_ordered_on', 'orders', ['ordered_on'], unique=False)
