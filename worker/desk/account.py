@@ -14,8 +14,8 @@ from worker.cadence import answers, ladder
 from worker.cadence import store as engine_store
 from worker.catalogue import stops
 from worker.db.engine import reading
-from worker.desk import account_store as store
 from worker.desk import account_orders, account_story, accounts_store
+from worker.desk import account_store as store
 from worker.desk.frame import READ, Desk, RefusedError, Sent, Visit, missing
 from worker.desk.licences import forecasting
 from worker.desk.paging import address, place, placed
