@@ -138,33 +138,6 @@ def test_amounts_and_quantities_are_written_as_accountants_write_them(book: Book
     ]
 
 
-@pytest.mark.parametrize(
-    ("pieces", "net", "problem"),
-    [
-        ("1", "12.345", "net: expected a number such as 1234.50 or -1234.50, got '12.345'; it may"),
-        (
-            "1",
-            "0.345",
-            "net: expected a number such as 1234.50 or -1234.50, got '0.345'; at most 2",
-        ),
-        ("1", "--5", "net: expected a number such as 1234.50 or -1234.50, got '--5'"),
-        ("1", "(-5)", "net: expected a number such as 1234.50 or -1234.50, got '(-5)'"),
-        ("1", "-5-", "net: expected a number such as 1234.50 or -1234.50, got '-5-'"),
-        ("1", "1e3", "net: expected a number such as 1234.50 or -1234.50, got '1e3'"),
-        ("1", "1000000000000", "net: expected a number below a million millions, got '10000"),
-        (
-            "0.00001",
-            "5",
-            "pieces: expected a number such as 1234.50 or -1234.50, got '0.00001'; at",
-        ),
-    ],
-)
-def test_a_number_that_is_none_is_refused(book: Book, pieces: str, net: str, problem: str) -> None:
-    report = book.load(HEADER + f"o1,a1,,2026-03-02,{pieces},{net},EUR\n", [ORDER])
-    assert len(report.problems) == 1
-    assert said(report)[0].startswith(f"book.csv:2: {problem}")
-
-
 def test_the_amount_of_a_line_may_be_made_of_its_price_and_quantity(book: Book) -> None:
     priced = {**ORDER, "unit_price": "{price}"}
     header = HEADER.rstrip("\n") + ",price\n"
