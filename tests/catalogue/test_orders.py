@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -319,6 +321,24 @@ def test_a_workbook_tells_the_same_orders_as_a_text_file(book: Book, root: Path)
     book.load(None, [ORDER], name="orders.xlsx", kind="xlsx")
     assert lines(book) == {
         "o1": ("a1", "backup", date(2026, 3, 2), Decimal("2.5"), Decimal("-120.50"), "EUR")
+    }
+
+
+def test_a_database_tells_the_same_orders_as_a_text_file(book: Book, root: Path) -> None:
+    with closing(sqlite3.connect(root / "erp.db")) as erp, erp:
+        erp.execute(
+            "CREATE TABLE sales (number TEXT, client TEXT, day DATE, pieces REAL, net REAL)"
+        )
+        sales = [("o1", "a1", "2026-03-02", 2.5, -120.5), ("o2", "a2", "2026-03-03", None, 1000.0)]
+        erp.executemany("INSERT INTO sales VALUES (?, ?, ?, ?, ?)", sales)
+    query = "SELECT number, client, day, pieces, net FROM sales"
+    load = {**ORDER, "account": "{client}", "currency": "EUR"}
+    del load["product_line"]
+    where = f"sqlite:///{root / 'erp.db'}"
+    book.load(None, [load], kind="sql", path=None, url=where, query=query, decimal=",")
+    assert lines(book) == {
+        "o1": ("a1", None, date(2026, 3, 2), Decimal("2.5"), Decimal("-120.50"), "EUR"),
+        "o2": ("a2", None, date(2026, 3, 3), None, Decimal("1000.00"), "EUR"),
     }
 
 
