@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import Engine, event, insert, update
 
-from tests.browsers import SCREENS, faults, is_too_wide
+from tests.browsers import wrong_with
 from tests.desk.conftest import House
 from tests.outbox.world import NOON
 from worker.access.records import audit
@@ -532,16 +532,7 @@ def test_pages_of_the_book_are_right_on_every_screen(sqlite_house: House, browse
     with house.engine.begin() as conn:
         row = {"scope": "account", "subject_id": other, "reason": HOSTILE, "made_at": NOON}
         conn.execute(insert(stops).values(row))
-    for width, scheme in SCREENS:
-        context = house.opened_by(
-            browser, Role.ADMIN, viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        page = context.new_page()
-        for path in LOOKS:
-            assert page.goto(path).status == 200, path  # type: ignore[union-attr]  # answered
-            assert faults(page) == [], (path, width, scheme)
-            assert not is_too_wide(page), (path, width, scheme)
-        context.close()
+    assert wrong_with(house.opened_by(browser, Role.ADMIN), *LOOKS) == []
 
 
 def test_from_the_search_box_to_an_account_to_its_licence_by_keyboard(
