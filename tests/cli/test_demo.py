@@ -170,9 +170,9 @@ def test_the_excerpt_is_what_its_page_says() -> None:
     rows = sample_book.orders_until(date(2026, 11, 23))
     page = (ROOT / "worker" / "cli" / "sample" / "README.md").read_text(encoding="utf-8")
     clients, invoices = {row["client"] for row in rows}, {row["invoice"] for row in rows}
-    credits = [row for row in rows if row["net"].startswith("-")]
+    notes = [row for row in rows if row["net"].startswith("-")]
     assert f"what {len(clients)} clients" in page
-    assert f"{len(rows):,} lines of {len(invoices)} invoices, {len(credits)} of them" in page
+    assert f"{len(rows):,} lines of {len(invoices)} invoices, {len(notes)} of them" in page
     assert len({(row["invoice"], row["product_group"]) for row in rows}) == len(rows)
 
 
