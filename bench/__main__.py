@@ -1,4 +1,4 @@
-"""``python -m bench [import tick rehearse rendering …] [--quick] [--full]``: with floors.
+"""``python -m bench [import orders tick rehearse rendering …] [--quick] [--full]``: with floors.
 
 ``--quick`` makes everything small: it shows that the measuring works, not how fast we are.
 ``--full`` gives deliveries the size that they are promised for, which takes many minutes.
@@ -31,6 +31,14 @@ def _imports(quick: bool) -> list[Row]:
 
     with import_._databases() as fresh:
         found = import_.run(fresh, count=5_000 if quick else 100_000, times=1 if quick else 3)
+    return [_timed(row["what"], row["floor_s"], row["ours_s"], row["reach"]) for row in found]
+
+
+def _orders(quick: bool) -> list[Row]:
+    from bench import import_, orders
+
+    with import_._databases() as fresh:
+        found = orders.run(fresh, count=10_000 if quick else 1_000_000, times=1 if quick else 3)
     return [_timed(row["what"], row["floor_s"], row["ours_s"], row["reach"]) for row in found]
 
 
@@ -192,6 +200,7 @@ def _timed(what: str, floor: float, ours: float, reach: float) -> Row:
 FULL = "--full"
 WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "import": _imports,
+    "orders": _orders,
     "tick": _ticks,
     "grouped": _grouped,
     "rehearse": _rehearsal,

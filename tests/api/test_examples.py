@@ -34,6 +34,7 @@ def test_every_example_of_the_page_is_answered_as_it_should_be(sqlite_api: Api) 
         "created",
         "created",
         "renewal",
+        "created",
     ]
 
 

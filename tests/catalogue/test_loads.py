@@ -72,9 +72,9 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "sources.s.load[0].expires_on: 5 is not text, or a pattern, in quotes",
         'sources.s.load[0].term: \'renew\' is not "renewal" or "correction"; '
         "did you mean 'renewal'?",
-        "sources.s.load[1].entity: 'licenze' is not account, contact, licence or staff; "
+        "sources.s.load[1].entity: 'licenze' is not account, contact, licence, order or staff; "
         "did you mean 'licence'?",
-        "sources.s.load[2].entity: missing; expected account, contact, licence or staff",
+        "sources.s.load[2].entity: missing; expected account, contact, licence, order or staff",
         "sources.s.load[3].timezone: 'timezone' is not a field of contact; "
         "known are key, account, email, name, role, language, opt_out",
         "sources.s.load[3].key: missing; expected key, or email; "
@@ -127,3 +127,20 @@ def test_patterns_put_columns_and_text_together(
 def test_a_stray_brace_is_told(pattern: str) -> None:
     with pytest.raises(ValueError, match="a brace without its partner"):
         parse_pattern(pattern)
+
+
+def test_options_of_orders_are_told_when_they_are_none() -> None:
+    order = {"entity": "order", "key": "{a}", "account": "{c}"}
+    assert told(
+        order | {"same_key": "line", "skip_blank": ["acount"]},
+        {"entity": "account", "key": "{a}", "same_key": "lines", "skip_blank": "key"},
+        order | {"same_key": "lines", "skip_blank": ["account"]},
+    ) == [
+        "sources.s.load[0].same_key: 'line' is not \"lines\"; leave it out where each row has a "
+        "key of its own",
+        "sources.s.load[0].skip_blank: 'acount' is not a field of this load; "
+        "did you mean 'account'?",
+        "sources.s.load[1].same_key: 'same_key' is not a field of account; only orders have "
+        "documents of several lines",
+        "sources.s.load[1].skip_blank: 'key' is not a list of fields such as [\"account\"]",
+    ]

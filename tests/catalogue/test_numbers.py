@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from worker.catalogue.numbers import Point, amounts, counts
+from worker.catalogue.numbers import Point, amounts, counts, signed
 from worker.catalogue.values import BadValueError
 
 
@@ -99,3 +99,57 @@ def test_a_count_may_be_grouped_where_that_is_declared(
 def test_a_count_is_whole(point: Point | None, text: str) -> None:
     with pytest.raises(BadValueError):
         counts(point)(text)
+
+
+@pytest.mark.parametrize(
+    ("point", "text", "number"),
+    [
+        (None, "12.50", "12.50"),
+        (None, "-12.50", "-12.50"),
+        (None, "- 12.50", "-12.50"),
+        (None, "12.50-", "-12.50"),
+        (None, "(12.50)", "-12.50"),
+        (None, "\u221212.5", "-12.50"),
+        (None, "-0.00", "0.00"),
+        (None, "999999999999.99", "999999999999.99"),
+        (",", "1.200,50-", "-1200.50"),
+        (",", "(1 200,50)", "-1200.50"),
+        (".", "-1,200.5", "-1200.50"),
+    ],
+)
+def test_a_line_of_an_order_may_be_negative_as_accountants_write_it(
+    point: Point | None, text: str, number: str
+) -> None:
+    found = signed(point, places=2)(text)
+    assert str(found) == number
+
+
+@pytest.mark.parametrize(
+    ("point", "text", "code"),
+    [
+        (None, "--5", "number"),
+        (None, "-5-", "number"),
+        (None, "(-5)", "number"),
+        (None, "(5", "number"),
+        (None, "()", "number"),
+        (None, "-", "number"),
+        (None, "1e3", "number"),
+        (None, "0.345", "number"),
+        (None, "-12.345", "ambiguous-amount"),
+        (None, "1000000000000", "number"),
+        (",", "-1,200.50", "number"),
+    ],
+)
+def test_a_line_of_an_order_that_is_no_number_is_refused(
+    point: Point | None, text: str, code: str
+) -> None:
+    with pytest.raises(BadValueError) as caught:
+        signed(point, places=2)(text)
+    assert caught.value.code == code
+
+
+def test_a_quantity_has_up_to_four_decimals() -> None:
+    assert str(signed(None, places=4)("-0.1250")) == "-0.1250"
+    assert str(signed(",", places=4)("3")) == "3.0000"
+    with pytest.raises(BadValueError):
+        signed(None, places=4)("0.00001")

@@ -71,6 +71,9 @@ def test_once_it_leaves_mails_a_rehearsal_and_a_book_to_play_with(
     again = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert again["rejected_rows"] == 2
     assert {(one["created"], one["updated"]) for one in again["entities"].values()} == {(0, 0)}
+    assert run(["--root", str(folder), "import", "orders", "--json"], {}) == 0
+    sold = json.loads(capsys.readouterr().out)["entities"]["order"]
+    assert (sold["created"], sold["updated"], sold["unchanged"]) == (0, 0, 2246)
 
 
 def test_told_to_people_it_shows_mails_reasons_and_commands_that_work(
@@ -148,8 +151,29 @@ def test_an_installed_package_carries_what_the_demo_needs() -> None:
         "schedules": "worker/cli/sample/schedules",
         "templates": "worker/cli/sample/templates",
     }
-    for name in ("licences.csv", "staff.csv", "config.toml", "README.md"):
+    for name in ("licences.csv", "orders.csv", "staff.csv", "config.toml", "README.md"):
         assert (ROOT / "worker" / "cli" / "sample" / name).is_file()
+
+
+# --- the orders -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("today", [date(2026, 11, 23), date(2026, 11, 29), date(2028, 2, 29)])
+def test_orders_reach_up_to_the_week_before_today_on_their_own_weekdays(today: date) -> None:
+    moved = [date.fromisoformat(row["day"]) for row in sample_book.orders_until(today)]
+    assert timedelta(1) <= today - max(moved) <= timedelta(7)
+    assert max(moved).strftime("%A") == "Sunday"  # as in the data: 31 July 2011
+    assert max(moved) - min(moved) > timedelta(590)
+
+
+def test_the_excerpt_is_what_its_page_says() -> None:
+    rows = sample_book.orders_until(date(2026, 11, 23))
+    page = (ROOT / "worker" / "cli" / "sample" / "README.md").read_text(encoding="utf-8")
+    clients, invoices = {row["client"] for row in rows}, {row["invoice"] for row in rows}
+    notes = [row for row in rows if row["net"].startswith("-")]
+    assert f"what {len(clients)} clients" in page
+    assert f"{len(rows):,} lines of {len(invoices)} invoices, {len(notes)} of them" in page
+    assert len({(row["invoice"], row["product_group"]) for row in rows}) == len(rows)
 
 
 # --- the thirty days ------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Accounts, contacts and licences: read."""
+"""Accounts, contacts, licences and orders: read."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy import ColumnElement, Select
 from sqlalchemy.engine import Connection
 
-from worker.api import store
+from worker.api import paging, store
 from worker.api.asking import Day, Key, Paged, Printable
 from worker.api.frame import Asked, Frame, tag_of
-from worker.api.paging import Order, Wanted
+from worker.api.paging import Wanted
 from worker.api.problems import missing
-from worker.api.shapes import Account, Contact, Licence, Page, Shape
+from worker.api.shapes import Account, Contact, Licence, Order, Page, Shape
 from worker.catalogue.entities import STATUSES
-from worker.catalogue.records import accounts, licences
+from worker.catalogue.records import accounts, licences, orders
 from worker.db.engine import reading
 
-NAMES: dict[type[Shape], str] = {Account: "account", Contact: "contact", Licence: "licence"}
+NAMES: dict[type[Shape], str] = {
+    Account: "account",
+    Contact: "contact",
+    Licence: "licence",
+    Order: "order",
+}
 
 
 class Accounts(Paged):
@@ -41,6 +46,15 @@ class Licences(Paged):
     state: Literal[STATUSES] | None = None  # type: ignore[valid-type]  # the words of the book
     expires_after: Day | None = None
     expires_before: Day | None = None
+
+
+class Orders(Paged):
+    """Which orders. Both days are excluded."""
+
+    account: Printable | None = None
+    product_line: Printable | None = None
+    ordered_after: Day | None = None
+    ordered_before: Day | None = None
 
 
 def mount(router: APIRouter, frame: Frame) -> None:
@@ -81,6 +95,16 @@ def mount(router: APIRouter, frame: Frame) -> None:
         """One licence, with its current term."""
         return _single(frame, asked, Licence, key)
 
+    @router.get("/orders", response_model=Page[Order], tags=["book"])
+    def list_orders(query: Annotated[Orders, Query()], asked: Asked = reader) -> Response:
+        """Orders, by key; with an account or a day, by day."""
+        return _listed(frame, asked, query, Order, _sold(query))
+
+    @router.get("/orders/{key:path}", response_model=Order, tags=["book"])
+    def read_order(key: Key, asked: Asked = reader) -> Response:
+        """One order."""
+        return _single(frame, asked, Order, key)
+
 
 def _chosen(query: Licences) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
@@ -95,10 +119,26 @@ def _chosen(query: Licences) -> list[ColumnElement[bool]]:
     return found
 
 
-def _order(query: Paged, shape: type[Shape]) -> Order:
+def _sold(query: Orders) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if query.account is not None:
+        found.append(accounts.c.key == query.account)
+    if query.product_line is not None:
+        found.append(orders.c.product_line == query.product_line)
+    if query.ordered_after is not None:
+        found.append(orders.c.ordered_on > query.ordered_after)
+    if query.ordered_before is not None:
+        found.append(orders.c.ordered_on < query.ordered_before)
+    return found
+
+
+def _order(query: Paged, shape: type[Shape]) -> paging.Order:
     key = store.KEYS[shape]
-    by_day = isinstance(query, Licences) and (query.expires_after or query.expires_before)
-    return Order([licences.c.expires_on, key] if by_day else [key])
+    if isinstance(query, Licences) and (query.expires_after or query.expires_before):
+        return paging.Order([licences.c.expires_on, key])
+    if isinstance(query, Orders) and (query.account or query.ordered_after or query.ordered_before):
+        return paging.Order([orders.c.ordered_on, key])
+    return paging.Order([key])
 
 
 def _listed(

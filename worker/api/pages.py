@@ -31,6 +31,7 @@ BODIES: Mapping[str, type[BaseModel]] = {
     "put_account": writing.AccountGiven,
     "put_contact": writing.ContactGiven,
     "put_licence": writing.LicenceGiven,
+    "put_order": writing.OrderGiven,
     "open_task": tasks.TaskGiven,
     "close_task": tasks.Closing,
     "note_on_task": tasks.Note,

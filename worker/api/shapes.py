@@ -15,6 +15,10 @@ def _money(value: object) -> object:
     return f"{value:.2f}" if isinstance(value, Decimal) else value
 
 
+def _plain(value: object) -> object:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
 def _moment(value: datetime) -> str:
     return require_aware(value).isoformat().replace("+00:00", "Z")
 
@@ -23,6 +27,11 @@ Amount = Annotated[
     str,
     BeforeValidator(_money),
     Field(description="a decimal as text, in the currency beside it", examples=["1200.00"]),
+]
+Quantity = Annotated[
+    str,
+    BeforeValidator(_plain),
+    Field(description="a decimal as text, without idle zeros", examples=["2.5"]),
 ]
 Moment = Annotated[datetime, PlainSerializer(_moment)]
 
@@ -88,6 +97,19 @@ class Licence(Shape):
     expires_on: date
     closed_on: date | None
     declined: bool
+    updated_at: Moment
+
+
+class Order(Shape):
+    """A line of a sale; a credit note or a return is negative. ``amount`` is of the whole line."""
+
+    key: str
+    account: str
+    product_line: str | None
+    ordered_on: date
+    quantity: Quantity | None
+    amount: Amount
+    currency: str | None
     updated_at: Moment
 
 

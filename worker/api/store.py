@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.engine import Connection
 
-from worker.api.shapes import Account, Contact, Licence, Message, Shape, Stop, Task
-from worker.catalogue.records import accounts, contacts, licences, stops
+from worker.api.shapes import Account, Contact, Licence, Message, Order, Shape, Stop, Task
+from worker.catalogue.records import accounts, contacts, licences, orders, stops
 from worker.catalogue.stops import SCOPES
 from worker.outbox.records import messages
 from worker.worklist.records import tasks
@@ -19,6 +19,7 @@ _named: Mapping[type[Shape], Mapping[str, ColumnElement[Any]]] = {
     Account: {},
     Contact: {"account": accounts.c.key},
     Licence: {"account": accounts.c.key, "declined": func.coalesce(_declined, False)},
+    Order: {"account": accounts.c.key},
     Message: {
         "message": messages.c.mail_key,
         "contact": contacts.c.key,
@@ -30,6 +31,7 @@ _from = {
     Account: accounts,
     Contact: contacts.join(accounts, accounts.c.id == contacts.c.account_id),
     Licence: licences.join(accounts, accounts.c.id == licences.c.account_id),
+    Order: orders.join(accounts, accounts.c.id == orders.c.account_id),
     Message: messages.outerjoin(contacts, contacts.c.id == messages.c.contact_id).outerjoin(
         accounts, accounts.c.id == contacts.c.account_id
     ),
@@ -41,6 +43,7 @@ _tables = {
     Account: accounts,
     Contact: contacts,
     Licence: licences,
+    Order: orders,
     Message: messages,
     Task: tasks,
 }
@@ -73,16 +76,17 @@ KEYS: Mapping[type[Shape], ColumnElement[str]] = {
     Account: accounts.c.key,
     Contact: contacts.c.key,
     Licence: licences.c.key,
+    Order: orders.c.key,
 }
 
 
 def by_key(conn: Connection, shape: type[Shape], key: str) -> dict[str, Any] | None:
-    """The account, contact or licence with this key."""
+    """The account, contact, licence or order with this key."""
     return one(conn, shape, KEYS[shape] == key)
 
 
 def id_of(conn: Connection, shape: type[Shape], key: str) -> int | None:
-    """The id of the account, contact or licence with this key."""
+    """The id of the account, contact, licence or order with this key."""
     return conn.scalar(select(_tables[shape].c.id).where(KEYS[shape] == key))
 
 

@@ -1,4 +1,4 @@
-"""Accounts, contacts and licences: entered, each as an import of one row would be."""
+"""Accounts, contacts, licences and orders: entered, each as an import of one row would be."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.api.book import NAMES, standing
 from worker.api.frame import Frame, Sent, must_match, tag_of
 from worker.api.problems import Fault, RefusedError
 from worker.api.repeats import Done
-from worker.api.shapes import Account, Contact, Entered, Licence, Shape
+from worker.api.shapes import Account, Contact, Entered, Licence, Order, Shape
 from worker.cadence import brakes
 from worker.catalogue.entry import Entry, enter
 from worker.catalogue.report import Report
@@ -39,6 +39,7 @@ Fixed = Said | SkipJsonSchema[None]
 Day = Annotated[Said, Field(json_schema_extra={"format": "date"}, examples=["2027-12-31"])]
 FixedDay = Day | SkipJsonSchema[None]
 Amount = Annotated[Said, Field(examples=["1200.00"], pattern=r"^\s*-?\d{1,16}(\.\d+)?\s*$")] | None
+Number = Annotated[Said, Field(examples=["2.5"], pattern=r"^\s*-?\d{1,12}(\.\d+)?\s*$")]
 Count = Annotated[int, Field(ge=0, le=MOST_NUMBER)] | None
 Truth = bool | None
 Tag = Annotated[Said, Field(pattern=r"^[^,]*$")]
@@ -110,10 +111,22 @@ class LicenceGiven(Given):
     closed_on: FixedDay = None
 
 
+class OrderGiven(Given):
+    """A line of a sale to enter; a new one needs its account, its day and its amount. A credit
+    note or a return is negative; what was no sale at all is corrected to 0."""
+
+    account: Fixed = None
+    product_line: Maybe = None
+    ordered_on: FixedDay = None
+    quantity: Number | None = None
+    amount: Number | SkipJsonSchema[None] = None
+    currency: Maybe = None
+
+
 def mount(router: APIRouter, frame: Frame) -> None:
     """The operations that write the book."""
     account, contact = frame.sent(AccountGiven), frame.sent(ContactGiven)
-    licence = frame.sent(LicenceGiven)
+    licence, order = frame.sent(LicenceGiven), frame.sent(OrderGiven)
 
     @router.put("/accounts/{key:path}", response_model=Entered[Account], tags=["book"])
     def put_account(key: Key, asked: Sent[AccountGiven] = account) -> Response:
@@ -129,6 +142,11 @@ def mount(router: APIRouter, frame: Frame) -> None:
     def put_licence(key: Key, asked: Sent[LicenceGiven] = licence) -> Response:
         """Enters a licence: new, corrected, or renewed."""
         return _put(frame, asked, Licence, key)
+
+    @router.put("/orders/{key:path}", response_model=Entered[Order], tags=["book"])
+    def put_order(key: Key, asked: Sent[OrderGiven] = order) -> Response:
+        """Enters an order: new, or corrected."""
+        return _put(frame, asked, Order, key)
 
 
 def _put(frame: Frame, asked: Sent[Any], shape: type[Shape], key: str) -> Response:

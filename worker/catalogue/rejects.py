@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from worker.kernel.errors import Problem
 from worker.sources.contract import Reading, Source, ascii_controls
 
+_NUMBER = re.compile(r"-[\d., '\u00a0\u202f’]+", re.ASCII)  # no spreadsheet runs one
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -29,7 +31,7 @@ def write_rejects(
 
     The file appears whole or not at all, written as the source says that its own is: the mended
     rows can be imported as they stand. Cells that a spreadsheet would take for a formula get an
-    apostrophe in front.
+    apostrophe in front; a negative number is none.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
@@ -59,4 +61,5 @@ def _safe(cell: str) -> str:
     """``cell`` as data: no spreadsheet runs it, no terminal acts on it."""
     shown = cell[:1000] + "…" if len(cell) > 100_000 else cell
     shown = ascii_controls(shown) if not shown.isprintable() else shown
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    runs = shown.startswith(_FORMULA) and not _NUMBER.fullmatch(shown)
+    return f"'{shown}" if runs else shown

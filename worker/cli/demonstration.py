@@ -7,7 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
 from pathlib import Path
@@ -47,8 +47,9 @@ _HARMLESS = ("web.", "log.", "beat.")
 def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
     """Show it at work on a sample book, nothing to set up.
 
-    200 real licences, imported, planned and mailed as if it had run for the last 30 days. The
-    mails are files in a folder; nobody is mailed, and nothing of your own settings is used.
+    200 real licences, imported, planned and mailed as if it had run for the last 30 days, and two
+    years of orders of 36 real clients of another business. The mails are files in a folder; nobody
+    is mailed, and nothing of your own settings is used.
     """
     from worker.bootstrap import App
     from worker.cadence.commands import checked_drafts
@@ -114,7 +115,8 @@ def live(
 ) -> list[Report]:
     """Lives through the last 30 days under a virtual clock; the reports of its imports.
 
-    The book is imported as it was known then, and again on each day on which it had news.
+    The book is imported as it was known then, and again on each day on which it had news; orders
+    once a week.
     """
     from worker.access.audit import at_the_terminal
     from worker.bootstrap import App
@@ -122,7 +124,7 @@ def live(
     from worker.cadence.rehearse import live_through
     from worker.catalogue.flow import import_source
     from worker.cli import sample_desk
-    from worker.cli.sample_book import days_of_news, known_on, rows_around
+    from worker.cli.sample_book import days_of_news, known_on, orders_until, rows_around
     from worker.db.engine import make_engine
     from worker.kernel import show
 
@@ -133,19 +135,26 @@ def live(
     # What a power cut would take is made anew by the next demo: no need to wait for the disk.
     engine = make_engine(app.database_url, durable=False)
     reports: list[Report] = []
-    read = partial(_import, app, engine, reports)
+    read, sell = partial(_import, app, engine, reports), partial(_import_orders, app, engine)
+    orders = orders_until(now.date())
     try:
         import_source(engine, "staff", app.settings.sources["staff"], clock, folder)
         read(known_on(rows, start))
+        sell(orders, start)
         flow.apply(engine, clock, drafts, at_the_terminal())
         news = [
             (datetime.combine(day, _READ_AT), partial(read, known_on(rows, day)))
             for day in days_of_news(rows, start, now.date())
         ]
+        news += [
+            (datetime.combine(day, _READ_AT), partial(sell, orders, day))
+            for day in (start + timedelta(weeks=n) for n in range(1, LIVED.days // 7 + 1))
+        ]
         with show.progress("living through 30 days", 100) as told:
             live_through(
                 _machine(app, engine), clock, news, now, lambda part: told(int(part * 100))
             )
+        sell(orders, now.date())
         sample_desk.fill(engine, now, app.settings.book.timezone)
     finally:
         engine.dispose()
@@ -176,6 +185,16 @@ def _import(app: App, engine: Engine, reports: list[Report], rows: Sequence[Row]
     source = app.settings.sources["licences"]
     sample_book.write(app.root / (source.path or ""), rows)
     reports.append(import_source(engine, "licences", source, app.clock, app.root))
+
+
+def _import_orders(app: App, engine: Engine, rows: Sequence[Row], day: date) -> None:
+    """What ``perennial import orders`` does, on that day."""
+    from worker.catalogue.flow import import_source
+    from worker.cli import sample_book
+
+    source = app.settings.sources["orders"]
+    sample_book.write(app.root / (source.path or ""), sample_book.ordered_before(rows, day))
+    import_source(engine, "orders", source, app.clock, app.root)
 
 
 def _answer_page(app: App) -> str:

@@ -1,4 +1,4 @@
-"""The demo's book: 200 real rows, moved to this week, as they were known on any day."""
+"""The demo's book: real licences and orders, moved to this week, as they were known on any day."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ from worker.kernel.errors import UsageError
 AROUND = date(2024, 1, 1)
 """The Monday around which the dates of the file lie."""
 
+SOLD_UNTIL = date(2011, 8, 1)
+"""The Monday after the last order of the file."""
+
 MARKER = ".perennial-demo"
 _STARTS, _EXPIRES = "license_term_start_date", "license_term_expiration_date"
+_ORDERED = "day"
 _PAID, _STATUS, _CHANGED = "payment_date", "license_status", "license_status_change_date"
 
 Row = dict[str, str]
@@ -63,8 +67,22 @@ def rows_around(today: date) -> list[Row]:
         return [_moved(row, timedelta(weeks=weeks)) for row in csv.DictReader(file)]
 
 
+def orders_until(today: date) -> list[Row]:
+    """All orders of the sample, their dates moved by whole weeks: the last ones are of the seven
+    days before ``today``."""
+    weeks = (today - SOLD_UNTIL) // timedelta(weeks=1)
+    with _sample("orders.csv").open(encoding="utf-8", newline="") as file:
+        return [_moved(row, timedelta(weeks=weeks)) for row in csv.DictReader(file)]
+
+
+def ordered_before(rows: Iterable[Row], day: date) -> list[Row]:
+    """The orders as their owner would export them that morning."""
+    return [row for row in rows if row[_ORDERED] < day.isoformat()]
+
+
 def _moved(row: Row, by: timedelta) -> Row:
-    dates = {name: row[name] for name in (_STARTS, _EXPIRES, _PAID, _CHANGED) if row[name]}
+    named = (_STARTS, _EXPIRES, _PAID, _CHANGED, _ORDERED)
+    dates = {name: row[name] for name in named if row.get(name)}
     return row | {name: (date.fromisoformat(day) + by).isoformat() for name, day in dates.items()}
 
 

@@ -14,8 +14,8 @@ from worker.cadence import answers, ladder
 from worker.cadence import store as engine_store
 from worker.catalogue import stops
 from worker.db.engine import reading
+from worker.desk import account_orders, account_story, accounts_store
 from worker.desk import account_store as store
-from worker.desk import account_story, accounts_store
 from worker.desk.frame import READ, Desk, RefusedError, Sent, Visit, missing
 from worker.desk.paging import address, place, placed
 from worker.desk.story import Place
@@ -108,6 +108,7 @@ def told(
     return {
         "today": today,
         "worth": store.worth(conn, row.id, today, SOON),
+        "ordered": account_orders.ordered(conn, row.id, today),
         "licences": shown,
         "more_licences": f"{address(path, {'after': more})}#licences" if more else "",
         "is_first": not after,
