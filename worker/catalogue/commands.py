@@ -41,7 +41,7 @@ _COLUMNS = ("entity", "created", "updated", "unchanged", "rejected")
 @click.option(
     "--accept-endings",
     is_flag=True,
-    help="Let a full sync end more than a tenth of the source's licences.",
+    help="Let a full sync end, or remove, more than a tenth of the source's licences or orders.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Problems, then the report, as JSON lines.")
 @click.pass_obj
@@ -134,6 +134,8 @@ def _lines(report: Report) -> list[str]:
     lines = [f"{rows}; {terms}" if terms else rows]
     if report.ended:
         lines.append(f"{report.ended} licences ended: they are no longer in the file")
+    if report.removed:
+        lines.append(f"{report.removed} orders removed: they are no longer in the file")
     lines += report.notes
     if report.braked and report.dry_run:
         lines.append(f"{report.braked}: that would stop all mails until they are released")

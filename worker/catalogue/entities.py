@@ -10,7 +10,7 @@ from sqlalchemy import Table
 
 from worker.catalogue import values
 from worker.catalogue.addresses import address
-from worker.catalogue.records import accounts, contacts, licences, staff
+from worker.catalogue.records import accounts, contacts, licences, orders, staff
 from worker.catalogue.values import Convert
 
 ROLES = ("decision-maker", "procurement", "technical", "end-user")
@@ -25,7 +25,7 @@ class Field:
     in it is blank as a whole. ``empty`` is what ``clear`` leaves; ``fixed`` fields have none.
     """
 
-    convert: Convert | Literal["date", "amount", "count"] | None = None
+    convert: Convert | Literal["date", "amount", "count", "line", "quantity"] | None = None
     code: bool = False
     fixed: bool = False
     empty: object = None
@@ -95,6 +95,20 @@ ENTITIES: Mapping[str, Entity] = {
             "starts_on": _DATE,
             "expires_on": _DATE,
             "closed_on": _DATE,
+        },
+    ),
+    "order": Entity(
+        "order",
+        orders,
+        {
+            "key": _KEY,
+            "account": _KEY,
+            "product_line": _TEXT,
+            "ordered_on": _DATE,
+            "quantity": Field("quantity"),
+            "amount": Field("line", fixed=True),
+            "currency": Field(values.currency),
+            "unit_price": Field("quantity", fixed=True),  # not kept: it makes the amount
         },
     ),
     "staff": Entity(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -12,28 +12,24 @@ from typing import Protocol
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from worker.catalogue import erasures, store
-from worker.catalogue.entities import ENTITIES
+from worker.catalogue import store, syncing
 from worker.catalogue.mapping import Load, check_loads
-from worker.catalogue.merging import Merger
+from worker.catalogue.order_writing import OrderWriter
 from worker.catalogue.reading import Parsed, read
-from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.catalogue.rejects import rejects_path, write_rejects
-from worker.catalogue.report import Managed, Report
+from worker.catalogue.report import Counts, Managed, Report
 from worker.catalogue.rules import Outcome
-from worker.catalogue.said import Known, KnownLicence, Reasons, Said, own_fields
+from worker.catalogue.said import Said
+from worker.catalogue.totals import Line
+from worker.catalogue.understanding import look_up, understand
 from worker.catalogue.writing import Writer
 from worker.config.settings import SourceSettings
 from worker.kernel.clock import Clock
-from worker.kernel.errors import ConfigError, FindingsError
+from worker.kernel.errors import ConfigError
 from worker.kernel.show import Told
 from worker.sources.contract import Place, Reading, Source, nowhere
 from worker.sources.declared import Kind, check_source
 from worker.sources.table import KINDS
-
-ENDINGS_WITHOUT_ASKING = 0.10
-"""A full sync that would end a larger part of a source's active licences stops and asks."""
-
 
 MOVED_WITHOUT_ASKING = 0.10
 LEAST_MOVED = 20
@@ -172,10 +168,9 @@ def lay_down(
     """Lays the good rows over the book, in the caller's transaction, which holds the book; what is
     wrong with the others stands in ``parsed.rejected``. Returns the accounts that have another
     manager now."""
-    known = _known(conn, parsed)
-    said = _merge_until_sound(conn, parsed, known, report)
-    _leave_out_erased(conn, said, parsed, report)
-    ending = _endings(conn, parsed, source, report, accept=run.accept_endings)
+    known = look_up(conn, parsed)
+    said = understand(conn, parsed, known, report)
+    missing = syncing.missing(conn, parsed, said, source, report, accept=run.accept_endings)
     active = store.count_active(conn, report.source)
     parsed.rows.clear()  # what they said has been merged; a million of them weigh a lot
     writer = Writer(conn, parsed.shapes, known, report.source, run.now, dry_run=report.dry_run)
@@ -184,12 +179,13 @@ def lay_down(
         "contact": writer.contacts(said.contacts),
         "licence": writer.licences(said.licences, revive=source.full_sync),
         "staff": writer.staff(said.staff),
+        "order": _write_orders(conn, writer, said, missing.removing, report, run.now),
     }
-    writer.end(ending)
+    writer.end(missing.ending)
     for entity in parsed.shapes:
         report.entities[entity] = done[entity]
         done[entity].rejected = len(parsed.rejected)
-    report.rejected_rows, report.ended = len(parsed.rejected), len(ending)
+    report.rejected_rows, report.ended = len(parsed.rejected), len(missing.ending)
     report.renewals = writer.outcomes[Outcome.RENEWAL]
     report.returns = writer.outcomes[Outcome.RETURN]
     report.corrections = writer.outcomes[Outcome.CORRECTION]
@@ -200,103 +196,29 @@ def lay_down(
     return writer.managed
 
 
-def _known(conn: Connection, parsed: Parsed) -> Known:
-    """What the book holds of the keys in the file."""
-    keys, shapes = _keys(parsed), parsed.shapes
-    own = {
-        entity: [name for name in shapes.get(entity, ()) if name not in ("key", "account")]
-        for entity in ("account", "contact", "staff")
-    }
-    mirror = ["account_id", "term", "starts_on", "expires_on", "closed_on"]
-    licence_columns = [*mirror, *own_fields(shapes.get("licence", ()))]
-    found = store.known(conn, licences, licence_columns, keys["licence"])
-    return Known(
-        store.known(conn, accounts, own["account"], keys["account"]),
-        store.known(conn, contacts, ["account_id", *own["contact"]], keys["contact"]),
-        store.known(conn, staff, own["staff"], keys["staff"]),
-        {key: KnownLicence._make((*row[:6], row[6:])) for key, row in found.items()},
-    )
-
-
-def _keys(parsed: Parsed) -> dict[str, list[str]]:
-    """The keys that the rows speak of, by entity."""
-    found: dict[str, set[str]] = {entity: set() for entity in ENTITIES}
-    for place, load in enumerate(parsed.loads, start=1):
-        shape = list(parsed.shapes[load.entity.name])
-        named = [(shape.index("key"), found[load.entity.name])]
-        if "account" in shape:
-            named.append((shape.index("account"), found["account"]))
-        for at, keys in named:
-            keys.update(row[place][at] for row in parsed.rows if row[place] is not None)
-            keys.discard(None)  # a blank reference
-    return {entity: list(keys) for entity, keys in found.items()}
-
-
-def _merge_until_sound(conn: Connection, parsed: Parsed, known: Known, report: Report) -> Said:
-    """Merges the rows, takes out those that contradict, and again, until none does."""
-    while True:
-        merger = Merger(parsed, known, report.file)
-        said, reasons = merger.merge()
-        if merger.unsettled:
-            known.terms.update(store.terms_of(conn, merger.unsettled))
-        elif not reasons:
-            return said
-        _take_out(parsed, reasons)
-
-
-def _leave_out_erased(conn: Connection, said: Said, parsed: Parsed, report: Report) -> None:
-    """Forgets what the file says of people whose data was erased: they do not come back."""
-    erased = erasures.known(conn)
-    if not erased or not said.contacts:
-        return
-    shape = list(parsed.shapes["contact"])
-    at = shape.index("email") if "email" in shape else None
-    gone = [
-        key
-        for key, part in said.contacts.items()
-        if erased.holds(key, part[at] if at is not None and isinstance(part[at], str) else None)
-    ]
-    for key in gone:
-        del said.contacts[key]
-    report.erased = len(gone)
-    if gone:
-        were = "contact of the file was" if len(gone) == 1 else "contacts of the file were"
-        report.notes.append(f"{len(gone)} {were} erased on request and left out")
-
-
-def _take_out(parsed: Parsed, reasons: Reasons) -> None:
-    parsed.rejected.update(reasons)
-    for place, load in enumerate(parsed.loads, start=1):
-        if load.entity.name == "licence":
-            at = list(parsed.shapes["licence"]).index("key")
-            told = (row[place][at] for row in parsed.rows if row[0] in reasons and row[place])
-            parsed.keys_of_rejected.update(told)
-    parsed.rows = [row for row in parsed.rows if row[0] not in reasons]
-
-
-def _endings(
-    conn: Connection, parsed: Parsed, source: SourceSettings, report: Report, *, accept: bool
-) -> list[int]:
-    """Ids of the active licences of this source that the file no longer has."""
-    if not source.full_sync or "licence" not in parsed.shapes:
-        return []
-    active = store.active_of(conn, report.source)
-    present = {*_keys(parsed)["licence"], *parsed.keys_of_rejected}
-    ending = [active[key] for key in sorted(active.keys() - present)]
-    if ending and parsed.keyless:
-        rows = "a row" if parsed.keyless == 1 else f"{parsed.keyless} rows"
+def _write_orders(
+    conn: Connection,
+    writer: Writer,
+    said: Said,
+    removing: Mapping[int, Line],
+    report: Report,
+    now: datetime,
+) -> Counts:
+    if not said.orders and not removing:
+        return Counts()
+    ids, dry_run = writer.account_ids, report.dry_run
+    lines = OrderWriter(conn, ids, report.source, now, dry_run=dry_run)
+    lines.remove(removing)
+    counts = lines.write(said.orders)
+    lines.finish()
+    report.removed = len(removing)
+    if said.repeated:
+        rows = "1 row repeats" if said.repeated == 1 else f"{said.repeated} rows repeat"
         report.notes.append(
-            f"{len(ending)} licences are not in the file, but {rows} could not be read: "
-            "none of them was ended"
+            f"{rows} an order of the file word for word: counted once. Lines of one document need "
+            'keys of their own, or same_key = "lines"'
         )
-        return []
-    if len(ending) > ENDINGS_WITHOUT_ASKING * len(active) and not accept:
-        raise FindingsError(
-            f"this full sync would end {len(ending)} of {len(active)} active licences "
-            f"({len(ending) / len(active):.0%}), more than {ENDINGS_WITHOUT_ASKING:.0%}; "
-            "nothing was imported. If that is right, run it again with --accept-endings"
-        )
-    return ending
+    return counts
 
 
 def _keep_rejects(report: Report, parsed: Parsed, source: Source, path: Path, how: Reading) -> None:

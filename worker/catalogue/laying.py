@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
 from worker.catalogue.mapping import CLEARED, Load, LoadField
+from worker.catalogue.numbers import MOST_OF_A_LINE
 from worker.catalogue.patterns import Compose
 from worker.catalogue.values import BadValueError
 from worker.sources.contract import LONGEST_CELL
@@ -18,6 +20,7 @@ Part = tuple[Any, ...]
 """The values of one load, in the order of its shape. ``None``: the cell was blank."""
 
 DATES = ("starts_on", "expires_on", "closed_on")
+_CENT = Decimal("0.01")
 _MOST_KEPT = 100_000  # values remembered per column; dates and words repeat, names do not
 
 # What a terminal or a mail would act on, reorder or hide: control characters, line and paragraph
@@ -83,7 +86,7 @@ class Laid:
                 self.fixed[at] = value(literal) if literal else _blank(each)
             else:
                 self.cells.append(_cell(each, at, header, value))
-        self._finish = _FINISH[load.entity.name](shape)
+        self._finish = _needing(_FINISH[load.entity.name](shape), load, shape)
 
     def parts(self, block: Sequence[Sequence[str]]) -> list[Part | None]:
         """The values of this load in many rows, ``None`` where it loads nothing from one.
@@ -230,10 +233,46 @@ def _finish_licence(shape: Sequence[str]) -> Finish:
     return finish
 
 
+def _finish_order(shape: Sequence[str]) -> Finish:
+    """The amount of a line is its own, else a piece's price by the quantity, to the cent."""
+    key, amount = shape.index("key"), shape.index("amount")
+    if "unit_price" not in shape:
+        return lambda values: None if values[key] else _no_key("order")
+    price_at, quantity_at = shape.index("unit_price"), shape.index("quantity")
+
+    def finish(values: list[Any]) -> RowProblemError | None:
+        price, quantity = values[price_at], values[quantity_at]
+        if values[amount] is None and price is not None and isinstance(quantity, Decimal):
+            made = (price * quantity).quantize(_CENT, ROUND_HALF_UP) + 0  # no negative zero
+            if abs(made) >= MOST_OF_A_LINE:
+                expected = "an amount below a million millions"
+                return RowProblemError("unit_price", "number", expected, f"{quantity} x {price}")
+            values[amount] = made
+        return None if values[key] else _no_key("order")
+
+    return finish
+
+
+def _needing(finish: Finish, load: Load, shape: Sequence[str]) -> Finish:
+    """``finish``, but a row in which a needed field is blank holds nothing for this load."""
+    places = [shape.index(name) for name in load.needed]
+    if not places:
+        return finish
+
+    def skipping(values: list[Any]) -> RowProblemError | None:
+        for place in places:
+            if values[place] is None or values[place] is CLEARED:
+                return SKIP
+        return finish(values)
+
+    return skipping
+
+
 _FINISH: Mapping[str, Callable[[Sequence[str]], Finish]] = {
     "account": _finish_account,
     "contact": _finish_contact,
     "licence": _finish_licence,
+    "order": _finish_order,
     "staff": _finish_staff,
 }
 

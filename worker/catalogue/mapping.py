@@ -15,10 +15,11 @@ from worker.config.settings import SourceSettings
 from worker.kernel.errors import Misfit, Problem, did_you_mean
 from worker.sources.contract import Place, nowhere
 
-_OPTIONS = ("entity", "values", "clear", "term")
+_OPTIONS = ("entity", "values", "clear", "term", "same_key", "skip_blank")
 _TERMS = ("renewal", "correction")
 _VALUES = 'tables of words such as { status = { AAC = "cancelled" } }'
 _OF_LOAD = "a field of this load"
+_EXAMPLES = {"clear": "owner", "skip_blank": "account"}
 
 
 class Cleared:
@@ -47,6 +48,10 @@ class Load:
     entity: Entity
     fields: Sequence[LoadField]
     declared: Declared | None
+    numbered: bool = False
+    """Rows with one key are lines of one document, to be numbered."""
+    needed: Sequence[str] = ()
+    """Fields without which a row holds nothing for this load."""
 
 
 def check_loads(
@@ -96,14 +101,20 @@ class _Reader:
         entity = ENTITIES.get(named) if isinstance(named, str) else None
         if entity is None:
             hint = did_you_mean(str(named), ENTITIES) if named is not None else ""
-            self.tell("entity", "entity", "account, contact, licence or staff", named, hint)
+            self.tell("entity", "entity", "account, contact, licence, order or staff", named, hint)
             return None
         self._check_keys(entity)
         clears = self._clears(entity)
         foreign = self._foreign(entity)
         named_fields = [name for name in entity.fields if name in self.table]
         made = [self._field(name, entity.fields[name], foreign, clears) for name in named_fields]
-        return Load(entity, [field for field in made if field is not None], self._declared())
+        return Load(
+            entity,
+            [field for field in made if field is not None],
+            self._declared(),
+            self._numbered(entity),
+            self._fields("skip_blank", entity),
+        )
 
     def _check_keys(self, entity: Entity) -> None:
         known = [*entity.fields, *_OPTIONS]
@@ -130,16 +141,34 @@ class _Reader:
         return {name: words for name, words in given.items() if isinstance(words, dict)}
 
     def _clears(self, entity: Entity) -> frozenset[str]:
-        given = self.table.get("clear", [])
-        if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
-            self.tell("clear", "type", 'a list of fields such as ["owner"]', given)
-            return frozenset()
+        given = self._fields("clear", entity)
         for name in given:
-            if not self._is_field(name, entity):
-                self.tell("clear", "unknown-field", _OF_LOAD, name, self._near(name))
-            elif entity.fields[name].fixed:
+            if name in entity.fields and entity.fields[name].fixed:
                 self.tell("clear", "fixed-field", "a field that may be blank", name)
         return frozenset(given)
+
+    def _fields(self, option: str, entity: Entity) -> list[str]:
+        """The fields of this load that an option lists."""
+        given = self.table.get(option, [])
+        if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+            self.tell(option, "type", f'a list of fields such as ["{_EXAMPLES[option]}"]', given)
+            return []
+        for name in given:
+            if not self._is_field(name, entity):
+                self.tell(option, "unknown-field", _OF_LOAD, name, self._near(name))
+        return [name for name in given if self._is_field(name, entity)]
+
+    def _numbered(self, entity: Entity) -> bool:
+        given = self.table.get("same_key")
+        if given is None:
+            return False
+        if entity.name != "order":
+            hint = "only orders have documents of several lines"
+            self.tell("same_key", "unknown-field", f"a field of {entity.name}", "same_key", hint)
+        elif given != "lines":
+            hint = "leave it out where each row has a key of its own"
+            self.tell("same_key", "same-key", '"lines"', given, hint)
+        return bool(given == "lines")
 
     def _is_field(self, name: str, entity: Entity) -> bool:
         return name in entity.fields and name in self.table
@@ -188,6 +217,10 @@ class _Reader:
             return numbers.amounts(self.source.decimal)
         if what.convert == "count":
             return numbers.counts(self.source.decimal)
+        if what.convert == "line":
+            return numbers.signed(self.source.decimal, places=2)
+        if what.convert == "quantity":
+            return numbers.signed(self.source.decimal, places=4)
         return what.convert
 
     def _try(self, path: str | tuple[str, ...], text: object, convert: Convert | None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
-from worker.catalogue import rules
+from worker.catalogue import ordering, rules
 from worker.catalogue.laying import DATES, Part
 from worker.catalogue.reading import Parsed
 from worker.catalogue.rules import Claim
@@ -30,6 +30,8 @@ class Merger:
         self.unsettled: list[int] = []
         """Ids of known licences whose terms must be looked at, not only the current one, and are
         not among those that are known: add them, and merge again."""
+        self.doubtful: list[str] = []
+        """Keys of orders that are too thin to be new ones: say whether they are known."""
 
     def merge(self) -> tuple[Said, Reasons]:
         """What the file says, and the rows that contradict others or the book.
@@ -46,6 +48,7 @@ class Merger:
         self._check_contacts(said, reasons)
         for key, entries in self._by_licence():
             self._merge_licence(key, entries, said, reasons)
+        self._merge_orders(said, reasons)
         return said, reasons
 
     def _merge_plain(self, entity: str, merged: dict[str, Part]) -> None:
@@ -64,7 +67,7 @@ class Merger:
 
     def _check_accounts(self, said: Said, reasons: Reasons) -> None:
         """Every account that a contact or a licence names must be in the book or in the file."""
-        for entity in ("contact", "licence"):
+        for entity in ("contact", "licence", "order"):
             shape = self._parsed.shapes.get(entity, ())
             for place in self._at.get(entity, ()):
                 at = list(shape).index("account")
@@ -93,6 +96,22 @@ class Merger:
                 if row[place] is not None and row[place][key_at] in lacking:
                     told = ("account", "no-account", expected, "nothing")
                     self._reject(reasons, row[0], place, *told)
+
+    def _merge_orders(self, said: Said, reasons: Reasons) -> None:
+        rows, places = self._parsed.rows, self._at.get("order", ())
+        said.orders, clashing, said.repeated = ordering.merge(rows, places)
+        for line, place, part in ordering.find(rows, places, clashing):
+            others = ", ".join(str(n) for n in clashing[part[ordering.KEY]] if n != line)
+            got = f"{part[ordering.KEY]!r}, with other values than in line {others or line}"
+            told = ("key", "two-orders", "a key for each order", got, _TWO_ORDERS)
+            self._reject(reasons, line, place, *told)
+        thin = ordering.lacking(said.orders)
+        self.doubtful = [key for key in thin if key not in self._known.orders]
+        new = {key: lacks for key, lacks in thin.items() if not self._known.orders.get(key, True)}
+        for line, place, part in ordering.find(rows, places, new):
+            for name in new[part[ordering.KEY]]:
+                expected = f"the {ordering.WANTED[name]} of a new order"
+                self._reject(reasons, line, place, name, f"no-{name}", expected, "nothing")
 
     def _by_licence(self) -> Iterator[tuple[str, list[Entry]]]:
         """What the rows say, licence by licence, in the order of their first rows."""
@@ -240,6 +259,12 @@ class Merger:
         told = reasons.setdefault(line, [])
         if problem not in told:
             told.append(problem)
+
+
+_TWO_ORDERS = (
+    "correct or remove all but one; if they are lines of one document, give each a key of its own, "
+    'or say same_key = "lines"'
+)
 
 
 def _no_account(account: str) -> tuple[str, str, str, str]:

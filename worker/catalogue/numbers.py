@@ -11,11 +11,15 @@ from worker.catalogue.values import BadValueError
 
 Point = Literal[".", ","]
 
+MOST_OF_A_LINE = Decimal(10) ** 12
+"""Orders are smaller than that, so that the sums of their days have room."""
+
 _PLAIN = re.compile(r"-?\d{1,16}(\.\d+)?", re.ASCII)
 _AMBIGUOUS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}", re.ASCII)
 _SPACES = " \u00a0\u2007\u2009\u202f"  # also the ones that do not break, and the thin ones
 _CENT = Decimal("0.01")
 _MOST = 2**31
+_NEGATIVE = re.compile(r"\((?P<in>[^()-]+)\)|(?P<after>[^()-]+?)\s?-|-\s?(?P<before>[^()-]+)")
 _DECLARE = 'declare how the source writes numbers: decimal = "," or decimal = "."'
 
 
@@ -39,6 +43,35 @@ def amounts(point: Point | None) -> Callable[[str], Decimal]:
         if len(fraction.rstrip("0")) > 2:
             raise BadValueError("amount", expected, "at most two decimals")
         return Decimal(plain).quantize(_CENT)
+
+    return convert
+
+
+def signed(point: Point | None, places: int) -> Callable[[str], Decimal]:
+    """A converter to a number of either sign, below 10^12, with at most ``places`` decimals.
+
+    Written as an amount is; below zero as ``-12.50``, ``12.50-`` or ``(12.50)``, as the programs
+    of accountants do. The minus may be the one of typesetters.
+    """
+    unit = Decimal(1).scaleb(-places)
+    expected = f"a number such as 1234{point or '.'}50 or -1234{point or '.'}50"
+
+    def convert(text: str) -> Decimal:
+        found = _NEGATIVE.fullmatch(text.replace("\u2212", "-"))
+        size = next(filter(None, found.groups())) if found else text
+        plain = _normal(size, point)
+        if plain is None or plain.startswith("-"):
+            raise BadValueError("number", expected, _hint(size, point))
+        if point is None and _AMBIGUOUS.fullmatch(size):
+            hint = f"it may mean {size.replace('.', '')} or {size.replace('.', ',')}; {_DECLARE}"
+            raise BadValueError("ambiguous-amount", expected, hint)
+        number = Decimal(plain)
+        if number >= MOST_OF_A_LINE:
+            raise BadValueError("number", "a number below a million millions")
+        if len(plain.partition(".")[2].rstrip("0")) > places:
+            raise BadValueError("number", expected, f"at most {places} decimals")
+        number = number.quantize(unit)
+        return -number if found and number else number
 
     return convert
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,8 +15,13 @@ from worker.kernel.show import Told
 from worker.sources.contract import LONGEST_CELL, BadRow, Row, Source, SourceError, quoted
 
 # Filled even if no load names them: a contact's key from its address, a status when it comes back.
-_ALWAYS = {"contact": {"key", "account"}, "licence": {"account", "status", *DATES}}
-
+# All of an order, so that its parts have one shape.
+_ALWAYS = {
+    "contact": {"key", "account"},
+    "licence": {"account", "status", *DATES},
+    "order": {"account", "product_line", "ordered_on", "quantity", "amount", "currency"},
+}
+_SYNCED = ("licence", "order")
 
 _BLOCK = 256  # rows that are read together
 
@@ -28,8 +34,10 @@ class Parsed:
     loads: Sequence[Load]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     rejected: dict[int, list[Problem]] = field(default_factory=dict)
-    keys_of_rejected: set[str] = field(default_factory=set)  # of licences
-    keyless: int = 0  # rejected rows whose licence cannot be told
+    rejected_keys: dict[str, set[str]] = field(default_factory=lambda: {e: set() for e in _SYNCED})
+    """Licences and orders that rejected rows speak of: they are not absent from the file."""
+    keyless: Counter[str] = field(default_factory=Counter)
+    """Rejected rows whose licence, or order, cannot be told."""
     total: int = 0
 
 
@@ -143,18 +151,18 @@ def _problem(name: str, line: int, cell: Cell | None, error: BadValueError, text
 
 
 def _note_key(parsed: Parsed, laid: Sequence[Laid], cells: Sequence[str]) -> None:
-    """Remembers which licences a rejected row speaks of: they are not absent from the file."""
     for each in laid:
-        if each.load.entity.name != "licence":
+        entity = each.load.entity.name
+        if entity not in _SYNCED:
             continue
         cell = next((c for c in each.cells if c.field.name == "key"), None)
         text = "" if cell is None else cells[cell.column]
         if cell is not None and cell.compose is not None:
             text = cell.compose(cells)
         if text.strip():
-            parsed.keys_of_rejected.add(text.strip())
+            parsed.rejected_keys[entity].add(text.strip())
         else:
-            parsed.keyless += 1
+            parsed.keyless[entity] += 1
 
 
 def _reject_bad(parsed: Parsed, row: BadRow, header: Sequence[str], name: str) -> None:
@@ -162,4 +170,4 @@ def _reject_bad(parsed: Parsed, row: BadRow, header: Sequence[str], name: str) -
     parsed.rejected[row.line] = [
         Problem(name, row.line, row.column, path, row.code, row.expected, row.got, row.hint)
     ]
-    parsed.keyless += 1
+    parsed.keyless.update(_SYNCED)

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from worker.db.folding import folded, worded
-from worker.db.types import Id, Json, Moment, Money, metadata
+from worker.db.types import Id, Json, Moment, Money, Quantity, metadata
 
 accounts = Table(
     "accounts",
@@ -123,6 +123,39 @@ terms = Table(
     Column("seen_at", Moment, nullable=False),
     UniqueConstraint("licence_id", "number"),
     Index("ix_terms_licence_expires", "licence_id", "expires_on"),
+)
+
+# Lines of sales as the source tells them; a credit note or a return is negative.
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("product_line", Text),
+    Column("ordered_on", Date, nullable=False),
+    Column("quantity", Quantity),
+    Column("amount", Money, nullable=False),  # of the whole line, not of a piece
+    Column("currency", Text),  # ISO 4217
+    Column("source", Text),
+    Column("updated_at", Moment, nullable=False),
+    Index("ix_orders_account_id", "account_id", "ordered_on", "id"),
+)
+
+# What the lines of a day add up to, kept by whoever writes `orders`, in the same transaction. A day
+# without any line but zeros has no row. The key is the order in which scoring reads: account by
+# account, day by day; on SQLite the table is that index.
+order_days = Table(
+    "order_days",
+    metadata,
+    Column("account_id", Id, ForeignKey("accounts.id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("product_line", Text, primary_key=True, server_default=text("''")),  # empty: of none
+    Column("currency", Text, primary_key=True, server_default=text("''")),  # empty: of none
+    Column("net", Money, nullable=False),  # all lines
+    Column("sold", Money, nullable=False),  # the positive ones
+    Column("orders", Integer, nullable=False),  # how many positive ones
+    sqlite_with_rowid=False,
 )
 
 # One row per import that wrote anything: what ran, when, and what came of it.

@@ -32,9 +32,10 @@ class Counts:
 class Report:
     """What an import did, or in a dry run would have done.
 
-    ``renewals`` to ``history`` count terms, ``ended`` licences that a full sync ended, ``erased``
-    contacts that were left out because their data was erased, ``rows`` and ``rejected_rows`` lines
-    of the file. ``braked`` says why it stops all mails until a person has looked.
+    ``renewals`` to ``history`` count terms, ``ended`` licences that a full sync ended, ``removed``
+    orders that it removed, ``erased`` contacts that were left out because their data was erased,
+    ``rows`` and ``rejected_rows`` lines of the file. ``braked`` says why it stops all mails until a
+    person has looked.
     """
 
     source: str
@@ -46,6 +47,7 @@ class Report:
     corrections: int = 0
     history: int = 0
     ended: int = 0
+    removed: int = 0
     erased: int = 0
     rows: int = 0
     rejected_rows: int = 0
@@ -57,9 +59,9 @@ class Report:
     @property
     def wrote(self) -> bool:
         """Whether anything in the book is different now."""
-        return bool(self.ended or self.renewals or self.returns or self.history) or any(
-            counts.created or counts.updated for counts in self.entities.values()
-        )
+        return bool(
+            self.ended or self.removed or self.renewals or self.returns or self.history
+        ) or any(counts.created or counts.updated for counts in self.entities.values())
 
     def record(self) -> dict[str, object]:
         """The report as other programs read it; problems are records of their own."""
@@ -70,6 +72,15 @@ class Report:
 
     def counts(self) -> dict[str, object]:
         """What is kept of it in the database."""
-        kept = ("entities", "renewals", "returns", "corrections", "history", "ended", "erased")
+        kept = (
+            "entities",
+            "renewals",
+            "returns",
+            "corrections",
+            "history",
+            "ended",
+            "removed",
+            "erased",
+        )
         told = asdict(self)
         return {name: told[name] for name in (*kept, "rows", "rejected_rows")}

@@ -53,6 +53,9 @@ class Said:
     contacts: dict[str, Part] = field(default_factory=dict)
     staff: dict[str, Part] = field(default_factory=dict)
     licences: list[LicenceSaid] = field(default_factory=list)
+    orders: dict[str, Part] = field(default_factory=dict)
+    repeated: int = 0
+    """Rows that say of an order what another row has said word for word."""
 
 
 @dataclass(slots=True)
@@ -68,6 +71,8 @@ class Known:
     staff: Mapping[str, tuple[Any, ...]]
     licences: Mapping[str, KnownLicence]
     terms: dict[int, list[Term]] = field(default_factory=dict)
+    orders: dict[str, bool] = field(default_factory=dict)
+    """Whether there are these orders; of those that were asked for."""
 
 
 def own_fields(shape: Sequence[str]) -> list[str]:

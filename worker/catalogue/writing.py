@@ -56,6 +56,11 @@ class Writer:
         self.managed: list[Managed] = []
         """Accounts that have another manager than before."""
 
+    @property
+    def account_ids(self) -> Mapping[str, int]:
+        """Ids by key of the accounts that the file names, once they are written."""
+        return self._account_ids
+
     def accounts(self, said: Mapping[str, Part]) -> Counts:
         """Adds and changes accounts; rings the bell of all licences of a changed one."""
         shape = list(self._shapes.get("account", ()))

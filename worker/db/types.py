@@ -54,16 +54,17 @@ def moment_out(value: datetime, dialect: str) -> Any:
     return moment.isoformat(timespec="microseconds") if dialect == "sqlite" else moment
 
 
-class Money(TypeDecorator[Decimal]):
-    """A ``Decimal`` amount; its currency is the column beside it. SQLite keeps exact text."""
+class _Exact(TypeDecorator[Decimal]):
+    """A ``Decimal`` with a fixed number of decimals. SQLite keeps exact text."""
 
-    impl = Numeric(18, 2)
+    impl = Numeric
     cache_ok = True
+    places: int
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         if dialect.name == "sqlite":
             return dialect.type_descriptor(Text())
-        return dialect.type_descriptor(Numeric(18, 2))
+        return dialect.type_descriptor(Numeric(18, self.places))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         if value is None:
@@ -72,6 +73,20 @@ class Money(TypeDecorator[Decimal]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)
+
+
+class Money(_Exact):
+    """An amount; its currency is the column beside it."""
+
+    cache_ok = True
+    places = 2
+
+
+class Quantity(_Exact):
+    """How much: pieces, metres, hours."""
+
+    cache_ok = True
+    places = 4
 
 
 class Json(TypeDecorator[Any]):
