@@ -4,47 +4,48 @@ from __future__ import annotations
 
 from math import exp, lgamma, log, log1p
 
-_TINY = 1e-300
-_ENOUGH = 1e-12
+_ENOUGH = 1e-9
 _MOST_TERMS = 400
 
 
-def upper(a: float, b: float, x: float) -> float:
-    """1 − I_x(a, b): the chance that a Beta(a, b) variable lies above ``x``.
+def upper(a: float, b: float, *points: float) -> list[float]:
+    """1 − I_x(a, b) at each x of ``points``: the chance that a Beta(a, b) variable lies above it,
+    to nine digits.
 
-    ``a`` and ``b`` are above 0, ``x`` lies in 0..1. Each tail is summed from its own side, so that
-    a small chance keeps its digits. Source: W. H. Press et al., Numerical Recipes, section 6.4 (the
-    continued fraction, by Lentz's method). Raises ``ValueError`` outside of these bounds.
+    ``a`` and ``b`` are above 0, ``points`` lie in 0..1. Each tail is summed from its own side, so
+    that a small chance keeps its digits. Source: W. H. Press et al., Numerical Recipes, section 6.4
+    (the continued fraction). Raises ``ValueError`` outside of these bounds.
     """
-    if not (a > 0 and b > 0 and 0 <= x <= 1):
-        raise ValueError(f"no incomplete beta of a={a}, b={b} at x={x}")
-    if x in (0, 1):
-        return 1.0 - x
-    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x))
-    if x < (a + 1) / (a + b + 2):
-        return 1.0 - front * _fraction(a, b, x) / a
-    return front * _fraction(b, a, 1 - x) / b
-
-
-def _fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of I_x(a, b)."""
-    c, d = 1.0, 1.0 / _away(1.0 - (a + b) * x / (a + 1))
-    found = d
-    for m in range(1, _MOST_TERMS):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        d = 1.0 / _away(1.0 + even * d)
-        c = _away(1.0 + even / c)
-        found *= c * d
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        d = 1.0 / _away(1.0 + odd * d)
-        c = _away(1.0 + odd / c)
-        step = c * d
-        found *= step
-        if abs(step - 1.0) < _ENOUGH:
-            break
+    if not (a > 0 and b > 0 and 0 <= min(points) and max(points) <= 1):
+        raise ValueError(f"no incomplete beta of a={a}, b={b} at x={points}")
+    scale, turn = lgamma(a + b) - lgamma(a) - lgamma(b), (a + 1) / (a + b + 2)
+    found = []
+    for x in points:
+        if x in (0, 1):
+            found.append(1.0 - x)
+            continue
+        front = exp(scale + a * log(x) + b * log1p(-x))
+        below = x < turn
+        part = front * (_fraction(a, b, x) / a if below else _fraction(b, a, 1.0 - x) / b)
+        found.append(1.0 - part if below else part)
     return found
 
 
-def _away(value: float) -> float:
-    """The value, kept away from zero."""
-    return value if abs(value) > _TINY else _TINY
+def _fraction(a: float, b: float, x: float) -> float:
+    """The continued fraction of I_x(a, b): numerators and denominators step by step, two terms at
+    a time, scaled so that the denominator stays 1."""
+    numerator, denominator = 1.0, 1.0 - (a + b) * x / (a + 1.0)
+    before, under = 1.0, 1.0
+    for m in range(1, _MOST_TERMS):
+        top = a + m + m
+        even = m * (b - m) * x / ((top - 1.0) * top)
+        odd = -(a + m) * (a + b + m) * x / (top * (top + 1.0))
+        middle, middle_under = numerator + even * before, denominator + even * under
+        scale = middle_under + odd * denominator
+        old = numerator
+        before, under = middle / scale, middle_under / scale
+        numerator = (middle + odd * numerator) / scale
+        denominator = 1.0
+        if -_ENOUGH < (numerator - old) / numerator < _ENOUGH:
+            break
+    return numerator

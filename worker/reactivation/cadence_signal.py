@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import log, sqrt
+from operator import mul, sub
 from typing import NamedTuple
 
 from worker.reactivation.beta import upper
@@ -37,29 +38,28 @@ class Rhythm(NamedTuple):
 def shape(gaps: Sequence[float]) -> float:
     """The shape k = 1/CV² of the gaps' gamma distribution. The coefficient of variation is pulled
     to 1 by three pseudo-gaps and cut to 0.3–2.5."""
-    mean = sum(gaps) / len(gaps)
+    known, whole = len(gaps), sum(gaps)
     cv = 1.0
-    if len(gaps) > 1 and mean > 0:
-        squares = sum([(gap - mean) ** 2 for gap in gaps])
-        cv = sqrt(squares / (len(gaps) - 1)) / mean
-    pulled = (len(gaps) * cv + _PSEUDO_GAPS) / (len(gaps) + _PSEUDO_GAPS)
+    if known > 1 and whole > 0:
+        squares = sum(map(mul, gaps, gaps)) - whole * whole / known
+        cv = sqrt(max(0.0, squares) / (known - 1)) * known / whole
+    pulled = (known * cv + _PSEUDO_GAPS) / (known + _PSEUDO_GAPS)
     return float(1 / min(_MOST_CV, max(_LEAST_CV, pulled)) ** 2)
 
 
-def still_silent(gaps: Sequence[float], house_gap: float, silence: float, k: float) -> float:
-    """s(r): the chance that a client with these gaps who still buys has been silent for ``silence``
-    days. s(r) = 1 − I_{r/(r+S)}(k, k(n+1)) with S the sum of the gaps and one of the house."""
-    scale = sum(gaps) + house_gap
-    return upper(k, k * (len(gaps) + 1), silence / (silence + scale))
+def still_silent(gaps: Sequence[float], house_gap: float, *silences: float) -> list[float]:
+    """s(r): the chance that a client with these gaps who still buys is silent for r days, for each
+    of ``silences``. s(r) = 1 − I_{r/(r+S)}(k, k(n+1)) with S the sum of the gaps and one of the
+    house."""
+    k, scale = shape(gaps), sum(gaps) + house_gap
+    return upper(k, k * (len(gaps) + 1), *[silence / (silence + scale) for silence in silences])
 
 
 def rhythm(days: Sequence[int], house_gap: float, silence: float) -> Rhythm:
     """The rhythm of a client with these order days, two at least, silent for ``silence`` days."""
     last = days[-MOST_GAPS - 1 :]
-    gaps = [later - earlier for earlier, later in zip(last, last[1:], strict=False)]
-    k = shape(gaps)
-    now = still_silent(gaps, house_gap, silence, k)
-    later = still_silent(gaps, house_gap, silence + QUARTER, k)
+    gaps = list(map(sub, last[1:], last))
+    now, later = still_silent(gaps, house_gap, silence, silence + QUARTER)
     gone = _GONE_UNSEEN / (_GONE_UNSEEN + (1 - _GONE_UNSEEN) * now)
     none = gone + (1 - gone) * (later / now if now > 0 else 0.0)
     return Rhythm(_median(gaps), now, _log_odds(none))

@@ -20,7 +20,7 @@ from worker.reactivation.weights import chance, log_odds
 
 REGULAR = 4
 """Order days in a year that make a regular client: only those are judged."""
-SAMPLE = 20_000
+SAMPLE = 8000
 """Of a larger book so many clients, evenly drawn, tell the two numbers."""
 LEAST = 50
 """Fewer regular clients tell nothing: the chances stay as the weights make them."""

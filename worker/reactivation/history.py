@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, compress
 from typing import NamedTuple
 
 Row = tuple[int, int, str, str, float, int]
@@ -122,7 +122,7 @@ class Book:
         book._lines, book._currencies = list(lines), list(currencies)
         return book
 
-    @property
+    @cached_property
     def has_lines(self) -> bool:
         """Whether any row names a product line."""
         return any(self._lines)
@@ -158,6 +158,8 @@ class Book:
     def client(self, span: Span, cut: int) -> Client:
         """The client of these rows, as it was known at the end of the day ``cut``."""
         last = bisect_right(self.days, cut, span.first, span.last)
+        if self._is_plain:
+            return self._plain_client(span, last)
         currency = self._main_currency(span.first, last)
         found = Client(span.account, self._currencies[currency])
         day_of, nets, orders, codes = self.days, self.nets, self.orders, self._currency_at
@@ -177,6 +179,19 @@ class Book:
                 found.nets[-1] += nets[place]
         if self.has_lines:
             self._read_lines(found, range(span.first, last), currency)
+        return found
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether a row is a day of a client: one currency, no product lines."""
+        return len(self._currencies) == 1 and not self.has_lines
+
+    def _plain_client(self, span: Span, last: int) -> Client:
+        found = Client(span.account, self._currencies[0])
+        found.days = list(self.days[span.first : last])
+        found.nets = list(self.nets[span.first : last])
+        orders = self.orders[span.first : last]
+        found.ordered = found.days if all(orders) else list(compress(found.days, orders))
         return found
 
     def _read_lines(self, client: Client, places: range, currency: int) -> None:

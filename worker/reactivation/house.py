@@ -7,6 +7,7 @@ All of it is read from rows up to the cut-off.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import exp, log
 from statistics import median
 
@@ -14,7 +15,7 @@ from worker.reactivation.history import Book, Client, Line
 
 QUARTER, YEAR = 90, 365
 """Days. Quarters roll: they end on the cut-off, whatever the month."""
-SAMPLE = 5000
+SAMPLE = 3000
 """So many clients, evenly drawn, tell what is usual in the house."""
 LAPSES_AFTER = 2.5
 """A line has lapsed once it is silent for so many of its own intervals."""
@@ -29,7 +30,7 @@ _LEAST_BUYERS = 10
 _MOSTLY = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class House:
     """The house at the end of the day ``cut``.
 
@@ -52,6 +53,11 @@ class House:
         if weeks + 1 >= len(self.lost):
             return self.lost[-1]
         return self.lost[weeks] + (self.lost[weeks + 1] - self.lost[weeks]) * rest / _WEEK
+
+    @cached_property
+    def open_share(self) -> float:
+        """The part of the last quarter in which the house sold as usual."""
+        return self.own_time(QUARTER) / QUARTER
 
     def own_time(self, days: int) -> float:
         """``days`` up to the cut-off on the house's clock, which stops while the house stands

@@ -7,8 +7,10 @@ next one.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import log, sqrt
+from operator import add
 from typing import NamedTuple
 
 from worker.reactivation.cadence_signal import Rhythm, rhythm
@@ -56,72 +58,60 @@ class Seen(NamedTuple):
     usual_net: float
     net_a_year: float
     lapsed: tuple[str, ...]
+    lapsed_share: float
     lows: int
     quarters: int
 
 
 def look(client: Client, house: House) -> Seen:
     """What is seen of a client with two order days at least, and sales in the last year."""
-    cut, silence = house.cut, house.cut - client.ordered[-1]
-    tenure = cut - client.ordered[0]
-    beat = rhythm(client.ordered, house.gap, house.own_time(silence))
-    orders = count(client.ordered, cut - QUARTER, cut)
-    orders_a_year = count(client.ordered, cut - YEAR, cut)
-    net_a_year = client.net(cut - YEAR, cut)
+    cut, ordered = house.cut, client.ordered
+    silence, tenure = cut - ordered[-1], cut - ordered[0]
+    beat = rhythm(ordered, house.gap, house.own_time(silence))
+    orders = count(ordered, cut - QUARTER, cut)
+    orders_a_year = count(ordered, cut - YEAR, cut)
+    year = client.nets[bisect_right(client.days, cut - YEAR) :]
+    net_a_year = sum(year)
     # What is usual is that of a year; of less where the client is younger.
     share = QUARTER / min(YEAR, max(QUARTER, tenure))
-    open_share = house.own_time(QUARTER) / QUARTER
-    usual_orders, usual = orders_a_year * share * open_share, net_a_year * share
-    halves = _halves(client, cut)
-    net = halves[0] + halves[1]
-    usual_net = usual * house.season.get(client.currency, 1.0) * open_share
-    lapsed, lapsed_share = _lapsed(client, house)
-    lows, quarters = _lows(halves, tenure, usual)
+    usual_orders = orders_a_year * share * house.open_share
+    usual = net_a_year * share
+    quarters = _quarters(client, cut)
+    net = quarters[0]
+    usual_net = usual * house.season.get(client.currency, 1.0) * house.open_share
+    lapsed, lapsed_share = _lapsed(client, house) if client.lines else ((), 0.0)
+    lows, known = _lows(quarters, tenure, usual)
     signals = Signals(
         beat.signal,
         -log((orders + _ORDERS) / (usual_orders + _ORDERS)),
-        _volume(halves, tenure, usual, usual_net - net),
-        _biggest(client, cut) / net_a_year if net_a_year > 0 else 1.0,
+        _volume(quarters, tenure, usual, usual_net - net),
+        min(1.0, max(year) / net_a_year) if net_a_year > 0 else 1.0,
         lapsed_share,
         -log(min(_MOST_TENURE, max(_LEAST_TENURE, tenure)) / YEAR),
-        _swings(lows, quarters),
+        _swings(lows, known),
     )
-    signals = signals._replace(one_big_order=min(1.0, signals.one_big_order))
-    return Seen(
-        signals,
-        beat,
-        silence,
-        tenure,
-        orders,
-        usual_orders,
-        orders_a_year,
-        net,
-        usual_net,
-        net_a_year,
-        lapsed,
-        lows,
-        quarters,
-    )
+    seen = beat, silence, tenure, orders, usual_orders, orders_a_year
+    return Seen(signals, *seen, net, usual_net, net_a_year, lapsed, lapsed_share, lows, known)
 
 
-def _halves(client: Client, cut: int) -> list[float]:
-    """What moved in each half quarter back from the cut-off, the latest first."""
+def _quarters(client: Client, cut: int) -> list[float]:
+    """What moved in the quarters back from the cut-off, the latest first; each overlaps the next by
+    half."""
     halves = [0.0] * (_BINS + 1)
     for day, net in zip(reversed(client.days), reversed(client.nets), strict=True):
         place = (cut - day) // _HALF_QUARTER
         if place > _BINS:
             break
         halves[place] += net
-    return halves
+    return list(map(add, halves, halves[1:]))
 
 
-def _lows(halves: Sequence[float], tenure: int, usual: float) -> tuple[int, int]:
-    """How many of the client's quarters, overlapping by half, fell to half of what is usual or
-    less, and how many there are."""
-    quarters = min(_WINDOWS, max(0, (tenure + 1) // _HALF_QUARTER - 1))
+def _lows(quarters: Sequence[float], tenure: int, usual: float) -> tuple[int, int]:
+    """How many of the client's quarters fell to half of what is usual or less, and how many there
+    are."""
+    known = min(_WINDOWS, max(0, (tenure + 1) // _HALF_QUARTER - 1))
     half = 0.5 * usual
-    lows = [1 for at in range(quarters) if halves[at] + halves[at + 1] <= half]
-    return len(lows), quarters
+    return len([1 for net in quarters[:known] if net <= half]), known
 
 
 def _swings(lows: int, quarters: int) -> float:
@@ -129,29 +119,20 @@ def _swings(lows: int, quarters: int) -> float:
     return log(share / (1 - share))
 
 
-def _volume(halves: Sequence[float], tenure: int, usual: float, missing: float) -> float:
+def _volume(quarters: Sequence[float], tenure: int, usual: float, missing: float) -> float:
     """What is missing from the last quarter, in the client's own standard deviations."""
-    blocks = min(_BLOCKS, (tenure + _HALF_QUARTER) // QUARTER)
+    apart = quarters[: 2 * min(_BLOCKS, (tenure + _HALF_QUARTER) // QUARTER) : 2]
     spread = usual
-    if blocks > 1:
-        sums = [halves[2 * at] + halves[2 * at + 1] for at in range(blocks)]
-        mean = sum(sums) / blocks
-        spread = sqrt(sum([(one - mean) ** 2 for one in sums]) / (blocks - 1))
+    if len(apart) > 1:
+        mean = sum(apart) / len(apart)
+        spread = sqrt(sum([(one - mean) ** 2 for one in apart]) / (len(apart) - 1))
     spread = max(spread, _LEAST_VOLATILITY * usual)
     return min(_MOST_Z, max(_LEAST_Z, missing / spread)) if spread > 0 else 0.0
-
-
-def _biggest(client: Client, cut: int) -> float:
-    """The largest day of the last year."""
-    within = count(client.days, cut - YEAR, cut)
-    return max(client.nets[-within:]) if within else 0.0
 
 
 def _lapsed(client: Client, house: House) -> tuple[tuple[str, ...], float]:
     """The product lines that lapsed, the largest first, and their share of the year's sales; lines
     that lapsed for most clients are not counted."""
-    if not client.lines:
-        return (), 0.0
     whole, gone = 0.0, []
     for name, line in client.lines.items():
         value = _year_of(line, house.cut)
