@@ -132,9 +132,7 @@ def _of_score(trials: Sequence[Trial], exponent: float) -> Figure:
     return _figure(SCORE, trials, [one.odds for one in trials], orders, error)
 
 
-def _of_rule(
-    name: str, trials: Sequence[Trial], called: Sequence[Mapping[str, Called]]
-) -> Figure:
+def _of_rule(name: str, trials: Sequence[Trial], called: Sequence[Mapping[str, Called]]) -> Figure:
     said = [rules[name].strength for rules in called]
     orders = [
         metrics.first(list(_as_called(rules[name], one)), CALLS)
@@ -160,8 +158,7 @@ def _figure(
     pairs = list(zip(said, trials, strict=True))
     risky = [metrics.top(metrics.first(s, CALLS), one.fell, one.lost) for s, one in pairs]
     tops = [
-        metrics.top(order, one.fell, one.lost)
-        for order, one in zip(orders, trials, strict=True)
+        metrics.top(order, one.fell, one.lost) for order, one in zip(orders, trials, strict=True)
     ]
     return Figure(
         name,
@@ -171,4 +168,3 @@ def _figure(
         Top(fmean(top.precision for top in tops), fmean(top.value for top in tops)),
         error,
     )
-

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
+from typing import NamedTuple
 
 from worker.reactivation.history import Book, Client
 from worker.reactivation.house import QUARTER, YEAR, House, look_at
@@ -32,8 +33,7 @@ _LEAST_KNOWN = 45  # days of the quarter a year ago
 _LEAST_LEVEL, _MOST_LEVEL = 2 / 3, 1.5
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Of ``clients`` in a similar state three months ago, how many ``fell`` by half or more."""
 
     clients: int

@@ -4,9 +4,9 @@ z = intercept + Σ weight · signal; the chance of a drop within 90 days is 1 / 
 numbers fit it to the supplier's own last closed quarter (``calibration.py``).
 
 The weights begin at those of the field's notes, which were fitted on other suppliers. They were
-drawn a little towards the CDNOW buyers, and towards those quarters of UCI's wholesaler and Oxford's
-suppliers that closed before the first cut-off on which ``bench/dormancy.py`` measures. No weight may
-be negative: no signal can argue against common sense.
+drawn a little towards the CDNOW buyers, and towards those quarters of UCI's wholesaler and of
+Oxford's suppliers that closed before the first cut-off on which ``bench/dormancy.py`` measures. No
+weight may be negative: no signal can argue against common sense.
 """
 
 from __future__ import annotations
