@@ -16,7 +16,7 @@ def upper(a: float, b: float, *points: float) -> list[float]:
     that a small chance keeps its digits. Source: W. H. Press et al., Numerical Recipes, section 6.4
     (the continued fraction). Raises ``ValueError`` outside of these bounds.
     """
-    if not (a > 0 and b > 0 and 0 <= min(points) and max(points) <= 1):
+    if not (a > 0 and b > 0 and min(points) >= 0 and max(points) <= 1):
         raise ValueError(f"no incomplete beta of a={a}, b={b} at x={points}")
     scale, turn = lgamma(a + b) - lgamma(a) - lgamma(b), (a + 1) / (a + b + 2)
     found = []

@@ -8,6 +8,7 @@ brings a third less than the one that closed, every client's sales in it count a
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from math import log
 from typing import NamedTuple
 
 from worker.reactivation.history import Book, Client
-from worker.reactivation.house import QUARTER, YEAR, House, look_at
+from worker.reactivation.house import QUARTER, YEAR, look_at
 from worker.reactivation.signals import Seen, look
 from worker.reactivation.weights import chance, log_odds
 
@@ -167,7 +168,7 @@ def _grouped(
     ranked = sorted(zip(odds, dropped, strict=True))
     parts = max(1, len(ranked) // ALIKE)
     edges = [len(ranked) * part // parts for part in range(parts + 1)]
-    groups = [ranked[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    groups = [ranked[a:b] for a, b in itertools.pairwise(edges)]
     return (
         tuple(group[0][0] for group in groups),
         tuple(Evidence(len(group), sum(was for _, was in group)) for group in groups),

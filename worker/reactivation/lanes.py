@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ def yearly(client: Client, *, licensed: bool) -> Yearly | None:
     """The rhythm of a client who buys once a year: its last two gaps are of 320 to 410 days, or the
     last one is and it has a licence. ``None`` for everybody else."""
     first = _occasions(client.ordered)
-    gaps = [later - earlier for earlier, later in zip(first, first[1:], strict=False)][-2:]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(first)][-2:]
     if len(gaps) < (1 if licensed else 2):
         return None
     gaps = gaps[-1:] if licensed else gaps
