@@ -34,7 +34,7 @@ from worker.reactivation import backtest, metrics, store
 from worker.reactivation.backtest import Figure, Trial
 from worker.reactivation.calibration import calibrate, is_regular, is_scorable
 from worker.reactivation.calibration import fell as fell_by_half
-from worker.reactivation.history import Book, Client, Row
+from worker.reactivation.history import Book, Client
 from worker.reactivation.house import QUARTER, look_at
 from worker.reactivation.metrics import Top
 from worker.reactivation.rules import EXPONENT, Measure, queue, verdicts
@@ -122,6 +122,7 @@ def bg_nbd(book: Book, one: Trial) -> list[float]:
     """1 − P(alive) of each client, fitted on all clients of the cut-off."""
     import numpy as np
     from lifetimes import BetaGeoFitter
+    from lifetimes.utils import ConvergenceError
 
     everybody = [_summary(client, one.cut) for client in book.clients(one.cut) if client.ordered]
     for penalty in (0.0, 0.001, 0.01, 0.1):
@@ -131,8 +132,8 @@ def bg_nbd(book: Book, one: Trial) -> list[float]:
                 warnings.simplefilter("ignore")
                 model.fit(*np.array(everybody, float).T)
             break
-        except Exception as error:  # it says that it did not converge
-            print(f"BG/NBD with penalty {penalty}: {type(error).__name__}", file=sys.stderr)
+        except ConvergenceError:  # a little more penalty helps
+            print(f"BG/NBD does not converge with penalty {penalty}", file=sys.stderr)
     asked = np.array([_summary(case.client, one.cut) for case in one.cases], float).T
     return [1 - float(p) for p in np.ravel(model.conditional_probability_alive(*asked))]
 
@@ -191,9 +192,9 @@ def measure(supplier: Supplier) -> list[Figure]:
     """The score, the rules and the models on all cut-offs of a supplier."""
     book = book_of(supplier)
     cuts = [date.fromisoformat(day).toordinal() for day in supplier.cuts]
-    found = backtest.run(book, max(cuts), EXPONENT, cuts)
-    assert found is not None
     trials = [backtest.trial(book, cut) for cut in cuts]
+    found = backtest.sum_up(trials, EXPONENT)
+    assert found is not None
     figures = list(found.figures)
     for name, model in (("BG/NBD", bg_nbd), ("boosted trees", boosted)):
         figures.append(_of_model(name, trials, [model(book, one) for one in trials]))

@@ -74,12 +74,15 @@ class Backtest:
     figures: Sequence[Figure]
 
 
-def run(
-    book: Book, last: int, exponent: float, cuts: Sequence[int] | None = None
-) -> Backtest | None:
-    """Runs the protocol on the cut-offs that ``last``, the last full day, has closed, or on
-    ``cuts``. ``None`` when there is too little history to learn anything from it."""
-    tried = [trial(book, cut) for cut in (own_cuts(book, last) if cuts is None else cuts)]
+def run(book: Book, last: int, exponent: float) -> Backtest | None:
+    """Runs the protocol on the cut-offs that ``last``, the last full day, has closed. ``None`` when
+    there is too little history to learn anything from it."""
+    return sum_up([trial(book, cut) for cut in own_cuts(book, last)], exponent)
+
+
+def sum_up(tried: Sequence[Trial], exponent: float) -> Backtest | None:
+    """What the score and the plain rules did on these cut-offs; those that tell nothing are left
+    out, and ``None`` stands for none that does."""
     trials = [one for one in tried if _tells(one)]
     if not trials:
         return None
