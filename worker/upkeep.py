@@ -88,7 +88,7 @@ class Upkeep:
         self._daily("forecast", self._foresee_days)
         self._count_calendar()
         self._daily("repeats", self._forget_repeats)
-        self._daily("scores", self._score_clients)
+        self._score_clients()
         self._note_lapses()
         it = self._instance
         morning.brief(Post(it.engine, it.clock, it.channel, it.settings))
@@ -164,6 +164,7 @@ class Upkeep:
             access.forget_requests(conn, self._instance.clock.now())
 
     def _score_clients(self) -> None:
+        """Once a day, and after orders came in: who falls silent."""
         it = self._instance
         reactivation.nightly(it.engine, reactivation.asked_by(it.settings, it.clock.now()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +17,7 @@ from sqlalchemy import Engine, func, select
 
 from tests.processes import write_config
 from worker.bootstrap import App
-from worker.catalogue.records import accounts, licences, order_days
+from worker.catalogue.records import accounts, imports, licences, order_days
 from worker.cli.main import run
 from worker.config.loading import load
 from worker.db import bulk
@@ -28,6 +29,7 @@ from worker.reactivation.records import score_runs, scores
 
 NOW = datetime(2026, 6, 11, 6, tzinfo=UTC)
 LAST = date(2026, 6, 10)
+_MINUTE = timedelta(minutes=1)
 KEYS = [
     *("account", "score", "at_stake", "currency", "last_order_on", "usual_gap_days", "drop"),
     *("product_lines", "reasons", "sentence"),
@@ -97,7 +99,7 @@ def test_those_who_stopped_stand_first_and_scores_are_kept(engine: Engine) -> No
 def test_scoring_a_day_again_replaces_it_and_another_day_is_added(engine: Engine) -> None:
     fill(engine, trade(20))
     for now in (NOW, NOW + timedelta(hours=3), NOW + timedelta(days=1)):
-        flow.nightly(engine, asked(now=now))
+        flow.score_and_keep(engine, asked(now=now))
     with reading(engine) as conn:
         grouped = select(scores.c.as_of, func.count()).group_by(scores.c.as_of)
         kept = [tuple(row) for row in conn.execute(grouped.order_by(scores.c.as_of))]
@@ -120,6 +122,18 @@ def test_a_licence_makes_a_yearly_buyer_of_one_gap(engine: Engine) -> None:
         "yearly",
         pytest.approx(0.75 + 0.18 * (410 - 370 - 30) / 60),
     )
+
+
+def test_orders_that_came_in_are_scored_within_the_hour(engine: Engine) -> None:
+    fill(engine, trade(20))
+    with_source = replace(asked(), sources=("erp",))
+    assert flow.nightly(engine, with_source) == 20
+    row = {"source": "erp", "counts": {}, "started_at": NOW, "finished_at": NOW + _MINUTE}
+    with engine.begin() as conn:
+        conn.execute(imports.insert().values(row))
+    assert flow.nightly(engine, replace(with_source, now=NOW + 2 * _MINUTE)) == 0
+    assert flow.nightly(engine, replace(with_source, now=NOW + 61 * _MINUTE)) == 20
+    assert flow.nightly(engine, replace(with_source, now=NOW + 130 * _MINUTE)) == 0
 
 
 def test_old_scores_go_except_the_last_of_each_month() -> None:

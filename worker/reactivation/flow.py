@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.config.settings import Settings
+from worker.db import heartbeats
 from worker.db.engine import reading
 from worker.kernel.dates import civil_date, zone
 from worker.reactivation import backtest, store
@@ -25,6 +26,9 @@ RECENT = 7
 """So many of the latest scorings are kept whole; of older ones the last of each month."""
 MONTHS = 24
 """So many months are kept."""
+
+_DUTY = "scores"
+_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +95,31 @@ def keep(engine: Engine, scored: Scored, now: datetime) -> None:
         store.forget(conn, outdated(store.scored_days(conn)))
 
 
-def nightly(engine: Engine, asked: Asked) -> int:
+def score_and_keep(engine: Engine, asked: Asked) -> int:
     """Scores the book and keeps the scores; how many there are."""
     scored = score(engine, asked)
-    if scored is None:
-        return 0
-    keep(engine, scored, asked.now)
-    return len(scored.queue)
+    if scored is not None:
+        keep(engine, scored, asked.now)
+    with engine.begin() as conn:
+        heartbeats.beat(conn, _DUTY, asked.now)
+    return len(scored.queue) if scored else 0
+
+
+def nightly(engine: Engine, asked: Asked) -> int:
+    """Scores the book if it is time: a new day has begun, or orders were imported since; how many
+    scores there are."""
+    with reading(engine) as conn:
+        due = is_due(conn, asked)
+    return score_and_keep(engine, asked) if due else 0
+
+
+def is_due(conn: Connection, asked: Asked) -> bool:
+    """Whether it is time to score: once a day, and within the hour after an import of orders."""
+    last = heartbeats.last(conn, _DUTY)
+    if last is None or civil_date(last, asked.timezone) < civil_date(asked.now, asked.timezone):
+        return True
+    read = store.last_import(conn, asked.sources)
+    return read is not None and read[1] > last and asked.now - last >= _AGAIN
 
 
 def try_on_the_past(engine: Engine, asked: Asked) -> Backtest | None:
@@ -128,7 +150,7 @@ def _last_day(conn: Connection, asked: Asked) -> date | None:
     newest = store.newest_day(conn, as_of)
     if newest is None:
         return None
-    read_at = store.last_read(conn, asked.sources)
-    read_on = civil_date(read_at, asked.timezone).toordinal() if read_at else None
+    read = store.last_import(conn, asked.sources)
+    read_on = civil_date(read[0], asked.timezone).toordinal() if read else None
     last = last_full_day(as_of.toordinal(), today.toordinal(), newest.toordinal(), read_on)
     return date.fromordinal(last)

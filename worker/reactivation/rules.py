@@ -158,9 +158,11 @@ def last_full_day(as_of: int, today: int, newest: int, read_on: int | None) -> i
     ``newest`` is the last day up to ``as_of`` on which anybody ordered, ``read_on`` the day on
     which orders were last imported: that day itself, and ``today``, may lack some. Where the book
     has had no order for long, it ends with its last one: a file that stopped is not a client that
-    did.
+    did. Orders later than the last import have come another way, and it says nothing of them.
     """
-    last = min(as_of, today - 1, today - 1 if read_on is None else read_on - 1)
+    last = min(as_of, today - 1)
+    if read_on is not None and newest <= read_on:
+        last = min(last, read_on - 1)
     return last if last - newest <= RESTS_AFTER else newest
 
 

@@ -67,15 +67,14 @@ def newest_day(conn: Connection, until: date) -> date | None:
     return found
 
 
-def last_read(conn: Connection, sources: Collection[str]) -> datetime | None:
-    """The moment at which the latest import from any of these sources began."""
+def last_import(conn: Connection, sources: Collection[str]) -> tuple[datetime, datetime] | None:
+    """When the latest import from any of these sources began and ended; ``None`` of none."""
     if not sources:
         return None
-    mine = imports.c.source.in_(sorted(sources))
-    found: datetime | None = conn.execute(
-        select(func.max(imports.c.started_at)).where(mine)
-    ).scalar()
-    return found
+    wanted = select(imports.c.started_at, imports.c.finished_at)
+    mine = wanted.where(imports.c.source.in_(sorted(sources)))
+    row = conn.execute(mine.order_by(imports.c.finished_at.desc()).limit(1)).first()
+    return (row[0], row[1]) if row else None
 
 
 def licensed(conn: Connection) -> frozenset[int]:
