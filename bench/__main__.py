@@ -173,6 +173,48 @@ def _memory(quick: bool) -> list[Row]:
     ]
 
 
+def _dormancy(quick: bool) -> list[Row]:
+    """Here the columns are figures, not seconds: theirs, ours, the difference, the reach."""
+    from bench import dormancy
+
+    rows = []
+    for name, supplier in list(dormancy.SUPPLIERS.items())[-1 if quick else 0 :]:
+        if not (dormancy.DATA / supplier.file).is_file():
+            rows.append(Row(f"who falls silent, {name}: left out, no {supplier.file}", *[""] * 4))
+            continue
+        figures = dormancy.measure(supplier)
+        missed = dormancy.reached(figures) if supplier.is_bar else []
+        head = f"who falls silent, {name}: AUC / average precision / precision by risk"
+        said = "; ".join(missed) or "reached" if supplier.is_bar else ""
+        rows.append(Row(f"{head} | queue: precision / value | off", "", "", "", said))
+        rows += [Row(f"  {one.name}", "", _figure(one), "", "") for one in figures]
+    return rows
+
+
+def _figure(one: Any) -> str:
+    off = "" if one.calibration_error is None else f"{one.calibration_error:.3f}"
+    risk = f"{one.auc:.3f} / {one.average_precision:.3f} / {one.top_by_risk:.2f}"
+    return f"{risk} | {one.top.precision:.2f} / {one.top.value:.2f} | {off:5}"
+
+
+def _scores(quick: bool) -> list[Row]:
+    from bench import dormancy, engine
+
+    clients, days = (2_000, 14_000) if quick else (100_000, 700_000)
+    rows = []
+    with engine.postgresql() as fresh:
+        for lines, reach in ((False, dormancy.SECONDS), (True, dormancy.SECONDS_WITH_LINES)):
+            book = fresh()
+            dormancy.fill(book, clients, days, lines=lines)
+            took, scored, peak = dormancy.speed(book)
+            book.dispose()
+            what = f"score {clients:,} clients, {days:,} order days, {scored:,} verdicts"
+            more = "with product lines" if lines else "without product lines"
+            rows.append(Row(f"{what}, {more}", "", f"{took:.2f}", "", f"{reach:g} s"))
+            rows.append(Row("  its memory", "", f"{peak:.0f} MB", "", f"{dormancy.MEGABYTES} MB"))
+    return rows
+
+
 def _help(quick: bool) -> list[Row]:
     """Starting ``perennial --help`` against starting Python, in turns; medians."""
     perennial = Path(sys.executable).with_name("perennial")
@@ -212,6 +254,8 @@ WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "staff": _staff,
     "delivery": _delivery,
     "memory": _memory,
+    "dormancy": _dormancy,
+    "scores": _scores,
     "help": _help,
 }
 

@@ -27,6 +27,7 @@ from worker.db.engine import reading
 from worker.events import bounces
 from worker.kernel.clock import Clock
 from worker.outbox import holds
+from worker.reactivation import flow as reactivation
 from worker.webhooks import endpoints
 from worker.webhooks.endpoints import Endpoint
 from worker.worklist import morning
@@ -87,6 +88,7 @@ class Upkeep:
         self._daily("forecast", self._foresee_days)
         self._count_calendar()
         self._daily("repeats", self._forget_repeats)
+        self._score_clients()
         self._note_lapses()
         it = self._instance
         morning.brief(Post(it.engine, it.clock, it.channel, it.settings))
@@ -160,6 +162,11 @@ class Upkeep:
     def _forget_repeats(self) -> None:
         with self._instance.engine.begin() as conn:
             access.forget_requests(conn, self._instance.clock.now())
+
+    def _score_clients(self) -> None:
+        """Once a day, and after orders came in: who falls silent."""
+        it = self._instance
+        reactivation.nightly(it.engine, reactivation.asked_by(it.settings, it.clock.now()))
 
     def _watch_edits(self) -> None:
         it = self._instance

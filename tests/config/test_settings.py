@@ -657,3 +657,17 @@ def test_everything_that_is_wrong_with_an_endpoint_is_told_at_once(tmp_path: Pat
         assert any(f"webhooks.endpoints.{name}" in one for one in told), (name, told)
     assert any("licence.renewed" in one for one in told)
     assert not any("secret@" in one for one in told)
+
+
+def test_a_number_with_decimals_is_read_from_a_variable(root: Path) -> None:
+    (root / "config.toml").write_text("[reactivation]\nexponent = 2\n")
+    assert load(root, {}, {}).settings.reactivation.exponent == 2
+    said = {"PERENNIAL_REACTIVATION__EXPONENT": "1.5"}
+    assert load(root, said, {}).settings.reactivation.exponent == 1.5
+
+
+@pytest.mark.parametrize("said", ["11", "-1", "nan", "three", "1e400"])
+def test_an_exponent_that_would_turn_the_queue_round_is_refused(root: Path, said: str) -> None:
+    (root / "config.toml").write_text("")
+    with pytest.raises(ConfigError, match=r"reactivation\.exponent"):
+        load(root, {"PERENNIAL_REACTIVATION__EXPONENT": said}, {})

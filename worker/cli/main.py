@@ -92,6 +92,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "report",
         "Count renewals: rates, value, lateness, effects.",
     ),
+    "score": (
+        "worker.reactivation.commands",
+        "score",
+        "Say which clients fall silent, what is at stake, and why.",
+    ),
     "preview": (
         "worker.cadence.trial_commands",
         "preview",

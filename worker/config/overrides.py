@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,4 +139,6 @@ def _typed(kind: Any, text: str) -> object:
         return {"true": True, "false": False}.get(text.strip().lower(), text)
     if kind is int and text.strip().isascii() and text.strip().lstrip("-").isdigit():
         return int(text) if len(text) < 20 else text
+    if kind is float and re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", text, re.ASCII):
+        return float(text)
     return text

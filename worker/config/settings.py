@@ -270,6 +270,21 @@ class WorklistSettings(Section):
     morning: Annotated[str, AfterValidator(wall_time)] = "07:30"
 
 
+def _exponent(value: float) -> float:
+    if not 0 <= value <= 10:
+        raise not_a(
+            "number", "a number from 0 to 10", "write e.g. 3.0; 1.0 lists large clients first"
+        )
+    return value
+
+
+class ReactivationSettings(Section):
+    """How the clients who fall silent are put in order: the chance to the power of ``exponent``,
+    times money."""
+
+    exponent: Annotated[float, AfterValidator(_exponent)] = 3.0
+
+
 class LogSettings(Section):
     """``auto`` writes text to a terminal and JSON elsewhere."""
 
@@ -318,5 +333,6 @@ class Settings(Section):
     webhooks: WebhookSettings = WebhookSettings()
     book: BookSettings = BookSettings()
     worklist: WorklistSettings = WorklistSettings()
+    reactivation: ReactivationSettings = ReactivationSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)
