@@ -23,6 +23,7 @@ from worker.cadence.records import steps, walks
 from worker.catalogue.records import licences
 from worker.catalogue.rejects import told
 from worker.catalogue.report import Report
+from worker.cli.sample_desk import ADMIN
 from worker.db.engine import reading
 from worker.kernel import show
 from worker.kernel.dates import Period
@@ -181,6 +182,11 @@ def _tell_next(found: Findings, called: str, root: Path) -> None:
         ("import licences --dry-run", "the file again: nothing changes, two rows are wrong"),
     ):
         click.echo(f"  {called} --root {root} {arguments}\n      {why}")
+    click.echo(
+        "\nThe pages for your own people: start the first, open the link that the second prints."
+        f"\n  {called} --root {root} up"
+        f"\n  {called} --root {root} user add me --name Me --role admin --staff {ADMIN} --link"
+    )
     click.echo(
         f"\nOr edit {root}/schedules/renewal.toml: plan shows what that changes, apply makes it "
         "run.\nThe next demo makes this folder anew."

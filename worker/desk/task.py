@@ -77,6 +77,7 @@ def show(
         "is_mine": task.assignee is not None and task.assignee == asked.seat.staff,
         "may_work": task.closed_at is None and rules.may_work(hand, task),
         "may_claim": may_claim(hand, task),
+        "why_not": rules.against_claim(hand, task, 0, 1) if hand.staff is None else None,
         "faults": faults,
         "typed": _typed(asked, what),
         # Each change adds one to the version and one line to the history.
