@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import case, func, select
 from sqlalchemy.engine import Connection
 
+from worker.db.dates import Seconds
 from worker.outbox.records import messages
-from worker.reports.dates import Seconds
 from worker.telemetry.metrics import LATENESS, Lateness
 
 

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, licences, terms
 from worker.catalogue.rules import UNKNOWN_LENGTH_DAYS
+from worker.db.dates import Day, Days
 from worker.kernel.dates import Period
 from worker.outbox.records import messages
 from worker.reports.cohort import (
@@ -47,7 +48,6 @@ from worker.reports.cohort import (
     today_cents,
     walked,
 )
-from worker.reports.dates import Day, Days
 
 _CELL = ("grp", "currency", "outcome", "late", "known", "covered", "seen")
 _MONTH_DAYS = literal_column("30.4375", Float)  # 365.25 / 12
