@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from worker.db.engine import settle_in
 from worker.kernel import estimates
 from worker.kernel.dates import Period
 from worker.kernel.estimates import Estimate
@@ -150,7 +151,7 @@ class Report:
 
 def read(conn: Connection, asked: Asked) -> Report:
     """Reads a report in the view of one transaction."""
-    store.settle_in(conn)
+    settle_in(conn)
     whole, groups = _cohorts(store.renewals(conn, asked))
     return Report(
         asked,
