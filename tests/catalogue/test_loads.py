@@ -72,9 +72,9 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "sources.s.load[0].expires_on: 5 is not text, or a pattern, in quotes",
         'sources.s.load[0].term: \'renew\' is not "renewal" or "correction"; '
         "did you mean 'renewal'?",
-        "sources.s.load[1].entity: 'licenze' is not account, contact, licence or staff; "
+        "sources.s.load[1].entity: 'licenze' is not account, contact, licence, staff or answer; "
         "did you mean 'licence'?",
-        "sources.s.load[2].entity: missing; expected account, contact, licence or staff",
+        "sources.s.load[2].entity: missing; expected account, contact, licence, staff or answer",
         "sources.s.load[3].timezone: 'timezone' is not a field of contact; "
         "known are key, account, email, name, role, language, opt_out",
         "sources.s.load[3].key: missing; expected key, or email; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -13,13 +13,14 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import erasures, store
+from worker.catalogue.answering import Answers, contact_keys
 from worker.catalogue.entities import ENTITIES
 from worker.catalogue.mapping import Load, check_loads
 from worker.catalogue.merging import Merger
 from worker.catalogue.reading import Parsed, read
 from worker.catalogue.records import accounts, contacts, licences, staff
 from worker.catalogue.rejects import rejects_path, write_rejects
-from worker.catalogue.report import Managed, Report
+from worker.catalogue.report import Counts, Managed, Report
 from worker.catalogue.rules import Outcome
 from worker.catalogue.said import Known, KnownLicence, Reasons, Said, own_fields
 from worker.catalogue.writing import Writer
@@ -71,15 +72,17 @@ class Options:
     place: Place = nowhere
     brake: Brake | None = None
     hand_over: HandOver | None = None
+    answers: Answers | None = None
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """When an import began, and whether it may end many licences."""
+    """When an import began, whether it may end many licences, and who takes answers to surveys."""
 
     now: datetime
     accept_endings: bool
+    answers: Answers | None = None
 
 
 def import_source(
@@ -108,7 +111,7 @@ def import_source(
     report = Report(name, shown, dry_run=options.dry_run, rows=parsed.total)
     with engine.begin() as conn:
         store.lock_book(conn)
-        run = Run(started_at, options.accept_endings)
+        run = Run(started_at, options.accept_endings, options.answers)
         managed = lay_down(conn, parsed, source, report, run)
         report.problems = [p for line in sorted(parsed.rejected) for p in parsed.rejected[line]]
         if not options.dry_run:
@@ -173,7 +176,7 @@ def lay_down(
     wrong with the others stands in ``parsed.rejected``. Returns the accounts that have another
     manager now."""
     known = _known(conn, parsed)
-    said = _merge_until_sound(conn, parsed, known, report)
+    said = _merge_until_sound(conn, parsed, known, report, run.now.astimezone(UTC).date())
     _leave_out_erased(conn, said, parsed, report)
     ending = _endings(conn, parsed, source, report, accept=run.accept_endings)
     active = store.count_active(conn, report.source)
@@ -184,6 +187,7 @@ def lay_down(
         "contact": writer.contacts(said.contacts),
         "licence": writer.licences(said.licences, revive=source.full_sync),
         "staff": writer.staff(said.staff),
+        "answer": _hand_on(conn, said, report, run),
     }
     writer.end(ending)
     for entity in parsed.shapes:
@@ -198,6 +202,15 @@ def lay_down(
         moved = f"{report.corrections} of {active} active licences"
         report.braked = f"the import of {report.source!r} gives {moved} other dates"
     return writer.managed
+
+
+def _hand_on(conn: Connection, said: Said, report: Report, run: Run) -> Counts:
+    """Hands answers to surveys to whoever takes them, in the same transaction."""
+    if not said.answers:
+        return Counts()
+    if run.answers is None:
+        raise ValueError("a file with answers, and nobody who takes them")
+    return run.answers(conn, said.answers, dry_run=report.dry_run)
 
 
 def _known(conn: Connection, parsed: Parsed) -> Known:
@@ -215,6 +228,7 @@ def _known(conn: Connection, parsed: Parsed) -> Known:
         store.known(conn, contacts, ["account_id", *own["contact"]], keys["contact"]),
         store.known(conn, staff, own["staff"], keys["staff"]),
         {key: KnownLicence._make((*row[:6], row[6:])) for key, row in found.items()},
+        erased=erasures.known(conn) if "answer" in shapes else erasures.NOBODY,
     )
 
 
@@ -229,13 +243,21 @@ def _keys(parsed: Parsed) -> dict[str, list[str]]:
         for at, keys in named:
             keys.update(row[place][at] for row in parsed.rows if row[place] is not None)
             keys.discard(None)  # a blank reference
+        if load.entity.name == "answer":
+            at = shape.index("contact")
+            named_people = (row[place][at] for row in parsed.rows if row[place] is not None)
+            found["contact"].update(
+                key for text in named_people if isinstance(text, str) for key in contact_keys(text)
+            )
     return {entity: list(keys) for entity, keys in found.items()}
 
 
-def _merge_until_sound(conn: Connection, parsed: Parsed, known: Known, report: Report) -> Said:
+def _merge_until_sound(
+    conn: Connection, parsed: Parsed, known: Known, report: Report, today: date
+) -> Said:
     """Merges the rows, takes out those that contradict, and again, until none does."""
     while True:
-        merger = Merger(parsed, known, report.file)
+        merger = Merger(parsed, known, report.file, today)
         said, reasons = merger.merge()
         if merger.unsettled:
             known.terms.update(store.terms_of(conn, merger.unsettled))

@@ -18,6 +18,8 @@ Part = tuple[Any, ...]
 """The values of one load, in the order of its shape. ``None``: the cell was blank."""
 
 DATES = ("starts_on", "expires_on", "closed_on")
+PAST = "past"
+"""The schedule of answers that come without one."""
 _MOST_KEPT = 100_000  # values remembered per column; dates and words repeat, names do not
 
 # What a terminal or a mail would act on, reorder or hide: control characters, line and paragraph
@@ -230,11 +232,26 @@ def _finish_licence(shape: Sequence[str]) -> Finish:
     return finish
 
 
+def _finish_answer(shape: Sequence[str]) -> Finish:
+    score, day, schedule = [shape.index(name) for name in ("score", "answered_on", "schedule")]
+
+    def finish(values: list[Any]) -> RowProblemError | None:
+        if values[score] is None:
+            return SKIP
+        values[schedule] = values[schedule] or PAST
+        if values[day] is None:
+            return RowProblemError("answered_on", "no-day", "the day of the answer", "nothing")
+        return None
+
+    return finish
+
+
 _FINISH: Mapping[str, Callable[[Sequence[str]], Finish]] = {
     "account": _finish_account,
     "contact": _finish_contact,
     "licence": _finish_licence,
     "staff": _finish_staff,
+    "answer": _finish_answer,
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.catalogue.entities import ENTITIES
 from worker.catalogue.laying import DATES, Cell, Laid, Part, RowError, RowProblemError
 from worker.catalogue.mapping import Load
 from worker.catalogue.values import BadValueError
@@ -14,7 +15,11 @@ from worker.kernel.show import Told
 from worker.sources.contract import LONGEST_CELL, BadRow, Row, Source, SourceError, quoted
 
 # Filled even if no load names them: a contact's key from its address, a status when it comes back.
-_ALWAYS = {"contact": {"key", "account"}, "licence": {"account", "status", *DATES}}
+_ALWAYS = {
+    "contact": {"key", "account"},
+    "licence": {"account", "status", *DATES},
+    "answer": {*ENTITIES["answer"].fields},
+}
 
 
 _BLOCK = 256  # rows that are read together
