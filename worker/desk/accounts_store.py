@@ -194,23 +194,23 @@ def names_of_staff(conn: Connection, keys: Sequence[str | None]) -> dict[str, st
 
 def segments(conn: Connection) -> list[str]:
     """Every segment that an account is in, up to 200."""
-    return _values(conn, accounts.c.segment)
+    return values_of(conn, accounts.c.segment)
 
 
 def managers(conn: Connection) -> list[tuple[str, str]]:
     """Everybody who manages an account: (key, name), by name, up to 200 of each role."""
     keys = {
-        *_values(conn, accounts.c.account_manager),
-        *_values(conn, accounts.c.renewal_manager),
+        *values_of(conn, accounts.c.account_manager),
+        *values_of(conn, accounts.c.renewal_manager),
     }
     names = names_of_staff(conn, sorted(keys))
     return sorted(((key, names.get(key, key)) for key in keys), key=lambda pair: pair[1].lower())
 
 
-def _values(conn: Connection, column: Any) -> list[str]:
+def values_of(conn: Connection, column: Any) -> list[str]:
     """The values of an indexed column, hopping from one to the next."""
     first = select(func.min(column).label("value")).cte("hops", recursive=True)
-    another = accounts.alias()
+    another = column.table.alias()
     further = (
         select(func.min(another.c[column.name]))
         .where(another.c[column.name] > first.c.value)

@@ -23,6 +23,8 @@ from worker.desk import (
     schedules,
     search,
     signing,
+    survey_answers,
+    surveys,
     task,
     today,
     token_pages,
@@ -59,6 +61,8 @@ PAGES = (
     health.mount,
     promises.mount,
     reports.mount,
+    survey_answers.mount,
+    surveys.mount,
 )
 
 

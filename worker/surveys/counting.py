@@ -35,7 +35,7 @@ from worker.db.dates import Month
 from worker.kernel.dates import Period
 from worker.surveys import rules
 from worker.surveys.numbers import INFLUENCE
-from worker.surveys.records import invitations, responses
+from worker.surveys.records import invitations, response_themes, responses
 
 NO_CURRENCY = "XXX"  # ISO 4217: no currency is meant
 MONTH = "month"
@@ -253,6 +253,20 @@ def weighted(conn: Connection, asked: Asked, out: LeftOut) -> list[Any]:
         .order_by(each.c.grp, worth.c.currency)
     )
     return list(conn.execute(query))
+
+
+def themes(conn: Connection, asked: Asked) -> list[Any]:
+    """A row for each theme and for whether its answers are protected: ``n``, ``up``, ``down``."""
+    up, down = (func.sum(case((responses.c.vote == vote, 1), else_=0)) for vote in (1, -1))
+    theme, flag = response_themes.c.theme, _FLAG.label("flag")
+    query = (
+        select(theme, flag, func.count().label("n"), up.label("up"), down.label("down"))
+        .select_from(
+            response_themes.join(responses, responses.c.id == response_themes.c.response_id)
+        )
+        .where(*counted(asked))
+    )
+    return list(conn.execute(query.group_by(theme, flag).order_by(theme, flag)))
 
 
 # --- who could have answered ---
