@@ -110,6 +110,20 @@ def test_population_and_response_rate_are_known_where_people_are(town: Town) -> 
     assert product.population is None, "the book does not say who uses what"
 
 
+def test_whoever_answered_twice_makes_no_sample_of_a_finite_population(town: Town) -> None:
+    """Else the interval would shrink as if more of the people had been heard."""
+    for number in range(10):
+        person = town.contact(f"C-{number}", f"A-{number}")
+        if number < 4:
+            town.said(9, f"A-{number}", contact_id=person)
+    once = whole(town.report())
+    assert once.method == "answers/adjusted-wald/finite"
+    town.said(9, "A-0", contact_id=town.contacts["C-0"])
+    twice = whole(town.report())
+    assert (twice.method, twice.population) == ("answers/adjusted-wald", 10)
+    assert twice.estimate.high - twice.estimate.low > once.estimate.high - once.estimate.low
+
+
 def test_only_the_period_and_the_schedule_that_were_asked_for_count(town: Town) -> None:
     town.said(10, on="2026-01-01")
     town.said(0, on="2025-12-31")

@@ -26,6 +26,7 @@ from sqlalchemy import (
     or_,
     select,
     type_coerce,
+    union_all,
 )
 from sqlalchemy.engine import Connection
 
@@ -310,6 +311,26 @@ def population(conn: Connection, by: str | None) -> Mapping[str, tuple[int, int]
     people = func.count(func.distinct(contacts.c.account_id))
     query = select(group.label("grp"), func.count(), people).select_from(source)
     return {row[0]: (row[1], row[2]) for row in conn.execute(query.group_by("grp"))}
+
+
+def each_person_once(conn: Connection, asked: Asked) -> bool:
+    """Whether every answer is known to be another person's: only then are they a sample of the
+    contacts without repetition, whose size is a finite population's."""
+    mine = counted(asked)
+    named = select(responses.c.contact_id).where(responses.c.contact_id.is_not(None), *mine)
+    asked_once = (
+        select(invitations.c.contact_id)
+        .select_from(responses.join(invitations, invitations.c.id == responses.c.invitation_id))
+        .where(responses.c.promise == rules.CONFIDENTIAL, *mine)
+    )
+    people = union_all(named, asked_once).subquery("people")
+    known = (
+        select(people.c.contact_id).group_by(people.c.contact_id).having(func.count() > 1).limit(1)
+    )
+    unknown = select(responses.c.id).where(
+        responses.c.contact_id.is_(None), responses.c.invitation_id.is_(None), *mine
+    )
+    return all(conn.execute(query.limit(1)).first() is None for query in (unknown, known))
 
 
 # --- two periods ---

@@ -75,8 +75,7 @@ def coverage(conn: Connection, period: Period) -> list[Part]:
     """Of the accounts with active licences: how many were heard in the period, with how much
     revenue at today's amounts (currency by currency), and how many of their decision-makers."""
     heard, worth = _heard(period).cte("heard"), counting.revenue().cte("worth")
-    active = select(licences.c.account_id).where(licences.c.status == "active").distinct()
-    clients = active.cte("clients")
+    clients = _clients()
     found = clients.outerjoin(heard, heard.c.account_id == clients.c.account_id)
     whole = select(func.count(heard.c.account_id), func.count()).select_from(found)
     parts = [Part("accounts", *conn.execute(whole).one())]
@@ -99,6 +98,12 @@ def _decision_makers(conn: Connection, period: Period, clients: Any) -> Part:
     )
     query = select(func.count(people.c.contact_id), func.count()).select_from(found)
     return Part("decision-makers", *conn.execute(query.where(contacts.c.role == DECIDES)).one())
+
+
+def _clients() -> Any:
+    """The accounts that have an active licence; a set."""
+    active = select(licences.c.account_id).where(licences.c.status == "active")
+    return active.distinct().cte("clients")
 
 
 def _heard(period: Period) -> Any:
@@ -127,32 +132,35 @@ def _took_part(period: Period) -> list[ColumnElement[bool]]:
 
 
 def ask_next(conn: Connection, period: Period, today: date) -> list[Any]:
-    """In each currency, the accounts with most revenue that were not heard in the period and have
+    """In each currency (``XXX``: without an amount), the accounts with most revenue that were not heard in the period and have
     somebody to ask: not asked in 90 days, with an address and without an opt-out.
 
     Rows have ``key``, ``name``, ``currency``, ``cents``, ``people`` and ``deciders`` to ask, and
     ``asked_on``, the day of the last question.
     """
     heard, worth = _heard(period).cte("heard"), counting.revenue().cte("worth")
+    clients = _clients()
     last = (
         select(invitations.c.account_id, func.max(invitations.c.asked_on).label("asked_on"))
         .group_by(invitations.c.account_id)
         .cte("last")
     )
+    currency = func.coalesce(worth.c.currency, counting.NO_CURRENCY).label("currency")
+    cents = func.coalesce(worth.c.cents, 0).label("cents")
     place = func.row_number().over(
-        partition_by=worth.c.currency, order_by=(worth.c.cents.desc(), worth.c.account_id)
+        partition_by=currency, order_by=(cents.desc(), clients.c.account_id)
     )
     unheard = (
-        select(worth, last.c.asked_on, place.label("place"))
+        select(clients.c.account_id, currency, cents, last.c.asked_on, place.label("place"))
         .select_from(
-            worth.outerjoin(heard, heard.c.account_id == worth.c.account_id).outerjoin(
-                last, last.c.account_id == worth.c.account_id
-            )
+            clients.outerjoin(worth, worth.c.account_id == clients.c.account_id)
+            .outerjoin(heard, heard.c.account_id == clients.c.account_id)
+            .outerjoin(last, last.c.account_id == clients.c.account_id)
         )
         .where(
             heard.c.account_id.is_(None),
             or_(last.c.asked_on.is_(None), last.c.asked_on < today - _QUIET),
-            worth.c.account_id.in_(select(_reachable().subquery("may").c.account_id)),
+            clients.c.account_id.in_(select(_reachable().subquery("may").c.account_id)),
         )
         .cte("unheard")
     )

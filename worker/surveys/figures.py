@@ -111,14 +111,16 @@ def _figures(
 ) -> Iterator[Figure]:
     """Group by group, the figures of each method in the order of ``METHODS``."""
     people, asked_of = counting.population(conn, asked.by), counting.asked_of(conn, asked)
+    once = counting.each_person_once(conn, asked)
 
     def made(who: str, row: Any, tally: Tally, votes: Votes, size: int | None) -> Figure:
         sent, back = asked_of.get(row.grp, (0, 0))
         rate = back / sent if sent else None
         group = None if asked.by is None else row.grp
         how = "kish" if who.startswith(REVENUE) else "adjusted-wald"
-        finite = "/finite" if numbers.finite(votes.size, size) < 1 else ""
-        found = numbers.estimate(votes, size)
+        sampled = size if once or who != ANSWERS else None
+        finite = "/finite" if numbers.finite(votes.size, sampled) < 1 else ""
+        found = numbers.estimate(votes, sampled)
         return Figure(group, tally, found, f"{who}/{how}{finite}", size, rate)
 
     def size_of(row: Any, at: int) -> int | None:
