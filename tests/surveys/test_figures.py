@@ -121,7 +121,7 @@ def test_whoever_answered_twice_makes_no_sample_of_a_finite_population(town: Tow
     town.said(9, "A-0", contact_id=town.contacts["C-0"])
     twice = whole(town.report())
     assert (twice.method, twice.population) == ("answers/adjusted-wald", 10)
-    assert twice.estimate.high - twice.estimate.low > once.estimate.high - once.estimate.low
+    assert twice.estimate == numbers.estimate(numbers.votes_of(twice.tally))
 
 
 def test_only_the_period_and_the_schedule_that_were_asked_for_count(town: Town) -> None:

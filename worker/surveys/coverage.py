@@ -132,8 +132,9 @@ def _took_part(period: Period) -> list[ColumnElement[bool]]:
 
 
 def ask_next(conn: Connection, period: Period, today: date) -> list[Any]:
-    """In each currency (``XXX``: without an amount), the accounts with most revenue that were not heard in the period and have
-    somebody to ask: not asked in 90 days, with an address and without an opt-out.
+    """In each currency (``XXX``: without an amount), the accounts with most revenue that were not
+    heard in the period and have somebody to ask: not asked in 90 days, with an address and without
+    an opt-out.
 
     Rows have ``key``, ``name``, ``currency``, ``cents``, ``people`` and ``deciders`` to ask, and
     ``asked_on``, the day of the last question.
