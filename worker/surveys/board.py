@@ -61,16 +61,15 @@ class Board:
 def read(conn: Connection, asked: Asked, today: date, reader: Reader) -> Board:
     """Reads the board of ``asked``. Its cost is that of the answers in the period and the book."""
     alone = asked.but(by=None)
-    whole = figures.read(conn, alone, METHODS)
-    split = figures.read(conn, asked, (ANSWERS, ACCOUNTS)) if asked.by else whole
+    report = figures.read(conn, asked, METHODS, (ANSWERS, ACCOUNTS))
     return Board(
         asked,
         coverage.coverage(conn, asked.period),
-        Report(asked, whole.whole, split.groups, split.hidden, whole.hidden_whole),
+        report,
         figures.read(conn, asked.but(by=MONTH), (ANSWERS,)),
-        figures.change(conn, alone),
+        figures.change(conn, alone, report.whole),
         coverage.renewal_by_stance(conn, asked.period, today),
-        list(_spoken(conn, alone, reader, whole)),
+        list(_spoken(conn, alone, reader, report)),
         coverage.ask_next(conn, asked.period, today),
     )
 

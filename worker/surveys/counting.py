@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -23,12 +23,14 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     or_,
     select,
     type_coerce,
     union_all,
 )
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import Null
 
 from worker.catalogue.records import accounts, contacts, licences
 from worker.db import bulk
@@ -62,16 +64,20 @@ class Asked:
         return replace(self, **values)
 
 
+# Written out, so that an index of those rows alone is known to hold them.
+PROTECTED = responses.c.promise != literal(rules.NAMED, literal_execute=True)
+_PEOPLE = responses.c.judged == literal(rules.HUMAN, literal_execute=True)
+
+
 def counted(asked: Asked) -> list[ColumnElement[bool]]:
     """The conditions on answers: a person's, in the period, of the schedule."""
     found = [
-        responses.c.judged == rules.HUMAN,
+        _PEOPLE,
         responses.c.answered_on.between(asked.period.first, asked.period.last),
     ]
     return [*found, responses.c.schedule == asked.schedule] if asked.schedule else found
 
 
-PROTECTED = responses.c.promise != rules.NAMED
 _FLAG = case((PROTECTED, 1), else_=0)
 
 
@@ -115,13 +121,12 @@ def protected(conn: Connection, asked: Asked) -> dict[str, int]:
 def around(conn: Connection, asked: Asked) -> list[int]:
     """How many protected answers each wider figure holds: of all schedules, of all times."""
     alone = select(func.count()).select_from(responses).where(PROTECTED)
-    people = responses.c.judged == rules.HUMAN
-    wider = [alone.where(people, responses.c.answered_on.is_not(None))]
+    wider = [alone.where(_PEOPLE, responses.c.answered_on.is_not(None))]
     if asked.schedule:
         wider.append(alone.where(*counted(asked.but(schedule=None))))
         wider.append(
             alone.where(
-                people,
+                _PEOPLE,
                 responses.c.answered_on.is_not(None),
                 responses.c.schedule == asked.schedule,
             )
@@ -150,9 +155,10 @@ def _among(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement
 # --- sums ---
 
 
-def _by_account(asked: Asked, out: LeftOut, *more: ColumnElement[Any]) -> Select[Any]:
-    """A row for each account and group (and each of ``more``): how many answers, ``up`` and
-    ``down`` of them promoters and detractors. Anonymous answers have no account."""
+def _placed(asked: Asked, *more: ColumnElement[Any]) -> Select[Any]:
+    """A row for each account, group and ``flag`` of protection (and each of ``more``): how many
+    answers, ``up`` and ``down`` of them promoters and detractors. Anonymous answers have no
+    account."""
     up, down = (func.sum(case((responses.c.vote == vote, 1), else_=0)) for vote in (1, -1))
     keys = [responses.c.account_id, of_answer(asked.by).label("told"), _FLAG.label("flag"), *more]
     names = [key.name for key in more]
@@ -167,24 +173,79 @@ def _by_account(asked: Asked, out: LeftOut, *more: ColumnElement[Any]) -> Select
     if asked.by in OF_ACCOUNT and asked.by:
         source = base.outerjoin(accounts, accounts.c.id == base.c.account_id)
         group = of_account(asked.by)
-    sums = [cast(func.sum(base.c[name]), BigInteger).label(name) for name in ("n", "up", "down")]
-    return (
-        select(base.c.account_id, group.label("grp"), *[base.c[name] for name in names], *sums)
-        .select_from(source)
-        .where(*out.keeps(group, base.c.flag))
-        .group_by(base.c.account_id, "grp", *[base.c[name] for name in names])
-    )
+    kept = [base.c[name] for name in ("account_id", "flag", *names, "n", "up", "down")]
+    return select(*kept, group.label("grp")).select_from(source)
 
 
-def cells(conn: Connection, asked: Asked, out: LeftOut) -> list[Any]:
-    """A row for each group: ``n`` answers, ``up`` and ``down`` of them; and the votes of its
+def _by_account(asked: Asked, out: LeftOut, *more: ColumnElement[Any]) -> Select[Any]:
+    """The same without what is left out, protected or not."""
+    placed = _placed(asked, *more).cte("placed")
+    kept = select(placed).where(*out.keeps(placed.c.grp, placed.c.flag)).subquery("kept")
+    return _added(kept, ["grp", *[key.name for key in more]])
+
+
+ALL, OPEN = "all", "open"
+"""Sums over all answers, and over those alone that are named."""
+
+
+class Sums(NamedTuple):
+    """``n`` answers, ``up`` and ``down`` of them promoters and detractors; and the votes of their
     ``accounts``: sums of their means (``first``), of the squares (``second``), of their shares of
-    promoters and detractors (``ups``, ``downs``)."""
-    each = _by_account(asked, out).cte("each")
-    return _votes(conn, each)
+    promoters and detractors (``ups``, ``downs``). ``grp`` of ``None`` is the whole."""
+
+    kind: str
+    grp: str | None
+    n: int
+    up: int
+    down: int
+    accounts: int = 0
+    first: float = 0.0
+    second: float = 0.0
+    ups: float = 0.0
+    downs: float = 0.0
 
 
-def influential(conn: Connection, asked: Asked, out: LeftOut) -> list[Any]:
+def cells(conn: Connection, asked: Asked) -> list[Sums]:
+    """The whole and each group, of each kind: one pass over the answers, one statement."""
+    base = _placed(asked).cte("placed")
+    every = _added(base, [base.c.grp]).cte("every")
+    named = _added(base.select().where(base.c.flag == 0).subquery("named"), ["grp"]).cte("open_")
+    parts = [_votes(every, ALL, every.c.grp), _votes(named, OPEN, named.c.grp)]
+    if asked.by is not None:
+        for source, kind in ((every, ALL), (named, OPEN)):
+            whole = _added(source, []).subquery(f"whole_{kind}")
+            parts.append(_votes(whole, kind, null()))
+    found = [Sums(*row) for row in conn.execute(union_all(*parts))]
+    return found if asked.by is not None else [one._replace(grp=None) for one in found]
+
+
+def plain(conn: Connection, asked: Asked) -> list[Sums]:
+    """The same without accounts, for groups that the answers themselves tell: cheaper."""
+    up, down = (func.sum(case((responses.c.vote == vote, 1), else_=0)) for vote in (1, -1))
+    day = responses.c.answered_on if asked.by == MONTH else of_answer(asked.by)
+    base = (
+        select(day.label("told"), _FLAG.label("flag"), func.count(), up, down)
+        .where(*counted(asked))
+        .group_by("told", "flag")
+    )
+    found: dict[tuple[str, str | None], list[int]] = {}
+    for told, flag, *counts in conn.execute(base):
+        group = f"{told:%Y-%m}" if asked.by == MONTH else told
+        for kind in (ALL,) if flag else (ALL, OPEN):
+            for name in {group if asked.by else None, None}:
+                sums = found.setdefault((kind, name), [0, 0, 0])
+                sums[:] = [have + int(more) for have, more in zip(sums, counts, strict=True)]
+    return [Sums(kind, group, *sums) for (kind, group), sums in found.items()]
+
+
+def _added(source: FromClause, keys: Sequence[Any]) -> Select[Any]:
+    """Rows of one account (and group) added up."""
+    named = [source.c[key if isinstance(key, str) else key.name] for key in keys]
+    sums = [cast(func.sum(source.c[name]), BigInteger).label(name) for name in ("n", "up", "down")]
+    return select(source.c.account_id, *named, *sums).group_by(source.c.account_id, *named)
+
+
+def influential(conn: Connection, asked: Asked, out: LeftOut) -> list[Sums]:
     """As ``cells``, of each account only the answers of its most influential role."""
     order = case(
         *[(responses.c.role == role, place) for place, role in enumerate(INFLUENCE)],
@@ -194,24 +255,24 @@ def influential(conn: Connection, asked: Asked, out: LeftOut) -> list[Any]:
     least = func.min(every.c.rank).over(partition_by=(every.c.account_id, every.c.grp))
     ranked = select(every, least.label("least")).where(every.c.account_id.is_not(None)).subquery()
     each = select(ranked).where(ranked.c.rank == ranked.c.least).cte("each")
-    return _votes(conn, each)
+    return [Sums(*row) for row in conn.execute(_votes(each, ALL, each.c.grp))]
 
 
-def _votes(conn: Connection, each: FromClause) -> list[Any]:
+def _votes(each: FromClause, kind: str, group: ColumnElement[Any]) -> Select[Any]:
+    """Rows of accounts as ``Sums``."""
     voting = case((each.c.account_id.is_not(None), literal_column("1.0", Float)))
     mean = voting * (each.c.up - each.c.down) / each.c.n
-    columns = {
-        "n": func.sum(each.c.n),
-        "up": func.sum(each.c.up),
-        "down": func.sum(each.c.down),
-        "accounts": func.count(each.c.account_id),
-        "first": func.sum(mean),
-        "second": func.sum(mean * mean),
-        "ups": func.sum(voting * each.c.up / each.c.n),
-        "downs": func.sum(voting * each.c.down / each.c.n),
-    }
-    sums = [value.label(name) for name, value in columns.items()]
-    return list(conn.execute(select(each.c.grp, *sums).group_by(each.c.grp).order_by(each.c.grp)))
+    sums: list[ColumnElement[Any]] = [
+        *(cast(func.sum(each.c[name]), BigInteger) for name in ("n", "up", "down")),
+        func.count(each.c.account_id),
+        func.coalesce(func.sum(mean), 0.0),
+        func.coalesce(func.sum(mean * mean), 0.0),
+        func.coalesce(func.sum(voting * each.c.up / each.c.n), 0.0),
+        func.coalesce(func.sum(voting * each.c.down / each.c.n), 0.0),
+    ]
+    told = cast(group, Text).label("grp")
+    query = select(literal(kind).label("kind"), told, *sums).having(func.count() > 0)
+    return query if isinstance(group, Null) else query.group_by(group)
 
 
 def revenue() -> Select[Any]:

@@ -16,7 +16,7 @@ from worker.db.engine import settle_in
 from worker.kernel.dates import Period
 from worker.kernel.estimates import Estimate
 from worker.surveys import counting, numbers, rules
-from worker.surveys.counting import Asked, LeftOut
+from worker.surveys.counting import ALL, OPEN, Asked, LeftOut, Sums
 from worker.surveys.numbers import Change, Tally, Votes
 
 ANSWERS, ACCOUNTS, INFLUENCE, REVENUE = "answers", "accounts", "influence", "revenue"
@@ -89,60 +89,104 @@ def points(value: float | None) -> float | None:
     return None if value is None else round(value * 100, 2) + 0.0
 
 
-def read(conn: Connection, asked: Asked, methods: Sequence[str] = (ANSWERS, ACCOUNTS)) -> Report:
-    """Reads the figures in the view of one transaction."""
+def read(
+    conn: Connection,
+    asked: Asked,
+    methods: Sequence[str] = (ANSWERS, ACCOUNTS),
+    split: Sequence[str] | None = None,
+) -> Report:
+    """Reads the figures in the view of one transaction: of the whole by ``methods``, of the groups
+    by ``split``, which is the same unless it is given."""
     settle_in(conn)
-    alone = asked.but(by=None)
-    found = counting.protected(conn, alone).get("", 0)
-    nothing = rules.holds_back(found, counting.around(conn, alone))
-    whole = list(_figures(conn, alone, methods, LeftOut(all=nothing)))
+    alone, split = asked.but(by=None), methods if split is None else split
+    is_plain = ACCOUNTS not in (*methods, *split) and asked.by not in counting.OF_ACCOUNT
+    sums = counting.plain(conn, asked) if is_plain else counting.cells(conn, asked)
+    by_kind = {(one.kind, one.grp): one for one in sums}
+    protected = {
+        one.grp: one.n - (named.n if (named := by_kind.get((OPEN, one.grp))) else 0)
+        for one in sums
+        if one.kind == ALL
+    }
+    found = protected.pop(None, 0)
+    nothing = bool(found) and rules.holds_back(found, counting.around(conn, alone))
     hidden_whole = found if nothing else 0
+    reading = _Reading(conn, alone, methods, LeftOut(all=nothing), by_kind)
+    whole = list(reading.figures([None]))
     if asked.by is None:
         return Report(asked, whole, (), hidden_whole, hidden_whole)
-    each = counting.protected(conn, asked)
-    out = rules.left_out(each)
-    groups = list(_figures(conn, asked, methods, LeftOut(out, all=nothing)))
-    hidden = hidden_whole or sum(each[group] for group in out)
-    return Report(asked, whole, groups, hidden, hidden_whole)
+    groups = {group: count for group, count in protected.items() if group is not None}
+    out = LeftOut(rules.left_out(groups), all=nothing)
+    shown = list(_Reading(conn, asked, split, out, by_kind).figures(sorted(groups)))
+    hidden = hidden_whole or sum(groups[group] for group in out.groups)
+    return Report(asked, whole, shown, hidden, hidden_whole)
 
 
-def _figures(
-    conn: Connection, asked: Asked, methods: Sequence[str], out: LeftOut
-) -> Iterator[Figure]:
-    """Group by group, the figures of each method in the order of ``METHODS``."""
-    people, asked_of = counting.population(conn, asked.by), counting.asked_of(conn, asked)
-    once = counting.each_person_once(conn, asked)
+class _Reading:
+    """Makes figures of sums, and reads what else they need."""
 
-    def made(who: str, row: Any, tally: Tally, votes: Votes, size: int | None) -> Figure:
-        sent, back = asked_of.get(row.grp, (0, 0))
-        rate = back / sent if sent else None
-        group = None if asked.by is None else row.grp
+    def __init__(
+        self,
+        conn: Connection,
+        asked: Asked,
+        methods: Sequence[str],
+        out: LeftOut,
+        sums: Mapping[tuple[str, str | None], Sums],
+    ) -> None:
+        self._conn, self._asked, self._methods, self._out = conn, asked, methods, out
+        self._sums = sums
+        self._people = counting.population(conn, asked.by)
+        self._sent = counting.asked_of(conn, asked)
+        self._once = counting.each_person_once(conn, asked)
+
+    def figures(self, groups: Sequence[str | None]) -> Iterator[Figure]:
+        """Group by group, the figures of each method in the order of ``METHODS``."""
+        found: dict[str | None, list[Figure]] = {group: [] for group in groups}
+        for group in groups:
+            out = self._out.all or group in self._out.groups
+            sums = self._sums.get((OPEN if out else ALL, group))
+            if sums is not None:
+                found[group] += self._of_sums(group, sums)
+        if INFLUENCE in self._methods:
+            for row in counting.influential(self._conn, self._asked, self._out):
+                if row.accounts:
+                    group = self._group(row.grp)
+                    made = self._made(INFLUENCE, group, *_of_accounts(row), self._size(group, 1))
+                    found[group].append(made)
+        if REVENUE in self._methods:
+            for row in counting.weighted(self._conn, self._asked, self._out):
+                tally = Tally(row.ups, row.accounts - row.ups - row.downs, row.downs)
+                votes = numbers.of_sums(row.total, row.squares, row.first, row.second)
+                who, group = f"{REVENUE}-{row.currency}", self._group(row.grp)
+                found[group].append(self._made(who, group, tally, votes, None))
+        for figures in found.values():
+            yield from figures
+
+    def _of_sums(self, group: str | None, sums: Sums) -> Iterator[Figure]:
+        if ANSWERS in self._methods:
+            tally = Tally(sums.up, sums.n - sums.up - sums.down, sums.down)
+            size = self._size(group, 0)
+            yield self._made(ANSWERS, group, tally, numbers.votes_of(tally), size)
+        if ACCOUNTS in self._methods and sums.accounts:
+            size = None if self._asked.by == "role" else self._size(group, 1)
+            yield self._made(ACCOUNTS, group, *_of_accounts(sums), size)
+
+    def _made(
+        self, who: str, group: str | None, tally: Tally, votes: Votes, size: int | None
+    ) -> Figure:
+        sent, back = self._sent.get(group or "", (0, 0))
         how = "kish" if who.startswith(REVENUE) else "adjusted-wald"
-        sampled = size if once or who != ANSWERS else None
+        sampled = size if self._once or who != ANSWERS else None
         finite = "/finite" if numbers.finite(votes.size, sampled) < 1 else ""
         found = numbers.estimate(votes, sampled)
+        rate = back / sent if sent else None
         return Figure(group, tally, found, f"{who}/{how}{finite}", size, rate)
 
-    def size_of(row: Any, at: int) -> int | None:
-        return people[row.grp][at] if row.grp in people else None
+    def _group(self, told: str | None) -> str | None:
+        return None if self._asked.by is None else told
 
-    found: list[tuple[str, int, Figure]] = []
-    plain = counting.cells(conn, asked, out) if {ANSWERS, ACCOUNTS} & {*methods} else ()
-    for row in plain:
-        if ANSWERS in methods:
-            tally = Tally(int(row.up), int(row.n) - int(row.up) - int(row.down), int(row.down))
-            votes, size = numbers.votes_of(tally), size_of(row, 0)
-            found.append((row.grp, 0, made(ANSWERS, row, tally, votes, size)))
-        if ACCOUNTS in methods and row.accounts:
-            size = None if asked.by == "role" else size_of(row, 1)
-            found.append((row.grp, 1, made(ACCOUNTS, row, *_of_accounts(row), size)))
-    for row in counting.influential(conn, asked, out) if INFLUENCE in methods else ():
-        found.append((row.grp, 2, made(INFLUENCE, row, *_of_accounts(row), size_of(row, 1))))
-    for row in counting.weighted(conn, asked, out) if REVENUE in methods else ():
-        tally = Tally(row.ups, row.accounts - row.ups - row.downs, row.downs)
-        votes = numbers.of_sums(row.total, row.squares, row.first, row.second)
-        found.append((row.grp, 3, made(f"{REVENUE}-{row.currency}", row, tally, votes, None)))
-    yield from (figure for *_, figure in sorted(found, key=lambda one: one[:2]))
+    def _size(self, group: str | None, at: int) -> int | None:
+        known = self._people.get(group or "")
+        return known[at] if known else None
 
 
 def _of_accounts(row: Any) -> tuple[Tally, Votes]:
@@ -161,15 +205,14 @@ def before(period: Period) -> Period:
     return Period(last - length, last)
 
 
-def change(conn: Connection, asked: Asked) -> Change | None:
-    """Against the period before, as if the two samples had nothing in common."""
-    now, then = (_answers(conn, one) for one in (asked, asked.but(period=before(asked.period))))
-    return numbers.change(now, then) if now and then else None
-
-
-def _answers(conn: Connection, asked: Asked) -> Votes | None:
-    found = read(conn, asked.but(by=None), (ANSWERS,)).whole
-    return numbers.votes_of(found[0].tally) if found else None
+def change(conn: Connection, asked: Asked, now: Sequence[Figure] | None = None) -> Change | None:
+    """Against the period before, as if the two samples had nothing in common. ``now`` are figures
+    of ``asked`` as a whole, where they are known already."""
+    then = read(conn, asked.but(period=before(asked.period), by=None), (ANSWERS,)).whole
+    now = read(conn, asked.but(by=None), (ANSWERS,)).whole if now is None else now
+    if not now or not then:
+        return None
+    return numbers.change(numbers.votes_of(now[0].tally), numbers.votes_of(then[0].tally))
 
 
 def shared_change(conn: Connection, asked: Asked) -> Change | None:

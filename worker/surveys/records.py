@@ -103,8 +103,8 @@ responses = Table(
         "ix_responses_protected",
         "schedule",
         "answered_on",
-        postgresql_where=text("promise <> 'named'"),
-        sqlite_where=text("promise <> 'named'"),
+        postgresql_where=text("promise <> 'named' AND judged = 'human'"),
+        sqlite_where=text("promise <> 'named' AND judged = 'human'"),
     ),
 )
 

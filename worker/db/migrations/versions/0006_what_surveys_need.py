@@ -79,7 +79,7 @@ def upgrade() -> None:
     op.create_index('ix_responses_account', 'responses', ['account_id', 'answered_on', 'id'], unique=False)
     op.create_index('ix_responses_answered_on', 'responses', ['answered_on', 'id'], unique=False)
     op.create_index(op.f('ix_responses_contact_id'), 'responses', ['contact_id'], unique=False)
-    op.create_index('ix_responses_protected', 'responses', ['schedule', 'answered_on'], unique=False, postgresql_where=sa.text("promise <> 'named'"), sqlite_where=sa.text("promise <> 'named'"))
+    op.create_index('ix_responses_protected', 'responses', ['schedule', 'answered_on'], unique=False, postgresql_where=sa.text("promise <> 'named' AND judged = 'human'"), sqlite_where=sa.text("promise <> 'named' AND judged = 'human'"))
     op.create_index('ix_responses_schedule', 'responses', ['schedule', 'answered_on', 'id'], unique=False)
     op.create_index('ix_responses_segment', 'responses', ['segment', 'answered_on', 'id'], unique=False)
     op.create_index('ix_responses_themes_read', 'responses', ['themes_read', 'id'], unique=False, postgresql_where=sa.text('comment IS NOT NULL'), sqlite_where=sa.text('comment IS NOT NULL'))
