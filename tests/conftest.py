@@ -22,6 +22,7 @@ _numbers = itertools.count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    servers.live_in_memory()
     shared = getattr(config, "workerinput", {}).get("servers")
     config.stash[_RUN] = Path(shared) if shared else servers.new_run()
 

@@ -19,6 +19,7 @@ from worker.channels.told import Ear
 from worker.config.wiring import Wiring
 from worker.db import heartbeats
 from worker.db.engine import reading, wal_is_safe
+from worker.db.prepared import Prepared
 from worker.events import bounces
 from worker.events import store as events
 from worker.kernel.errors import ConfigError, PerennialError
@@ -31,6 +32,14 @@ from worker.webhooks.rules import CALLING, DUE, FAILED
 from worker.worklist.records import tasks
 
 _STALLED_AFTER = timedelta(minutes=3)
+
+_APPLIED = Prepared(select(versions.c.schedule, versions.c.text).where(versions.c.active))
+_OPEN = Prepared(
+    select(tasks.c.kind, func.count().label("open"))
+    .where(tasks.c.closed_at.is_(None))
+    .group_by(tasks.c.kind)
+    .order_by(tasks.c.kind)
+)
 
 
 class Level(StrEnum):
@@ -161,12 +170,7 @@ def _sources(app: Instance, conn: Connection) -> Iterator[Check]:
 
 
 def _schedules(app: Instance, conn: Connection) -> Iterator[Check]:
-    applied = {
-        row.schedule: row.text
-        for row in conn.execute(
-            select(versions.c.schedule, versions.c.text).where(versions.c.active)
-        )
-    }
+    applied = {row.schedule: row.text for row in _APPLIED.rows(conn)}
     files = {path.stem: path for path in sorted((app.root / "schedules").glob("*.toml"))}
     for stem, path in files.items():
         name = f"schedules/{stem}.toml"
@@ -267,12 +271,6 @@ def _held(app: Instance, conn: Connection) -> Iterator[Check]:
 
 
 def _waiting(conn: Connection) -> Iterator[Check]:
-    rows = conn.execute(
-        select(tasks.c.kind, func.count().label("open"))
-        .where(tasks.c.closed_at.is_(None))
-        .group_by(tasks.c.kind)
-        .order_by(tasks.c.kind)
-    )
-    for kind, count in rows:
+    for kind, count in _OPEN.rows(conn):
         level = Level.NOTE if kind == "step" else Level.FINDING
         yield Check(f"tasks {kind}", level, f"{count} open; see perennial tasks")

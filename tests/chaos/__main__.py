@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tests import servers
 from tests.chaos import naive
 from tests.chaos.count import Count, count
 from tests.chaos.storm import Storm
@@ -75,6 +76,7 @@ def ours(run: Run, folder: Path, kills: int, clients: int, faulty: float) -> Cam
 
 def main() -> int:
     """Runs what the arguments ask for; 1 when a promise was broken."""
+    servers.live_in_memory()
     given = _given()
     runs = list(_runs(given))
     screen = Console(stderr=True)

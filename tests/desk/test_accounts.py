@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy import Engine, event, insert, update
 
-from tests.browsers import SCREENS, faults, is_too_wide
+from tests.browsers import faults, is_too_wide, wrong_with
 from tests.desk.conftest import House
 from tests.outbox.world import NOON
 from worker.access.records import audit
@@ -191,10 +191,19 @@ def test_the_story_of_an_account_tells_mails_answers_tasks_and_terms(house: Hous
 
 def test_what_is_to_come_is_what_the_planner_says(house: House) -> None:
     house.site.mailed()
-    html = house.as_(Role.VIEWER).get("/accounts/A-1").text
-    coming = html.split("Until today")[0]
-    assert "renewal / grace to anna@example.com" in coming
-    assert "Product L-1 expires" in coming
+    client = house.as_(Role.VIEWER)
+    coming = "/accounts/A-1/to-come"
+    assert f'href="{coming}"' in client.get("/accounts/A-1").text, "the way without scripts"
+    assert f'href="{coming}?soonest=1"' in client.get("/accounts/A-1/hand-over").text
+    page, part = client.get(coming).text, client.get(coming, headers={"HX-Request": "true"}).text
+    for html in (page, part):
+        assert "renewal / grace to anna@example.com" in html
+        assert "Product L-1 expires" in html
+        assert html.index("renewal / grace") < html.index("Product L-1"), "the last comes first"
+    soonest = client.get(f"{coming}?soonest=1").text
+    assert soonest.index("Product L-1") < soonest.index("renewal / grace")
+    assert ("<html" in page, "<html" in part) == (True, False)
+    assert "2 entries to come." in part
 
 
 def test_a_long_story_is_told_page_by_page_and_each_thing_once(house: House) -> None:
@@ -227,7 +236,7 @@ def test_contacts_say_why_nobody_writes_to_them(house: House) -> None:
         assert said in html
 
 
-@pytest.mark.parametrize("key", [SLASHED, "a b", "ż/ó", "x" * 300, "%", "A/hand-over"])
+@pytest.mark.parametrize("key", [SLASHED, "a b", "ż/ó", "x" * 300, "%", "A/hand-over", "A/to-come"])
 def test_any_key_has_an_address(house: House, key: str) -> None:
     licence(house, account(house, key, name=HOSTILE), f"L {key}", product=HOSTILE)
     client = house.as_(Role.VIEWER)
@@ -235,6 +244,8 @@ def test_any_key_has_an_address(house: House, key: str) -> None:
         f"/accounts/{quote(key, safe='')}",
         f"/accounts/{quote(key, safe='')}/hand-over",
         f"/licences/{quote(f'L {key}', safe='')}",
+        f"/accounts/{quote(key, safe='')}/to-come",
+        f"/licences/{quote(f'L {key}', safe='')}/to-come",
     ):
         page = client.get(path)
         assert page.status_code == 200, path
@@ -245,9 +256,12 @@ def test_any_key_has_an_address(house: House, key: str) -> None:
 
 def test_what_is_not_there_is_a_page(house: House) -> None:
     client = house.as_(Role.VIEWER)
-    for path in ("/accounts/none", "/licences/none", "/accounts/none/hand-over"):
+    for path in (
+        *("/accounts/none", "/licences/none", "/accounts/none/hand-over"),
+        *("/accounts/none/to-come", "/licences/none/to-come"),
+    ):
         assert client.get(path).status_code == 404, path
-    for path in ("/accounts/%00", "/licences/%00"):
+    for path in ("/accounts/%00", "/licences/%00", "/licences/%00/to-come"):
         assert client.get(path).status_code == 400, path
     assert client.get("/accounts/x?before=W10").status_code in (400, 404)
 
@@ -438,11 +452,17 @@ def test_licences_are_filtered_by_the_schedule_that_they_walk(house: House) -> N
 
 def test_a_licence_tells_its_dates_as_explain_does(house: House) -> None:
     house.site.mailed()
-    html = house.as_(Role.VIEWER).get("/licences/L-1").text
-    (mail,) = house.site.ledger()
+    client = house.as_(Role.VIEWER)
+    html, (mail,) = client.get("/licences/L-1").text, house.site.ledger()
+    coming = "/licences/L-1/to-come"
+    assert "3 days after" not in html, "the planner is asked apart"
+    assert f'href="{coming}"' in html
+    for headers in ({}, {"HX-Request": "true"}):
+        later = client.get(coming, headers=headers).text
+        assert "3 days after Sun 2026-12-20 is Wed 2026-12-23" in later
+        assert "30 days before" not in later, "what is over stands on the page"
     for said in (
         "30 days before Sun 2026-12-20 is Fri 2026-11-20",
-        "3 days after Sun 2026-12-20 is Wed 2026-12-23",
         f'href="/outbox/{mail.id}"',
         "renewal / heads-up",
         'href="/accounts/A-1"',
@@ -486,8 +506,10 @@ PAGES = (
     "/accounts?sort=expiry",
     "/accounts/A1",
     "/accounts/A1/hand-over",
+    "/accounts/A1/to-come",
     "/licences",
     "/licences/L8",
+    "/licences/L8/to-come",
     "/search?q=client",
     "/search?q=pr",
 )
@@ -516,10 +538,13 @@ LOOKS = (
     "/accounts?sort=expiry",
     "/accounts/A-1",
     "/accounts/A-1/hand-over",
+    "/accounts/A-1/to-come",
     f"/accounts/{quote(SLASHED, safe='')}",
     "/licences",
     "/licences/L-1",
+    "/licences/L-1/to-come",
     "/search?q=client",
+    "/search/words?q=client",
 )
 
 
@@ -532,16 +557,45 @@ def test_pages_of_the_book_are_right_on_every_screen(sqlite_house: House, browse
     with house.engine.begin() as conn:
         row = {"scope": "account", "subject_id": other, "reason": HOSTILE, "made_at": NOON}
         conn.execute(insert(stops).values(row))
-    for width, scheme in SCREENS:
-        context = house.opened_by(
-            browser, Role.ADMIN, viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        page = context.new_page()
-        for path in LOOKS:
-            assert page.goto(path).status == 200, path  # type: ignore[union-attr]  # answered
-            assert faults(page) == [], (path, width, scheme)
-            assert not is_too_wide(page), (path, width, scheme)
-        context.close()
+    assert wrong_with(house.opened_by(browser, Role.ADMIN), *LOOKS) == []
+
+
+def test_what_is_to_come_appears_by_itself_and_is_told_to_those_who_listen(
+    sqlite_house: House, browser: Browser
+) -> None:
+    sqlite_house.site.mailed()
+    context = sqlite_house.opened_by(browser, Role.VIEWER, viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    for path, said in (
+        ("/accounts/A-1", "2 entries to come."),
+        ("/accounts/A-1/hand-over", "2 entries to come."),
+        ("/licences/L-1", "1 entry to come."),
+    ):
+        page.goto(path)
+        expect(page.locator(".ahead .story li").first).to_be_visible()
+        expect(page.locator("#ahead-said")).to_have_text(said)
+        expect(page.locator(".ahead")).not_to_have_attribute("aria-busy", "true")
+    context.close()
+
+
+@pytest.mark.parametrize("path", ["/accounts/A-1", "/licences/L-1"])
+def test_while_what_is_to_come_cannot_be_told_the_page_stands_and_leads_to_it(
+    sqlite_house: House, browser: Browser, path: str
+) -> None:
+    sqlite_house.site.mailed()
+    context = sqlite_house.opened_by(browser, Role.VIEWER, viewport={"width": 360, "height": 900})
+    page = context.new_page()
+    page.route("**/to-come", lambda route: route.fulfill(status=503))
+    with page.expect_response("**/to-come"):
+        page.goto(path)
+    way = page.get_by_role("link", name="What is to come")
+    expect(page.locator(".ahead")).not_to_have_attribute("aria-busy", "true")
+    assert (faults(page), is_too_wide(page)) == ([], False)
+    page.unroute("**/to-come")
+    way.click()
+    page.wait_for_url(f"**{path}/to-come")
+    expect(page.get_by_text("renewal / grace").first).to_be_visible()
+    context.close()
 
 
 def test_from_the_search_box_to_an_account_to_its_licence_by_keyboard(

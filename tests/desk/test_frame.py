@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browsers import SCREENS, faults, is_too_wide
+from tests.browsers import wrong_with
 from tests.desk.conftest import House
 from worker.access.rules import Role
 
@@ -58,15 +58,4 @@ def test_a_form_of_another_site_is_refused(house: House, headers: dict[str, str]
 
 @pytest.mark.parametrize("path", PATHS)
 def test_pages_are_right_on_every_screen(sqlite_house: House, browser: Browser, path: str) -> None:
-    for width, scheme in SCREENS:
-        context = sqlite_house.opened_by(
-            browser,
-            Role.ADMIN,
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-        )
-        page = context.new_page()
-        assert page.goto(path).status == 200  # type: ignore[union-attr]  # answered
-        assert faults(page) == [], (path, width, scheme)
-        assert not is_too_wide(page), (path, width, scheme)
-        context.close()
+    assert wrong_with(sqlite_house.opened_by(browser, Role.ADMIN), path) == []

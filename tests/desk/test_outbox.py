@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import select, update
 
-from tests.browsers import SCREENS, faults, is_too_wide
+from tests.browsers import wrong_with
 from tests.desk.conftest import House
 from worker.access.records import audit
 from worker.access.rules import Role
@@ -192,18 +192,7 @@ def test_a_mail_that_is_not_there_is_not_found(sqlite_house: House, path: str) -
 def test_pages_are_right_on_every_screen(sqlite_house: House, browser: Browser, path: str) -> None:
     mailed(sqlite_house)
     in_doubt(sqlite_house)
-    for width, scheme in SCREENS:
-        context = sqlite_house.opened_by(
-            browser,
-            Role.ADMIN,
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-        )
-        page = context.new_page()
-        page.goto(path)
-        assert faults(page) == [], (path, width, scheme)
-        assert not is_too_wide(page), (path, width, scheme)
-        context.close()
+    assert wrong_with(sqlite_house.opened_by(browser, Role.ADMIN), path) == []
 
 
 def test_somebody_settles_a_doubt_in_a_browser(sqlite_house: House, browser: Browser) -> None:

@@ -134,6 +134,8 @@ ROUTES: Mapping[str, str] = {
     # the book
     "GET /accounts": VIEWER,
     "GET /accounts/{key:path}": VIEWER,
+    "GET /accounts/{key:path}/to-come": VIEWER,
+    "GET /licences/{key:path}/to-come": VIEWER,
     "POST /accounts/{key:path}/stop": RENEWALS,
     "POST /accounts/{key:path}/lift": RENEWALS,
     "GET /accounts/{key:path}/hand-over": VIEWER,
@@ -141,6 +143,7 @@ ROUTES: Mapping[str, str] = {
     "GET /licences": VIEWER,
     "GET /licences/{key:path}": VIEWER,
     "GET /search": VIEWER,
+    "GET /search/words": VIEWER,
     # the outbox, one planned mail
     "GET /outbox": VIEWER,
     "GET /outbox/{id_}": VIEWER,

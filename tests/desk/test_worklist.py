@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import insert, select
 
-from tests.browsers import SCREENS, faults, is_too_wide
+from tests.browsers import wrong_with
 from tests.desk.conftest import House
 from worker.access.rules import Role
 from worker.catalogue.records import accounts, staff
@@ -225,15 +225,7 @@ def test_a_task_is_right_on_every_screen(sqlite_house: House, browser: Browser, 
 
 
 def look(house: House, browser: Browser, path: str) -> None:
-    for width, scheme in SCREENS:
-        context = house.opened_by(
-            browser, Role.ADMIN, viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        page = context.new_page()
-        assert page.goto(path).status == 200  # type: ignore[union-attr]  # answered
-        assert faults(page) == [], (path, width, scheme)
-        assert not is_too_wide(page), (path, width, scheme)
-        context.close()
+    assert wrong_with(house.opened_by(browser, Role.ADMIN), path) == []
 
 
 def test_a_task_is_claimed_and_closed_with_the_keyboard_alone(

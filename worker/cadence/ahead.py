@@ -24,8 +24,7 @@ from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letterhead
 from worker.channels.rehearsal import RehearsalChannel
-from worker.db.engine import make_scratch, reading
-from worker.db.types import metadata
+from worker.db.engine import lay_tables, make_scratch, reading
 from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance, Period
 from worker.kernel.keys import digest
@@ -168,7 +167,7 @@ def _empty() -> bytes:
     with tempfile.TemporaryDirectory(prefix="perennial-ahead-") as place:
         file = Path(place) / "empty.db"
         engine = make_scratch(file)
-        metadata.create_all(engine)
+        lay_tables(engine)
         engine.dispose()
         return file.read_bytes()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.engine import Connection
 
 from worker.access.audit import Actor
@@ -17,6 +17,7 @@ from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.records import steps, walks
 from worker.cadence.rules import TAKEN_OVER
 from worker.catalogue.records import accounts, licences
+from worker.db.prepared import Prepared
 from worker.kernel.errors import FindingsError, UsageError, did_you_mean
 from worker.outbox import store as outbox
 from worker.outbox.rules import ACCEPTED, DUE, SENDING
@@ -164,10 +165,19 @@ def _aimed(
     return Aim(place, row, inforce, line, anchor, item, decided, copies, gone)
 
 
+_DECIDED = Prepared(
+    select(steps).where(steps.c.walk_id == bindparam("walk"), steps.c.step == bindparam("step"))
+)
+_TOGETHER = Prepared(
+    select(steps.c.walk_id, steps.c.step)
+    .where(steps.c.mail_key == bindparam("mail"))
+    .order_by(steps.c.walk_id)
+)
+
+
 def decided_of(conn: Connection, place: Place) -> Row[Any] | None:
     """The step's row, if it was decided."""
-    mine = (steps.c.walk_id == place.walk_id) & (steps.c.step == place.step)
-    return conn.execute(select(steps).where(mine)).first()
+    return next(iter(_DECIDED.rows(conn, walk=place.walk_id, step=place.step)), None)
 
 
 def together(conn: Connection, aim: Aim) -> list[Place]:
@@ -175,8 +185,7 @@ def together(conn: Connection, aim: Aim) -> list[Place]:
     key = aim.decided.mail_key if aim.decided is not None else None
     if key is None:
         return [aim.place]
-    query = select(steps.c.walk_id, steps.c.step).where(steps.c.mail_key == key)
-    return [Place(*row) for row in conn.execute(query.order_by(steps.c.walk_id))]
+    return [Place(*row) for row in _TOGETHER.rows(conn, mail=key)]
 
 
 def too_late(aim: Aim, *, back: bool = False) -> str | None:

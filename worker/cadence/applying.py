@@ -25,6 +25,7 @@ from worker.kernel.keys import digest
 from worker.schedules import flow as schedules
 from worker.schedules import store as versions
 from worker.schedules.flow import Changes, Draft
+from worker.schedules.standing_files import files_of
 from worker.templating.check import check_texts
 
 AHEAD = timedelta(days=60)
@@ -71,7 +72,7 @@ class Plan:
 
 def edit_of(conn: Connection, root: Path, stem: str) -> Edit:
     """How the file of a schedule stands beside what runs."""
-    drafts, problems = schedules.read_drafts(root)
+    drafts, problems = files_of(root).read()
     mine = next((draft for draft in drafts if draft.schedule.stem == stem), None)
     running = {row.schedule: row.id for row in versions.active(conn)}.get(stem)
     wrong = [problem for problem in problems if problem.file.endswith(f"/{stem}.toml")]

@@ -13,6 +13,7 @@ from datetime import datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from worker.cadence.library import Defaults, library_of
 from worker.cadence.machine import Letterhead
 from worker.cadence.rules import Decision
 from worker.catalogue import stops
-from worker.channels.contract import Envelope
+from worker.channels.contract import Envelope, Mail
 from worker.channels.folder import FolderChannel
 from worker.kernel.errors import FindingsError
 from worker.outbox.rules import ACCEPTED, DUE
@@ -66,7 +67,7 @@ def as_sent(
     if copy.channel == FolderChannel.name and copy.state == ACCEPTED:
         kept = _kept(copy, folder)
         if kept is not None:
-            return _shown(kept, KEPT)
+            return _read(kept, KEPT)
     if copy.accepted_at is None:
         raise FindingsError("It never left, so there is no text of it.")
     return _shown(_anew(conn, copy, letterhead, defaults), ANEW)
@@ -76,8 +77,7 @@ def as_it_would_go(
     conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults, now: datetime
 ) -> Shown:
     """A copy that waits, with the licences, the contact and the templates of today."""
-    mail = mails.as_it_would_go(conn, copy.mail_key, letterhead, defaults, now)
-    return _shown(mail.raw, NOW)
+    return _shown(mails.as_it_would_go(conn, copy.mail_key, letterhead, defaults, now), NOW)
 
 
 def _kept(copy: Any, folder: Path) -> bytes | None:
@@ -88,7 +88,7 @@ def _kept(copy: Any, folder: Path) -> bytes | None:
         return None  # moved away, or on another machine
 
 
-def _anew(conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults) -> bytes:
+def _anew(conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults) -> Mail:
     rows = store.walks_of_mails(conn, [copy.mail_key])
     people = store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
     if not rows or not people:
@@ -96,10 +96,26 @@ def _anew(conn: Connection, copy: Any, letterhead: Letterhead, defaults: Default
     inforce = library_of(conn).version(conn, copy.version_id)
     writing = mails.Writing(letterhead, defaults, copy.accepted_at)
     told = mails.Told(copy.mail_key, copy.address, copy.template, copy.language)
-    return mails.written(conn, told, rows, people[0], inforce, writing).raw
+    return mails.written(conn, told, rows, people[0], inforce, writing)
 
 
-def _shown(raw: bytes, origin: str) -> Shown:
+def _shown(mail: Mail, origin: str) -> Shown:
+    """A mail from its parts: to write it as bytes and read these again would take far longer."""
+    parts = mail.parts
+    given: dict[str, Any] = {
+        "From": parts.sender,
+        "To": parts.to,
+        "Reply-To": parts.reply_to,
+        "Subject": parts.subject,
+        "Date": format_datetime(parts.date),
+        **parts.headers,
+    }
+    headers = [(name, masked(str(given[name]))) for name in _NAMES if given.get(name)]
+    names = [file.name for file in parts.attachments]
+    return Shown(headers, masked(parts.text), masked(parts.html), names, origin)
+
+
+def _read(raw: bytes, origin: str) -> Shown:
     mail = message_from_bytes(raw, policy=default)
     assert isinstance(mail, EmailMessage)
     headers = [(name, masked(str(mail[name]))) for name in _NAMES if mail[name]]
@@ -154,7 +170,7 @@ def outlook(
         mail = mails.written(conn, told, given, people[0], aim.inforce, writing)
     except FindingsError as error:
         return Outlook(addresses, None, None, str(error))
-    shown = _shown(mail.raw, NOW)
+    shown = _shown(mail, NOW)
     headers = [(name, value) for name, value in shown.headers if name not in _OF_THE_LEAVING]
     return Outlook(addresses, None, replace(shown, headers=headers))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence import load, recorded, standing, store
@@ -23,9 +23,23 @@ from worker.cadence.records import returned, steps, walks
 from worker.cadence.triggers import TRIGGERS
 from worker.catalogue import stops
 from worker.catalogue.records import licences, terms
+from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError, did_you_mean
 from worker.schedules.calendar import SLOT
+
+_ID = Prepared(select(licences.c.id).where(licences.c.key == bindparam("key")))
+_TERMS = Prepared(
+    select(terms).where(terms.c.licence_id == bindparam("licence")).order_by(terms.c.expires_on)
+)
+_WALKS = Prepared(
+    select(walks).where(walks.c.subject_id == bindparam("licence")).order_by(walks.c.cycle)
+)
+_STEPS = Prepared(select(steps).where(bulk.listed(steps.c.walk_id)).order_by(steps.c.id))
+_RETURNED = Prepared(
+    select(returned).where(bulk.listed(returned.c.walk_id)).order_by(returned.c.at)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +64,55 @@ class Explanation:
 
 def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     """The story of the licence with this ``key``; ``FindingsError`` when there is none."""
+    told = _decided(conn, asked, key)
+    return replace(told, records=_whole(conn, asked, told))
+
+
+def until_now(conn: Connection, asked: Forecasting, key: str) -> Explanation:
+    """The story as far as it is over: a few rows are read, and nothing is foretold."""
+    told = _decided(conn, asked, key)
+    return replace(told, records=_over(told, asked.now))
+
+
+def to_come(conn: Connection, asked: Forecasting, key: str) -> Explanation:
+    """The rest of the story, which ``until_now`` does not tell."""
+    told = _decided(conn, asked, key)
+    over = _over(told, asked.now)
+    return replace(told, records=[r for r in _whole(conn, asked, told) if r not in over])
+
+
+def _over(told: Explanation, now: datetime) -> list[Record]:
+    return [record for record in told.records if record.at is None or record.at <= now]
+
+
+def _decided(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     licence_id = find(conn, key)
     row = store.subjects(conn, [licence_id])[0]
-    held = conn.execute(
-        select(terms).where(terms.c.licence_id == licence_id).order_by(terms.c.expires_on)
-    ).all()
-    known = conn.execute(
-        select(walks).where(walks.c.subject_id == licence_id).order_by(walks.c.cycle)
-    ).all()
+    held = _TERMS.rows(conn, licence=licence_id)
+    walked = _WALKS.rows(conn, licence=licence_id)
     told = Reading(library_of(conn).active(conn), asked.defaults, asked.now)
-    coming = forecast_of(conn, asked, _to_come(told, row), [licence_id])
-    records = [*_past(conn, told, row, known), *(r for r in coming if _speaks(r, row))]
-    spoken = {record.cycle for record in records if record.decision != "nothing"}
-    if not spoken:
-        records = _silence(row, known) or records
-    records = [r for r in records if r.reason != "done" or r.cycle not in spoken]
+    records = in_order(_past(conn, told, row, walked))
     missed = {
         stem: why_not(inforce.schedule.audience, load.fields_of(inforce, row))
         for stem, inforce in told.schedules.items()
         if not load.in_audience(inforce, row)
     }
-    sums = _sums(told, row, held, known)
-    stopped, by_hand = _stops(conn, told, row), standing.of_walks(conn, [walk.id for walk in known])
-    return Explanation(row, held, known, in_order(records), sums, stopped, missed, by_hand)
+    sums = _sums(told, row, held, walked)
+    stopped = _stops(conn, told, row)
+    by_hand = standing.of_walks(conn, [walk.id for walk in walked])
+    return Explanation(row, held, walked, records, sums, stopped, missed, by_hand)
+
+
+def _whole(conn: Connection, asked: Forecasting, told: Explanation) -> list[Record]:
+    """What was decided and what the planner says is to come; why there is nothing, if so."""
+    row, active = told.licence, library_of(conn).active(conn)
+    period = _to_come(Reading(active, asked.defaults, asked.now), row)
+    coming = forecast_of(conn, asked, period, [row.licence_id])
+    records = [*told.records, *(r for r in coming if _speaks(r, row))]
+    spoken = {record.cycle for record in records if record.decision != "nothing"}
+    if not spoken:
+        records = _silence(row, told.walks) or records
+    return in_order(r for r in records if r.reason != "done" or r.cycle not in spoken)
 
 
 def _stops(conn: Connection, told: Reading, row: Row[Any]) -> list[Any]:
@@ -100,7 +140,7 @@ def _to_come(told: Reading, row: Row[Any]) -> Period:
 
 def find(conn: Connection, key: str) -> int:
     """The id of the licence with this key; ``FindingsError`` when there is none."""
-    found = conn.execute(select(licences.c.id).where(licences.c.key == key)).scalar()
+    found = next(iter(_ID.scalars(conn, key=key)), None)
     if found is None:
         near = conn.execute(
             select(licences.c.key).where(licences.c.key.startswith(key[:3])).limit(200)
@@ -116,9 +156,7 @@ def _past(
     by_walk = {walk.id: walk for walk in known}
     if not by_walk:
         return
-    decided = conn.execute(
-        select(steps).where(steps.c.walk_id.in_(list(by_walk))).order_by(steps.c.id)
-    ).all()
+    decided = _STEPS.rows(conn, ids=list(by_walk))
     mails = recorded.mails_of(conn, [step.mail_key for step in decided if step.mail_key])
     for step in decided:
         walk = by_walk[step.walk_id]
@@ -131,8 +169,7 @@ def _returned(
 ) -> Iterator[Record]:
     """Mails that went out and came back, or were refused on the spot, after which their steps were
     decided anew."""
-    mine = returned.c.walk_id.in_(list(by_walk))
-    back = conn.execute(select(returned).where(mine).order_by(returned.c.at)).all()
+    back = _RETURNED.rows(conn, ids=list(by_walk))
     mails = recorded.mails_of(conn, [one.mail_key for one in back])
     for one in back:
         copies = mails[one.mail_key]

@@ -19,6 +19,7 @@ from worker.cadence.picture import DayCount, every_day
 from worker.cadence.records import forecast_days, walk_counts, walks
 from worker.db import heartbeats
 from worker.db.engine import reading
+from worker.db.prepared import Prepared
 from worker.kernel.dates import Period
 from worker.schedules import store as versions
 
@@ -103,11 +104,15 @@ def _tasks(records: Iterable[Record]) -> Counter[tuple[str, date]]:
     )
 
 
+_DAYS = Prepared(select(forecast_days))
+_WALKS = Prepared(select(walk_counts))
+
+
 def read(conn: Connection) -> dict[str, Foreseen]:
     """What was counted last, by schedule."""
     days: dict[str, dict[date, DayCount]] = {}
     told: dict[str, tuple[datetime, int]] = {}
-    for row in conn.execute(select(forecast_days)):
+    for row in _DAYS.rows(conn):
         days.setdefault(row.schedule, {})[row.day] = DayCount(row.day, row.mails, row.tasks)
         told[row.schedule] = row.at, row.one_in
     return {stem: Foreseen(found, *told[stem]) for stem, found in days.items()}
@@ -116,6 +121,6 @@ def read(conn: Connection) -> dict[str, Foreseen]:
 def walks_of(conn: Connection) -> dict[str, dict[str, int]]:
     """How many walks of each schedule stood how when it was counted last."""
     found: dict[str, dict[str, int]] = {}
-    for row in conn.execute(select(walk_counts)):
+    for row in _WALKS.rows(conn):
         found.setdefault(row.schedule, {})[row.state] = row.walks
     return found

@@ -23,8 +23,7 @@ from worker.cadence.facts import account_slot
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, contacts, licences, preferences, staff, terms
 from worker.channels.rehearsal import Kept, RehearsalChannel
-from worker.db.engine import make_scratch
-from worker.db.types import metadata
+from worker.db.engine import lay_tables, make_scratch
 from worker.outbox.records import messages
 from worker.schedules.calendar import SLOTS
 from worker.schedules.model import Schedule
@@ -121,7 +120,7 @@ def _beside(whole: Engine, file: Path) -> Iterator[Any]:
 def _deal(whole: Engine, file: Path, number: int) -> None:
     """Gives one half its accounts with all that is theirs, and every schedule in force."""
     half = make_scratch(file)
-    metadata.create_all(half)
+    lay_tables(half)
     half.dispose()
     wanted = {
         versions: "",

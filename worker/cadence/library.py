@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine
@@ -61,8 +62,7 @@ class Library:
         """One version, whether it runs or not."""
         if version_id not in self._versions:
             row = store.version(conn, version_id)
-            name = f"schedules/{row.schedule}.toml"
-            schedule = load_text(row.text.encode(), name, templates=None)
+            schedule = _parsed(row.schedule, row.text)
             since = {step: datetime.fromisoformat(at) for step, at in row.steps_since.items()}
             self._versions[version_id] = InForce(version_id, schedule, since)
         return self._versions[version_id]
@@ -76,6 +76,12 @@ class Library:
         if version_id not in self._renderers:
             self._renderers[version_id] = Renderer(store.pinned_texts(conn, version_id))
         return self._renderers[version_id]
+
+
+@lru_cache(maxsize=256)
+def _parsed(stem: str, text: str) -> Schedule:
+    """A forecast has a library of its own, for a copy of the versions that are known already."""
+    return load_text(text.encode(), f"schedules/{stem}.toml", templates=None)
 
 
 _SHARED: WeakKeyDictionary[Engine, Library] = WeakKeyDictionary()

@@ -35,8 +35,7 @@ from worker.catalogue.records import (
 )
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db import bulk
-from worker.db.engine import make_scratch, reading
-from worker.db.types import metadata
+from worker.db.engine import lay_tables, make_scratch, reading
 from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance, Period
 from worker.outbox import store as outbox
@@ -114,7 +113,7 @@ def rehearsed(
 
 def prepare(live: Engine, copy: Engine, asked: Asked) -> None:
     """Makes the empty database ``copy`` a copy of the book, with the schedules in force."""
-    metadata.create_all(copy)
+    lay_tables(copy)
     with reading(live) as source, copy.begin() as target:
         copy_book(source, target, today_too=asked.period.first >= asked.now.date())
     flow.apply(copy, VirtualClock(begin_of(asked)), asked.drafts, audit.NOBODY)

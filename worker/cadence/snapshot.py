@@ -23,7 +23,7 @@ from worker.catalogue.records import (
 from worker.db import bulk
 from worker.outbox.records import messages
 from worker.outbox.rules import SENDING, UNKNOWN
-from worker.schedules.records import template_texts, versions
+from worker.schedules.records import versions
 from worker.worklist.records import tasks
 
 _LATELY = timedelta(days=40)
@@ -83,14 +83,20 @@ def _sharing(conn: Connection, ids: set[int]) -> set[int]:
 
 
 def take(source: Connection, target: Connection, account_ids: Sequence[int], now: datetime) -> None:
-    """Copies these accounts, their walks and what was mailed lately into an empty database."""
-    for table in (versions, template_texts, staff, stops, suppressions):
+    """Copies these accounts, their walks and what was mailed lately into an empty database. The
+    texts of templates are left behind: nobody writes a mail there."""
+    for table in (versions, staff):
         _copy(source, target, table)
+    _copy(source, target, stops, stops.c.lifted_at.is_(None))
+    written: set[str] = set()
     for chunk in bulk.chunks(account_ids, _CHUNK):
-        _take_some(source, target, list(chunk), now)
+        written |= _take_some(source, target, list(chunk), now)
+    for addresses in bulk.chunks(sorted(written), _CHUNK):
+        _copy(source, target, suppressions, bulk.among(suppressions.c.address, addresses))
 
 
-def _take_some(source: Connection, target: Connection, ids: list[int], now: datetime) -> None:
+def _take_some(source: Connection, target: Connection, ids: list[int], now: datetime) -> set[str]:
+    """The same of some accounts; the addresses of their contacts."""
     mine = bulk.among(licences.c.account_id, ids)
     of_mine = select(licences.c.id).where(mine)
     _copy(source, target, accounts, bulk.among(accounts.c.id, ids))
@@ -114,8 +120,9 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     just_now = update(steps).where(steps.c.decided_at >= now)
     target.execute(just_now.values(decided_at=now - timedelta(seconds=1)))
     _copy(source, target, tasks, tasks.c.licence_id.in_(of_mine))
-    addresses = sorted({row.email for row in people if row.email})
-    _take_mails(source, target, addresses, {row.id for row in people}, now)
+    addresses = {row.email for row in people if row.email}
+    _take_mails(source, target, sorted(addresses), {row.id for row in people}, now)
+    return addresses
 
 
 def _take_mails(

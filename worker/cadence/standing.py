@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, insert, select, tuple_, update
+from sqlalchemy import Row, bindparam, insert, select, tuple_, update
 from sqlalchemy.engine import Connection
 
 from worker.access.records import users
@@ -51,17 +51,30 @@ def latest(edits: Edits, rows: Sequence[Row[Any]]) -> Own:
     return Own(last.subject, last.words) if last else NOTHING_OWN
 
 
+_OF_STEP = Prepared(
+    select(interventions).where(
+        interventions.c.walk_id == bindparam("walk"),
+        interventions.c.step == bindparam("step"),
+        _LASTING,
+    )
+)
+
+
 def of_step(conn: Connection, walk_id: int, step: str) -> dict[str, Row[Any]]:
     """What stands on one step, by kind."""
-    mine = (interventions.c.walk_id == walk_id) & (interventions.c.step == step)
-    return {row.kind: row for row in conn.execute(select(interventions).where(mine, _LASTING))}
+    return {row.kind: row for row in _OF_STEP.rows(conn, walk=walk_id, step=step)}
+
+
+_OF_WALKS = Prepared(
+    select(interventions)
+    .where(bulk.listed(interventions.c.walk_id), _LASTING)
+    .order_by(interventions.c.id)
+)
 
 
 def of_walks(conn: Connection, walk_ids: Sequence[int]) -> list[Row[Any]]:
     """Everything that stands on these walks, the oldest first."""
-    mine = bulk.among(interventions.c.walk_id, list(walk_ids))
-    query = select(interventions).where(mine, _LASTING).order_by(interventions.c.id)
-    return list(conn.execute(query))
+    return _OF_WALKS.rows(conn, ids=list(walk_ids)) if walk_ids else []
 
 
 class New(NamedTuple):

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from worker.db.folding import folded, worded
-from worker.db.types import Id, Json, Moment, Money, metadata
+from worker.db.types import FOR_PEOPLE, Id, Json, Moment, Money, metadata
 
 accounts = Table(
     "accounts",
@@ -98,6 +98,7 @@ licences = Table(
         "id",
         postgresql_where=text("status <> 'active'"),
         sqlite_where=text("status <> 'active'"),
+        info=FOR_PEOPLE,
     ),
     # Those that open their next term by themselves, by the day on which they do.
     Index(
@@ -219,11 +220,11 @@ erasures = Table(
 )
 
 # What people look for, by its beginning or (on PostgreSQL) by its words; see db/folding.py.
-Index("ix_accounts_name_folded", folded(accounts.c.name), accounts.c.id)
-Index("ix_accounts_key_folded", folded(accounts.c.key))
-Index("ix_contacts_email_folded", folded(contacts.c.email))
-Index("ix_licences_key_folded", folded(licences.c.key))
-Index("ix_licences_product_folded", folded(licences.c.product))
+Index("ix_accounts_name_folded", folded(accounts.c.name), accounts.c.id, info=FOR_PEOPLE)
+Index("ix_accounts_key_folded", folded(accounts.c.key), info=FOR_PEOPLE)
+Index("ix_contacts_email_folded", folded(contacts.c.email), info=FOR_PEOPLE)
+Index("ix_licences_key_folded", folded(licences.c.key), info=FOR_PEOPLE)
+Index("ix_licences_product_folded", folded(licences.c.product), info=FOR_PEOPLE)
 for _name, _column in (("accounts", accounts.c.name), ("contacts", contacts.c.name)):
     Index(f"ix_{_name}_name_words", worded(_column), postgresql_using="gin").ddl_if(
         dialect="postgresql"

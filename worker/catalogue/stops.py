@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, insert, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, insert, select, update
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences, stops
@@ -116,17 +116,22 @@ def lift_for(conn: Connection, task_keys: Sequence[str], now: datetime) -> int:
     return len(ended)
 
 
+_STANDS = stops.c.lifted_at.is_(None) & (
+    stops.c.until.is_(None) | (stops.c.until >= bindparam("today"))
+)
+_LISTED = {
+    scope: Prepared(
+        select(stops.c.scope, named.label("subject"), stops.c.reason, stops.c.until)
+        .add_columns(stops.c.made_by, stops.c.made_at)
+        .join(table, table.c.id == stops.c.subject_id)
+        .where(stops.c.scope == scope, _STANDS)
+        .order_by(stops.c.id)
+    )
+    for scope, (table, named) in SCOPES.items()
+}
+
+
 def listed(conn: Connection, today: date) -> list[Any]:
     """The stops that stand on ``today``: scope, subject (as people call it), reason, until,
     made_by, made_at."""
-    stands = stops.c.lifted_at.is_(None) & (stops.c.until.is_(None) | (stops.c.until >= today))
-    found: list[Any] = []
-    for scope, (table, named) in SCOPES.items():
-        query = (
-            select(stops.c.scope, named.label("subject"), stops.c.reason, stops.c.until)
-            .add_columns(stops.c.made_by, stops.c.made_at)
-            .join(table, table.c.id == stops.c.subject_id)
-            .where(stops.c.scope == scope, stands)
-        )
-        found += conn.execute(query.order_by(stops.c.id)).all()
-    return found
+    return [row for scope in _LISTED for row in _LISTED[scope].rows(conn, today=today)]

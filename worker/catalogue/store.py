@@ -169,11 +169,19 @@ class Read(NamedTuple):
     problem: str | None
 
 
+_READS = Prepared(
+    select(
+        source_reads.c.source,
+        source_reads.c.read_at,
+        source_reads.c.tried_at,
+        source_reads.c.problem,
+    )
+)
+
+
 def reads(conn: Connection) -> dict[str, Read]:
     """How fresh each source is that was ever read, or tried."""
-    columns = (source_reads.c.read_at, source_reads.c.tried_at, source_reads.c.problem)
-    found = conn.execute(select(source_reads.c.source, *columns))
-    return {row[0]: Read(*row[1:]) for row in found}
+    return {row[0]: Read(*row[1:]) for row in _READS.rows(conn)}
 
 
 def claim_read(

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import suppressions
+from worker.db.prepared import Prepared
 
 BOUNCED, COMPLAINED = "bounced", "complained"
 """Why an address is silent: mail to it comes back for good, or its owner called one spam."""
@@ -39,7 +40,11 @@ def lift(conn: Connection, address: str) -> int:
     return conn.execute(delete(suppressions).where(suppressions.c.address == address)).rowcount
 
 
+_COUNTS = Prepared(
+    select(suppressions.c.reason, func.count().label("addresses")).group_by(suppressions.c.reason)
+)
+
+
 def counts(conn: Connection) -> dict[str, int]:
     """Silent addresses by reason."""
-    query = select(suppressions.c.reason, func.count()).group_by(suppressions.c.reason)
-    return {row[0]: row[1] for row in conn.execute(query)}
+    return {row.reason: row.addresses for row in _COUNTS.rows(conn)}

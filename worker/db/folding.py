@@ -80,6 +80,12 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text)[:_MOST_WORDS]
 
 
+def as_asked(words: list[str]) -> str:
+    """Words (not empty) as ``has_words`` is asked for them."""
+    asked = (" | ".join(f"{one}:*" for one in spellings(word)) for word in words)
+    return " & ".join(f"({word})" for word in asked)
+
+
 def with_words(
     column: ColumnElement[Any], words: list[str], *, indexed: bool
 ) -> ColumnElement[bool]:
@@ -89,8 +95,7 @@ def with_words(
     words may also stand inside longer ones.
     """
     if indexed:
-        asked = (" | ".join(f"{one}:*" for one in spellings(word)) for word in words)
-        return has_words(column, literal(" & ".join(f"({word})" for word in asked)))
+        return has_words(column, literal(as_asked(words)))
     return and_(*(contains(column, word) for word in words))
 
 

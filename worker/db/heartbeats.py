@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.engine import Connection
 
+from worker.db.prepared import Prepared
 from worker.db.records import heartbeats
 from worker.db.types import Moment
 
@@ -16,6 +17,9 @@ _BEAT = text(
 ).bindparams(bindparam("at", type_=Moment()))
 
 
+_LAST = Prepared(select(heartbeats.c.at).where(heartbeats.c.name == bindparam("name")))
+
+
 def beat(conn: Connection, name: str, now: datetime) -> None:
     """Notes that the duty ``name`` was done at ``now``; an older note never replaces a newer."""
     conn.execute(_BEAT, {"name": name, "at": now})
@@ -23,10 +27,7 @@ def beat(conn: Connection, name: str, now: datetime) -> None:
 
 def last(conn: Connection, name: str) -> datetime | None:
     """When the duty ``name`` was last done, by any process."""
-    at: datetime | None = conn.execute(
-        select(heartbeats.c.at).where(heartbeats.c.name == name)
-    ).scalar_one_or_none()
-    return at
+    return next(iter(_LAST.scalars(conn, name=name)), None)
 
 
 def newest(conn: Connection) -> datetime | None:

@@ -21,6 +21,9 @@ metadata = MetaData(
     }
 )
 
+FOR_PEOPLE = {"for": "people"}
+"""Marks an index that serves lists and searches on pages: a throw-away copy goes without."""
+
 Id = BigInteger().with_variant(Integer, "sqlite")
 """A row's number: 64 bits on both databases."""
 

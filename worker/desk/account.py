@@ -17,9 +17,8 @@ from worker.db.engine import reading
 from worker.desk import account_store as store
 from worker.desk import account_story, accounts_store
 from worker.desk.frame import READ, Desk, RefusedError, Sent, Visit, missing
-from worker.desk.licences import forecasting
 from worker.desk.paging import address, place, placed
-from worker.desk.story import Entry, Place
+from worker.desk.story import Place
 from worker.desk.writing import part
 
 SOON = timedelta(days=90)
@@ -118,18 +117,12 @@ def told(
         "standing": standing,
         "stopped": {(one.scope, one.subject_id) for one in standing},
         "people": accounts_store.names_of_staff(conn, (row.account_manager, row.renewal_manager)),
-        "to_come": [] if before else _to_come(conn, desk, row, asked),
         "ahead_days": account_story.AHEAD.days,
         "before": before,
         "faults": (),
         "typed": {},
         **_past(conn, row, before),
     }
-
-
-def _to_come(conn: Connection, desk: Desk, row: Any, asked: Visit) -> list[Entry]:
-    today = desk.writing.local(asked.now).date()
-    return account_story.to_come(conn, forecasting(desk, asked), row, today)
 
 
 def _past(conn: Connection, row: Any, before: str) -> dict[str, Any]:

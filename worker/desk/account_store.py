@@ -6,12 +6,26 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_, union
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union,
+)
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import returned, steps, walks
 from worker.catalogue.records import accounts, contacts, licences, stops, terms
 from worker.clients.records import answers
+from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.desk.story import Place
 from worker.outbox.records import messages
 from worker.outbox.rules import DUE, SENDING
@@ -22,24 +36,38 @@ OPENED, CLOSED, MAILED, ANSWERED, STOPPED, LIFTED, TERMS = range(7)
 MOST_AHEAD = 2000
 _MOST_STOPS = 200
 
+_ID = bindparam("account", type_=Integer())
+"""The account that every statement here is about."""
+_MOST = bindparam("most", type_=Integer())
+
+_ACCOUNT = Prepared(select(accounts).where(accounts.c.key == bindparam("key")))
+
 
 def account(conn: Connection, key: str) -> Any | None:
     """The account of that key, or ``None``."""
     if "\0" in key:  # which PostgreSQL cannot be asked about
         return None
-    return conn.execute(select(accounts).where(accounts.c.key == key)).first()
+    return next(iter(_ACCOUNT.rows(conn, key=key)), None)
+
+
+_LICENCES = (
+    select(licences)
+    .where(licences.c.account_id == _ID)
+    .order_by(licences.c.expires_on.desc(), licences.c.id.desc())
+    .limit(_MOST)
+)
+_FIRST_LICENCES = Prepared(_LICENCES)
 
 
 def licences_of(
     conn: Connection, account_id: int, after: tuple[date, int] | None, most: int
 ) -> Any:
     """The account's licences, the newest expiry first; ``after`` is (day, id) of the last one."""
-    query = select(licences).where(licences.c.account_id == account_id)
+    given = {"account": account_id, "most": most}
+    if after is None:
+        return _FIRST_LICENCES.rows(conn, **given)
     place = tuple_(licences.c.expires_on, licences.c.id)
-    if after is not None:
-        query = query.where(place < tuple_(*map(literal, after)))
-    order = licences.c.expires_on.desc(), licences.c.id.desc()
-    return conn.execute(query.order_by(*order).limit(most)).all()
+    return conn.execute(_LICENCES.where(place < tuple_(*map(literal, after))), given).all()
 
 
 class Worth(NamedTuple):
@@ -52,11 +80,16 @@ class Worth(NamedTuple):
     soon: dict[str, Decimal]
 
 
+_WORTH = Prepared(
+    select(licences.c.amount, licences.c.currency, licences.c.expires_on).where(
+        licences.c.account_id == _ID, licences.c.status == "active"
+    )
+)
+
+
 def worth(conn: Connection, account_id: int, today: date, within: timedelta) -> Worth:
     """What is at stake with an account. Amounts without a currency stand under an empty one."""
-    mine = (licences.c.account_id == account_id, licences.c.status == "active")
-    query = select(licences.c.amount, licences.c.currency, licences.c.expires_on).where(*mine)
-    rows = conn.execute(query).all()
+    rows = _WORTH.rows(conn, account=account_id)
     base: dict[str, Decimal] = {}
     soon: dict[str, Decimal] = {}
     for amount, currency, expires_on in rows:
@@ -85,80 +118,98 @@ def expiring(conn: Connection, account_id: int, first: date, last: date, most: i
     return conn.execute(query.order_by(*order).limit(most)).all()
 
 
+_OPEN_TASKS = Prepared(
+    select(tasks)
+    .where(tasks.c.account_id == _ID, tasks.c.closed_at.is_(None))
+    .order_by(tasks.c.due_on.is_(None), tasks.c.due_on, tasks.c.id)
+    .limit(_MOST)
+)
+
+
 def open_tasks(conn: Connection, account_id: int, most: int) -> Any:
     """The account's open tasks, those due first."""
-    mine = (tasks.c.account_id == account_id, tasks.c.closed_at.is_(None))
-    order = tasks.c.due_on.is_(None), tasks.c.due_on, tasks.c.id
-    return conn.execute(select(tasks).where(*mine).order_by(*order).limit(most)).all()
+    return _OPEN_TASKS.rows(conn, account=account_id, most=most)
 
 
-def standing(conn: Connection, account_id: int, today: date) -> Any:
-    """The stops that stand for the account, its licences and its contacts, with what each is about
-    (``subject``, as the command and the page name it)."""
-    stands = (stops.c.lifted_at.is_(None), or_(stops.c.until.is_(None), stops.c.until >= today))
-    query = _stops(account_id).where(*stands).order_by(stops.c.id.desc()).limit(_MOST_STOPS)
-    return conn.execute(query).all()
-
-
-def _stops(account_id: int) -> Any:
+def _stops() -> Select[Any]:
     about_licence = and_(stops.c.scope == "licence", licences.c.id == stops.c.subject_id)
     about_contact = and_(stops.c.scope == "contact", contacts.c.id == stops.c.subject_id)
-    about_account = and_(stops.c.scope == "account", stops.c.subject_id == account_id)
+    about_account = and_(stops.c.scope == "account", stops.c.subject_id == _ID)
     named = func.coalesce(licences.c.key, contacts.c.email, contacts.c.key).label("subject")
     return (
         select(stops, named, contacts.c.name.label("person"))
         .outerjoin(licences, about_licence)
         .outerjoin(contacts, about_contact)
-        .where(
-            or_(
-                about_account,
-                licences.c.account_id == account_id,
-                contacts.c.account_id == account_id,
-            )
-        )
+        .where(or_(about_account, licences.c.account_id == _ID, contacts.c.account_id == _ID))
     )
+
+
+_STANDING = Prepared(
+    _stops()
+    .where(
+        stops.c.lifted_at.is_(None),
+        or_(stops.c.until.is_(None), stops.c.until >= bindparam("today")),
+    )
+    .order_by(stops.c.id.desc())
+    .limit(_MOST)
+)
+
+
+def standing(conn: Connection, account_id: int, today: date) -> Any:
+    """The stops that stand for the account, its licences and its contacts, with what each is about
+    (``subject``, as the command and the page name it)."""
+    return _STANDING.rows(conn, account=account_id, today=today, most=_MOST_STOPS)
 
 
 # --- the story ---
 
 
-def _page(
-    conn: Connection,
-    query: Any,
-    source: int,
-    place: tuple[Any, Any],
-    before: Place | None,
-    most: int,
-) -> Any:
-    """Rows of one source that come after ``before``, newest first."""
-    at, id_ = place
-    if before is not None:
-        query = query.where(_after(before, source, at, id_))
-    return conn.execute(query.order_by(at.desc(), id_.desc()).limit(most)).all()
+class _Source:
+    """One source of a story, newest first; each is read a page at a time, in whatever place."""
+
+    def __init__(self, number: int, query: Select[Any], at: Any, id_: Any) -> None:
+        self._number, self._at, self._id = number, at, id_
+        self._query = query.order_by(at.desc(), id_.desc()).limit(_MOST)
+        self._first = Prepared(self._query)
+
+    def page(self, conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
+        """Rows that come after ``before``, newest first."""
+        given = {"account": account_id, "most": most}
+        if before is None:
+            return self._first.rows(conn, **given)
+        return conn.execute(self._query.where(self._after(before)), given).all()
+
+    def _after(self, before: Place) -> ColumnElement[bool]:
+        older: ColumnElement[bool] = self._at < before.at
+        if self._number == before.source:
+            return or_(older, and_(self._at == before.at, self._id < before.id))
+        return or_(older, self._at == before.at) if self._number > before.source else older
 
 
-def _after(before: Place, source: int, at: Any, id_: Any) -> ColumnElement[bool]:
-    older: ColumnElement[bool] = at < before.at
-    if source == before.source:
-        return or_(older, and_(at == before.at, id_ < before.id))
-    return or_(older, at == before.at) if source > before.source else older
+_OPENED = _Source(
+    OPENED, select(tasks).where(tasks.c.account_id == _ID), tasks.c.opened_at, tasks.c.id
+)
+_CLOSED = _Source(
+    CLOSED,
+    select(tasks).where(tasks.c.account_id == _ID, tasks.c.closed_at.is_not(None)),
+    tasks.c.closed_at,
+    tasks.c.id,
+)
 
 
 def tasks_opened(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
     """Tasks and promises of the account, by when they were opened."""
-    query = select(tasks).where(tasks.c.account_id == account_id)
-    return _page(conn, query, OPENED, (tasks.c.opened_at, tasks.c.id), before, most)
+    return _OPENED.page(conn, account_id, before, most)
 
 
 def tasks_closed(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
     """Those that are closed, by when they were."""
-    query = select(tasks).where(tasks.c.account_id == account_id, tasks.c.closed_at.is_not(None))
-    return _page(conn, query, CLOSED, (tasks.c.closed_at, tasks.c.id), before, most)
+    return _CLOSED.page(conn, account_id, before, most)
 
 
-def _mail_keys(account_id: int) -> Any:
+def _mail_keys() -> Any:
     """The mails that speak of the account's licences, to whomever they went."""
-    mine = licences.c.account_id == account_id
+    mine = licences.c.account_id == _ID
     decided = (
         select(steps.c.mail_key)
         .join(walks, walks.c.id == steps.c.walk_id)
@@ -174,71 +225,90 @@ def _mail_keys(account_id: int) -> Any:
     return union(decided, came_back)
 
 
+_ON_THE_WAY = (DUE, SENDING)
+_LEFT_AT = func.coalesce(messages.c.accepted_at, messages.c.started_at, messages.c.created_at)
+_MAILED = _Source(
+    MAILED,
+    select(messages, _LEFT_AT.label("at")).where(
+        messages.c.mail_key.in_(_mail_keys()), ~bulk.among(messages.c.state, _ON_THE_WAY)
+    ),
+    _LEFT_AT,
+    messages.c.id,
+)
+_WAITING = Prepared(
+    select(messages)
+    .where(messages.c.mail_key.in_(_mail_keys()), bulk.among(messages.c.state, _ON_THE_WAY))
+    .order_by(messages.c.next_at, messages.c.id)
+    .limit(_MOST)
+)
+
+
 def mails(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
     """Mails about the account's licences that left, or never will; ``at`` is when."""
-    at = func.coalesce(messages.c.accepted_at, messages.c.started_at, messages.c.created_at)
-    query = select(messages, at.label("at")).where(
-        messages.c.mail_key.in_(_mail_keys(account_id)), messages.c.state.not_in((DUE, SENDING))
-    )
-    return _page(conn, query, MAILED, (at, messages.c.id), before, most)
+    return _MAILED.page(conn, account_id, before, most)
 
 
 def mails_waiting(conn: Connection, account_id: int, most: int) -> Any:
     """Mails about the account's licences that are in the ledger and have not left yet."""
-    query = select(messages).where(
-        messages.c.mail_key.in_(_mail_keys(account_id)), messages.c.state.in_((DUE, SENDING))
+    return _WAITING.rows(conn, account=account_id, most=most)
+
+
+_ANSWERED = _Source(
+    ANSWERED,
+    select(
+        answers, licences.c.key.label("licence"), contacts.c.name.label("person"), contacts.c.email
     )
-    return conn.execute(query.order_by(messages.c.next_at, messages.c.id).limit(most)).all()
+    .join(licences, licences.c.id == answers.c.licence_id)
+    .join(contacts, contacts.c.id == answers.c.contact_id)
+    .where(licences.c.account_id == _ID),
+    answers.c.at,
+    answers.c.id,
+)
 
 
 def answers_of(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
     """What was answered about the account's licences, a row for each licence."""
-    query = (
-        select(
-            answers,
-            licences.c.key.label("licence"),
-            contacts.c.name.label("person"),
-            contacts.c.email,
-        )
-        .join(licences, licences.c.id == answers.c.licence_id)
-        .join(contacts, contacts.c.id == answers.c.contact_id)
-        .where(licences.c.account_id == account_id)
-    )
-    return _page(conn, query, ANSWERED, (answers.c.at, answers.c.id), before, most)
+    return _ANSWERED.page(conn, account_id, before, most)
+
+
+_STOPPED = _Source(STOPPED, _stops(), stops.c.made_at, stops.c.id)
+_LIFTED = _Source(
+    LIFTED, _stops().where(stops.c.lifted_at.is_not(None)), stops.c.lifted_at, stops.c.id
+)
 
 
 def stops_made(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
     """Stops of the account, its licences and contacts, by when they were made."""
-    place = (stops.c.made_at, stops.c.id)
-    return _page(conn, _stops(account_id), STOPPED, place, before, most)
+    return _STOPPED.page(conn, account_id, before, most)
 
 
 def stops_lifted(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
     """Those that were lifted, by when they were."""
-    query = _stops(account_id).where(stops.c.lifted_at.is_not(None))
-    return _page(conn, query, LIFTED, (stops.c.lifted_at, stops.c.id), before, most)
+    return _LIFTED.page(conn, account_id, before, most)
+
+
+_SEEN = (
+    select(
+        terms.c.seen_at.label("at"),
+        terms.c.origin,
+        func.count().label("terms"),
+        func.max(terms.c.id).label("id"),
+        func.min(licences.c.key).label("key"),
+        func.max(licences.c.key).label("other"),
+        func.max(terms.c.expires_on).label("expires_on"),
+    )
+    .join(licences, licences.c.id == terms.c.licence_id)
+    .where(licences.c.account_id == _ID)
+    .group_by(terms.c.seen_at, terms.c.origin)
+    .subquery()
+)
+_TERMS = _Source(TERMS, select(_SEEN), _SEEN.c.at, _SEEN.c.id)
 
 
 def terms_seen(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
     """Terms that the book learned of, together what came in one import: seen_at, origin, how many,
     and the keys of a few licences (``key``, ``other``)."""
-    grouped = (
-        select(
-            terms.c.seen_at.label("at"),
-            terms.c.origin,
-            func.count().label("terms"),
-            func.max(terms.c.id).label("id"),
-            func.min(licences.c.key).label("key"),
-            func.max(licences.c.key).label("other"),
-            func.max(terms.c.expires_on).label("expires_on"),
-        )
-        .join(licences, licences.c.id == terms.c.licence_id)
-        .where(licences.c.account_id == account_id)
-        .group_by(terms.c.seen_at, terms.c.origin)
-        .subquery()
-    )
-    query = select(grouped)
-    return _page(conn, query, TERMS, (grouped.c.at, grouped.c.id), before, most)
+    return _TERMS.page(conn, account_id, before, most)
 
 
 def has_address(conn: Connection, account_id: int, address: str) -> bool:

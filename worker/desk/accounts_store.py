@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, licences, staff
 from worker.db import bulk
 from worker.db.folding import folded
+from worker.db.prepared import Prepared
 from worker.worklist.records import tasks
 
 FEW = 2000
@@ -164,18 +175,31 @@ def _of_many(wanted: Wanted, today: date) -> Any:
     )
 
 
+_HELD = Prepared(
+    select(
+        licences.c.account_id,
+        func.count().label("licences"),
+        func.min(licences.c.expires_on)
+        .filter(licences.c.expires_on >= bindparam("today"))
+        .label("ahead"),
+    )
+    .where(bulk.listed(licences.c.account_id), licences.c.status == ACTIVE)
+    .group_by(licences.c.account_id)
+)
+_WORK = Prepared(
+    select(tasks.c.account_id, func.count().label("tasks"))
+    .where(bulk.listed(tasks.c.account_id), tasks.c.closed_at.is_(None))
+    .group_by(tasks.c.account_id)
+)
+
+
 def sums(conn: Connection, ids: Sequence[int], today: date) -> dict[int, Sums]:
     """Active licences, next expiry and open tasks of these accounts, by id."""
     if not ids:
         return {}
-    mine = (bulk.among(licences.c.account_id, ids), licences.c.status == ACTIVE)
-    ahead = func.min(licences.c.expires_on).filter(licences.c.expires_on >= today)
-    counted = select(licences.c.account_id, func.count(), ahead).where(*mine)
-    rows = conn.execute(counted.group_by(licences.c.account_id))
+    rows = _HELD.rows(conn, ids=list(ids), today=today)
     held = {id_: (licences_, next_expiry) for id_, licences_, next_expiry in rows}
-    open_ones = (bulk.among(tasks.c.account_id, ids), tasks.c.closed_at.is_(None))
-    waiting = select(tasks.c.account_id, func.count()).where(*open_ones)
-    work = {row[0]: row[1] for row in conn.execute(waiting.group_by(tasks.c.account_id))}
+    work = dict(_WORK.rows(conn, ids=list(ids)))
     found = {}
     for id_ in ids:
         count, next_expiry = held.get(id_, (0, None))
@@ -183,31 +207,21 @@ def sums(conn: Connection, ids: Sequence[int], today: date) -> dict[int, Sums]:
     return found
 
 
+_NAMES = Prepared(select(staff.c.key, staff.c.name).where(bulk.listed(staff.c.key, "keys")))
+_EVERYBODY = Prepared(
+    select(staff.c.key, staff.c.name).order_by(staff.c.name, staff.c.key).limit(1000)
+)
+
+
 def names_of_staff(conn: Connection, keys: Sequence[str | None]) -> dict[str, str]:
     """What those of our people are called whom the staff list knows, by key."""
     wanted = sorted({key for key in keys if key})
     if not wanted:
         return {}
-    query = select(staff.c.key, staff.c.name).where(bulk.among(staff.c.key, wanted))
-    return {row.key: row.name for row in conn.execute(query)}
+    return {row.key: row.name for row in _NAMES.rows(conn, keys=wanted)}
 
 
-def segments(conn: Connection) -> list[str]:
-    """Every segment that an account is in, up to 200."""
-    return values_of(conn, accounts.c.segment)
-
-
-def managers(conn: Connection) -> list[tuple[str, str]]:
-    """Everybody who manages an account: (key, name), by name, up to 200 of each role."""
-    keys = {
-        *values_of(conn, accounts.c.account_manager),
-        *values_of(conn, accounts.c.renewal_manager),
-    }
-    names = names_of_staff(conn, sorted(keys))
-    return sorted(((key, names.get(key, key)) for key in keys), key=lambda pair: pair[1].lower())
-
-
-def values_of(conn: Connection, column: Any) -> list[str]:
+def values_of(column: Any) -> Prepared:
     """The values of an indexed column, hopping from one to the next."""
     first = select(func.min(column).label("value")).cte("hops", recursive=True)
     another = column.table.alias()
@@ -217,11 +231,29 @@ def values_of(conn: Connection, column: Any) -> list[str]:
         .scalar_subquery()
     )
     hops = first.union_all(select(further).where(first.c.value.is_not(None)))
-    query = select(hops.c.value).where(hops.c.value.is_not(None)).limit(_CHOICES)
-    return list(conn.execute(query).scalars())
+    return Prepared(select(hops.c.value).where(hops.c.value.is_not(None)).limit(_CHOICES))
+
+
+_SEGMENTS = values_of(accounts.c.segment)
+_ACCOUNT_MANAGERS = values_of(accounts.c.account_manager)
+_RENEWAL_MANAGERS = values_of(accounts.c.renewal_manager)
+
+
+def segments(conn: Connection) -> list[str]:
+    """Every segment that an account is in, up to 200."""
+    return _SEGMENTS.scalars(conn)
+
+
+def managers(conn: Connection) -> list[tuple[str, str]]:
+    """Everybody who manages an account: (key, name), by name, up to 200 of each role."""
+    keys = {
+        *_ACCOUNT_MANAGERS.scalars(conn),
+        *_RENEWAL_MANAGERS.scalars(conn),
+    }
+    names = names_of_staff(conn, sorted(keys))
+    return sorted(((key, names.get(key, key)) for key in keys), key=lambda pair: pair[1].lower())
 
 
 def everybody(conn: Connection) -> list[tuple[str, str]]:
     """Our own people, by name: (key, name); the first 1,000."""
-    query = select(staff.c.key, staff.c.name).order_by(staff.c.name, staff.c.key).limit(1000)
-    return [(row.key, row.name) for row in conn.execute(query)]
+    return [(row.key, row.name) for row in _EVERYBODY.rows(conn)]

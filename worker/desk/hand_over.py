@@ -14,7 +14,6 @@ from worker.db.engine import reading
 from worker.desk import account, account_story, accounts_store
 from worker.desk import account_store as store
 from worker.desk.frame import READ, Desk, RefusedError, Sent, Visit
-from worker.desk.licences import forecasting
 from worker.desk.paging import tidy
 from worker.desk.writing import part
 from worker.worklist import handing
@@ -100,7 +99,6 @@ def _told(
         "worth": store.worth(conn, row.id, today, account.SOON),
         "contacts": account.reached(conn, row.id, today),
         "tasks": work,
-        "to_come": account_story.to_come(conn, forecasting(desk, asked), row, today),
         "answers": account_story.answered(conn, row.id, LAST),
         "mails": account_story.mailed(conn, row.id, LAST),
         "standing": store.standing(conn, row.id, today),

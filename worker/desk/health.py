@@ -56,6 +56,7 @@ class Bar(NamedTuple):
 def mount(router: APIRouter, desk: Desk) -> None:
     """The page."""
     viewer, outside = desk.visit(Role.VIEWER), _Outside()
+    holidays = version("holidays")
 
     @router.api_route("/health", methods=READ)
     def health(asked: Visit = viewer) -> Response:
@@ -79,7 +80,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
             channel=app.settings.mail.channel,
             bars=bars(took),
             sent=took.buckets[-1],
-            holidays=version("holidays"),
+            holidays=holidays,
             **values,
         )
 

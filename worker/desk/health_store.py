@@ -7,15 +7,18 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
+from worker.db.prepared import Prepared
 from worker.db.records import endpoints, heartbeats
+
+_BEATS = Prepared(select(heartbeats).order_by(heartbeats.c.name))
+_ENDPOINTS = Prepared(select(endpoints).order_by(endpoints.c.failures.desc(), endpoints.c.name))
 
 
 def beats(conn: Connection) -> list[Any]:
     """When each recurring duty was last done: name, at."""
-    return list(conn.execute(select(heartbeats).order_by(heartbeats.c.name)))
+    return _BEATS.rows(conn)
 
 
 def endpoints_listed(conn: Connection) -> list[Any]:
     """How each declared endpoint fares; those that fail first."""
-    order = (endpoints.c.failures.desc(), endpoints.c.name)
-    return list(conn.execute(select(endpoints).order_by(*order)))
+    return _ENDPOINTS.rows(conn)

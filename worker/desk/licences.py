@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -66,13 +66,23 @@ def mount(router: APIRouter, desk: Desk) -> None:
 
     @router.api_route("/licences/{key:path}", methods=READ)
     def licence(key: str, asked: Visit = viewer) -> Response:
-        with reading(desk.app.engine) as conn:
-            row = store.licence(conn, key) if "\0" not in key else None
-            if row is None:
-                raise missing("such licence")
-            told = explaining.explain(conn, forecasting(desk, asked), key)
-            values = _told(conn, desk, row, told, asked)
-        return desk.page(asked, "licence.html", row=row, told=told, **values)
+        return show(desk, asked, key)
+
+
+def show(desk: Desk, asked: Visit, key: str) -> Response:
+    """The page of the licence of that key."""
+    with reading(desk.app.engine) as conn:
+        row = found(conn, key)
+        if row is None:
+            raise missing("such licence")
+        told = explaining.until_now(conn, forecasting(desk, asked), key)
+        values = _told(conn, desk, row, told, asked)
+    return desk.page(asked, "licence.html", row=row, told=told, **values)
+
+
+def found(conn: Connection, key: str) -> Any | None:
+    """The licence of that key, or ``None``."""
+    return store.licence(conn, key) if "\0" not in key else None
 
 
 def forecasting(desk: Desk, asked: Visit) -> Forecasting:
@@ -97,13 +107,10 @@ def _told(
     conn: Connection, desk: Desk, row: Any, told: explaining.Explanation, asked: Visit
 ) -> dict[str, Any]:
     work = store.tasks_of(conn, row.id, row.account_id)
-    mails = store.mails_of(conn, [one.message for one in told.records if one.message])
-    by_key = {task.key: task for task in work}
-    entries = [_entry(record, told, row, mails, by_key, asked) for record in told.records]
     people = (row.account_account_manager, row.account_renewal_manager, row.owner)
     return {
         "today": desk.writing.local(asked.now).date(),
-        "entries": entries[::-1],
+        "entries": entries(conn, row, told, work),
         "tasks": work,
         "missed": {
             walk.schedule: told.missed[walk.schedule]
@@ -125,13 +132,22 @@ def _planned(record: Record, told: explaining.Explanation) -> str:
     return ""
 
 
+def entries(
+    conn: Connection, row: Any, told: explaining.Explanation, work: Sequence[Any] = ()
+) -> list[dict[str, Any]]:
+    """What ``told`` says of the licence, the last first, with what came of it; ``work``: its
+    tasks."""
+    mails = store.mails_of(conn, [one.message for one in told.records if one.message])
+    by_key = {task.key: task for task in work}
+    return [_entry(one, told, row, mails, by_key) for one in reversed(told.records)]
+
+
 def _entry(
     record: Record,
     told: explaining.Explanation,
     row: Any,
     mails: Mapping[str, list[Any]],
     by_key: Mapping[str, Any],
-    asked: Visit,
 ) -> dict[str, Any]:
     """One decision, with the arithmetic of its date and the mail or task that it led to."""
     task = by_key.get(f"step:{record.schedule}:{record.step}:{row.id}:{record.cycle}")
@@ -143,5 +159,4 @@ def _entry(
         "mails": mails.get(record.message or "", ()),
         "task": task if record.kind == "task" else None,
         "planned": _planned(record, told),
-        "to_come": record.at is not None and record.at > asked.now,
     }

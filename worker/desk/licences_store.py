@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, bindparam, exists, literal, or_, select, tuple_
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import walks
 from worker.catalogue.records import accounts, licences
 from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.outbox.records import messages
 from worker.schedules.records import versions
 from worker.worklist.records import tasks
@@ -89,34 +90,47 @@ def _walks(schedule: str) -> ColumnElement[bool]:
     )
 
 
+_SCHEDULES = Prepared(select(versions.c.schedule).distinct().order_by(versions.c.schedule))
+
+
 def schedules(conn: Connection) -> list[str]:
     """The schedules that were ever applied, by name."""
-    query = select(versions.c.schedule).distinct().order_by(versions.c.schedule)
-    return list(conn.execute(query).scalars())
+    return _SCHEDULES.scalars(conn)
+
+
+_OF_ACCOUNT = ("key", "name", "account_manager", "renewal_manager")
+_LICENCE = Prepared(
+    select(licences, *[accounts.c[name].label(f"account_{name}") for name in _OF_ACCOUNT])
+    .join(accounts, accounts.c.id == licences.c.account_id)
+    .where(licences.c.key == bindparam("key"))
+)
 
 
 def licence(conn: Connection, key: str) -> Any | None:
     """The licence of that key with its account's columns (``account_``), or ``None``."""
-    names = ("key", "name", "account_manager", "renewal_manager")
-    columns = [accounts.c[name].label(f"account_{name}") for name in names]
-    query = select(licences, *columns).join(accounts, accounts.c.id == licences.c.account_id)
-    return conn.execute(query.where(licences.c.key == key)).first()
+    return next(iter(_LICENCE.rows(conn, key=key)), None)
+
+
+# The account's index finds them: it has no more tasks than a person can see.
+_TASKS = Prepared(
+    select(tasks)
+    .where(tasks.c.account_id == bindparam("account"), tasks.c.licence_id == bindparam("licence"))
+    .order_by(tasks.c.id.desc())
+    .limit(_MOST_LINKS)
+)
+_MAILS = Prepared(
+    select(messages).where(bulk.listed(messages.c.mail_key, "keys")).order_by(messages.c.id)
+)
 
 
 def tasks_of(conn: Connection, licence_id: int, account_id: int) -> Sequence[Any]:
     """The newest tasks about this licence."""
-    # The account's index finds them: it has no more tasks than a person can see.
-    mine = (tasks.c.account_id == account_id, tasks.c.licence_id == licence_id)
-    query = select(tasks).where(*mine).order_by(tasks.c.id.desc()).limit(_MOST_LINKS)
-    return conn.execute(query).all()
+    return _TASKS.rows(conn, account=account_id, licence=licence_id)
 
 
 def mails_of(conn: Connection, mail_keys: Sequence[str]) -> dict[str, list[Any]]:
     """The copies of these mails in the ledger, by the key of the mail."""
     found: dict[str, list[Any]] = {}
-    if not mail_keys:
-        return found
-    query = select(messages).where(bulk.among(messages.c.mail_key, list(mail_keys)))
-    for row in conn.execute(query.order_by(messages.c.id)):
+    for row in _MAILS.rows(conn, keys=list(mail_keys)) if mail_keys else ():
         found.setdefault(row.mail_key, []).append(row)
     return found

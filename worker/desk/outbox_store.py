@@ -7,13 +7,25 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, contacts, licences
 from worker.clients.records import answers
 from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.events.records import events
 from worker.outbox.records import ODD, messages
 from worker.outbox.rules import ACCEPTED, DUE, SENDING
@@ -131,60 +143,74 @@ def count(conn: Connection, state: str) -> int:
     return conn.scalar(select(func.count()).select_from(few)) or 0
 
 
+_SCHEDULES = Prepared(select(versions.c.schedule).distinct().order_by(versions.c.schedule))
+_SPOKEN_OF = Prepared(
+    select(steps.c.mail_key, licences.c.key)
+    .join(walks, walks.c.id == steps.c.walk_id)
+    .join(licences, licences.c.id == walks.c.subject_id)
+    .where(bulk.listed(steps.c.mail_key, "keys"))
+    .order_by(licences.c.key)
+)
+_ONE = Prepared(
+    _rows(contacts.c.name.label("contact_name")).where(messages.c.id == bindparam("id"))
+)
+_MAIL = bindparam("mail", type_=Text())
+_COPIES = Prepared(select(messages).where(messages.c.mail_key == _MAIL).order_by(messages.c.id))
+_DECISIONS = Prepared(
+    select(
+        *[steps.c[name] for name in ("walk_id", "step", "due_on", "decision", "reason")],
+        *[licences.c[name] for name in ("key", "product", "expires_on")],
+    )
+    .join(walks, walks.c.id == steps.c.walk_id)
+    .join(licences, licences.c.id == walks.c.subject_id)
+    .where(steps.c.mail_key == _MAIL)
+    .order_by(licences.c.key)
+    .limit(MOST_SPOKEN + 1)
+)
+_TOLD = Prepared(
+    select(events)
+    .where(events.c.mail_key == _MAIL, events.c.address == bindparam("address"))
+    .order_by(events.c.at, events.c.id)
+)
+_ANSWERED = Prepared(
+    select(answers.c.kind, answers.c.at, answers.c.detail, licences.c.key)
+    .join(licences, licences.c.id == answers.c.licence_id)
+    .where(answers.c.mail_key == _MAIL)
+    .order_by(answers.c.id)
+)
+
+
 def schedules(conn: Connection) -> list[str]:
     """The schedules that run or ran, for a list to choose from."""
-    query = select(versions.c.schedule).distinct().order_by(versions.c.schedule)
-    return [row.schedule for row in conn.execute(query)]
+    return _SCHEDULES.scalars(conn)
 
 
 def spoken_of(conn: Connection, mail_keys: Sequence[str]) -> dict[str, list[str]]:
     """The keys of the licences in each of these mails."""
     found: dict[str, list[str]] = {key: [] for key in mail_keys}
-    query = (
-        select(steps.c.mail_key, licences.c.key)
-        .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
-        .where(bulk.among(steps.c.mail_key, sorted(set(mail_keys))))
-        .order_by(licences.c.key)
-    )
-    for row in conn.execute(query):
+    for row in _SPOKEN_OF.rows(conn, keys=sorted(found)):
         found[row.mail_key].append(row.key)
     return found
 
 
 def one(conn: Connection, id_: int) -> Any:
     """A mail with its account and contact; ``None`` when there is none."""
-    query = _rows(contacts.c.name.label("contact_name")).where(messages.c.id == id_)
-    return conn.execute(query).first()
+    return next(iter(_ONE.rows(conn, id=id_)), None)
 
 
 def copies(conn: Connection, mail_key: str) -> list[Any]:
     """Every copy of a mail: one for each address."""
-    query = select(messages).where(messages.c.mail_key == mail_key)
-    return list(conn.execute(query.order_by(messages.c.id)))
+    return _COPIES.rows(conn, mail=mail_key)
 
 
 def decisions(conn: Connection, mail_key: str) -> list[Any]:
     """The steps that travel in a mail, each with its licence: ``MOST_SPOKEN`` and one more."""
-    query = (
-        select(
-            *[steps.c[name] for name in ("walk_id", "step", "due_on", "decision", "reason")],
-            *[licences.c[name] for name in ("key", "product", "expires_on")],
-        )
-        .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
-        .where(steps.c.mail_key == mail_key)
-        .order_by(licences.c.key)
-        .limit(MOST_SPOKEN + 1)
-    )
-    return list(conn.execute(query))
+    return _DECISIONS.rows(conn, mail=mail_key)
 
 
 def told(conn: Connection, mail_key: str, address: str) -> list[Any]:
     """What the provider told of a copy, in order of time."""
-    mine = (events.c.mail_key == mail_key) & (events.c.address == address)
-    query = select(events).where(mine).order_by(events.c.at, events.c.id)
-    return list(conn.execute(query))
+    return _TOLD.rows(conn, mail=mail_key, address=address)
 
 
 def tellings(conn: Connection, mail_keys: Sequence[str]) -> dict[str, int]:
@@ -196,10 +222,4 @@ def tellings(conn: Connection, mail_keys: Sequence[str]) -> dict[str, int]:
 
 def answered(conn: Connection, mail_key: str) -> list[Any]:
     """What the client answered to a mail, in order, with the licence that it is about."""
-    query = (
-        select(answers.c.kind, answers.c.at, answers.c.detail, licences.c.key)
-        .join(licences, licences.c.id == answers.c.licence_id)
-        .where(answers.c.mail_key == mail_key)
-        .order_by(answers.c.id)
-    )
-    return list(conn.execute(query))
+    return _ANSWERED.rows(conn, mail=mail_key)

@@ -8,6 +8,7 @@ from worker.desk import (
     account,
     accounts,
     audit_page,
+    coming,
     editing,
     hand_over,
     health,
@@ -50,6 +51,7 @@ PAGES = (
     new_task.mount,  # before task.mount, which takes any word for a number
     task.mount,
     accounts.mount,
+    coming.mount,  # before account.mount and licences.mount, which take any word for a key
     hand_over.mount,  # before account.mount, which takes any word for a key
     account.mount,
     licences.mount,

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from worker.access.rules import Role
 from worker.cadence import foreseen, picture
 from worker.cadence.foreseen import Foreseen
-from worker.cadence.library import InForce, Library
+from worker.cadence.library import InForce, library_of
 from worker.cadence.picture import Calendar, DayCount
 from worker.db.engine import reading
 from worker.desk import held
@@ -23,6 +23,7 @@ from worker.schedules import editing
 from worker.schedules import flow as schedules
 from worker.schedules import store as versions
 from worker.schedules.model import Condition, Schedule
+from worker.schedules.standing_files import StandingFiles, files_of
 
 _VERSIONS = 20
 
@@ -75,13 +76,13 @@ class Drawn(NamedTuple):
 def mount(router: APIRouter, desk: Desk) -> None:
     """The list and each schedule."""
     app, viewer = desk.app, desk.visit(Role.VIEWER)
-    library = Library()
+    files = files_of(app.root)
 
     @router.api_route("/schedules", methods=READ)
     def listed(asked: Visit = viewer) -> Response:
         today = desk.writing.local(asked.now).date()
         with reading(app.engine) as conn:
-            shown = list(_all(conn, library, desk))
+            shown = list(_all(conn, files, desk))
             values = held.shown(conn, "/schedules")
         coming = [one.coming for one in shown if one.coming]
         return desk.page(
@@ -97,7 +98,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
     def one(stem: str, asked: Visit = viewer) -> Response:
         today = desk.writing.local(asked.now).date()
         with reading(app.engine) as conn:
-            found = next((one for one in _all(conn, library, desk) if one.stem == stem), None)
+            found = next((one for one in _all(conn, files, desk) if one.stem == stem), None)
             if found is None:
                 raise missing("schedule of that name")
             history = versions.history(conn, stem, _VERSIONS)
@@ -118,12 +119,12 @@ def mount(router: APIRouter, desk: Desk) -> None:
         )
 
 
-def _all(conn: Connection, library: Library, desk: Desk) -> Iterable[Shown]:
+def _all(conn: Connection, standing: StandingFiles, desk: Desk) -> Iterable[Shown]:
     """Every schedule that runs or has a file, by name."""
     root = desk.app.root
-    active: Mapping[str, InForce] = library.active(conn)
+    active: Mapping[str, InForce] = library_of(conn).active(conn)
     running = {row.schedule: row for row in versions.active(conn)}
-    drafts, _ = schedules.read_drafts(root)
+    drafts = standing.drafts()
     changes, fit = schedules.changes(conn, drafts), {d.schedule.stem: d.schedule for d in drafts}
     coming, walks = foreseen.read(conn), foreseen.walks_of(conn)
     files = set(editing.stems(root))

@@ -6,24 +6,24 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.engine import Connection
 
 from worker.access.records import audit
+from worker.db.prepared import Prepared
 from worker.outbox.records import messages
+
+_LAST = Prepared(
+    select(func.max(messages.c.accepted_at).label("last")).where(
+        messages.c.schedule == bindparam("stem"), messages.c.accepted_at.is_not(None)
+    )
+)
 
 
 def last_sent(conn: Connection, stems: Iterable[str]) -> dict[str, datetime]:
     """When a mail of each schedule left last; one look at the end of an index for each."""
-    found = {}
-    for stem in stems:
-        last = select(func.max(messages.c.accepted_at)).where(
-            messages.c.schedule == stem, messages.c.accepted_at.is_not(None)
-        )
-        moment = conn.execute(last).scalar()
-        if moment is not None:
-            found[stem] = moment
-    return found
+    found = {stem: _LAST.scalars(conn, stem=stem)[0] for stem in stems}
+    return {stem: moment for stem, moment in found.items() if moment is not None}
 
 
 def appliers(conn: Connection, stem: str, history: Sequence[Any]) -> dict[int, str]:

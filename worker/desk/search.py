@@ -38,20 +38,38 @@ def mount(router: APIRouter, desk: Desk) -> None:
             return desk.see(asked, exact[0])
         return desk.page(asked, "search.html", q=text, least=LEAST, **_values(groups))
 
+    @router.api_route("/search/words", methods=READ)
+    def words(asked: Visit = viewer, q: str = "") -> Response:
+        text = tidy(q, LONGEST)
+        with reading(desk.app.engine) as conn:
+            groups = find_words(conn, text, asked.now) if len(text) >= LEAST else {}
+        values: dict[str, Any] = {"q": text, "most": store.MOST, "words": groups}
+        if asked.is_part:
+            return desk.part(asked, "worded.html", **values)
+        return desk.page(asked, "search_words.html", **values)
+
+
+def find_words(conn: Connection, text: str, now: datetime) -> dict[str, list[Any]]:
+    """Open tasks and mails with the words of a text: many are read, so it is asked apart."""
+    return {
+        "tasks": store.tasks_worded(conn, text),
+        "mails": store.mails_worded(conn, text, now),
+    }
+
 
 def find(conn: Connection, text: str, now: datetime) -> dict[str, list[Any]]:
     """What is found of each kind, at most ten; what is called exactly so comes first. ``#`` and a
     number is that task, and nothing else."""
     number = number_of(text)
     if number is not None and text.startswith("#"):
-        return {"tasks": store.tasks_like(conn, "", number)}
+        return {"tasks": store.task_numbered(conn, number)}
     people = store.contacts_like(conn, text)
     return {
         "accounts": store.accounts_like(conn, text),
         "contacts": people,
         "licences": store.licences_like(conn, text),
-        "tasks": store.tasks_like(conn, text, number),
-        "mails": store.mails_like(conn, text, [one.email for one in people], now),
+        "tasks": store.task_numbered(conn, number) if number is not None else [],
+        "mails": store.mails_to(conn, text, [one.email for one in people], now),
     }
 
 

@@ -1,18 +1,29 @@
-"""Queries of the search. Each finds at most ``MOST`` rows by an index, or reads so many rows at
-most; on SQLite words of names are found by reading all names."""
+"""Queries of the search. Those that run while somebody types find at most ``MOST`` rows by an
+index; on SQLite words of names are found by reading all names. Words of titles and subjects stand
+in no index: ``tasks_worded`` and ``mails_worded`` read all open tasks and the newest mails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, literal, select
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, select
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences
 from worker.db import bulk
-from worker.db.folding import begins, contains, folded, spellings, with_words, words_of
+from worker.db.folding import (
+    LAST,
+    as_asked,
+    contains,
+    folded,
+    has_words,
+    spellings,
+    with_words,
+    words_of,
+)
+from worker.db.prepared import Prepared
 from worker.outbox.records import messages
 from worker.worklist.records import tasks
 
@@ -40,99 +51,151 @@ _LICENCE = select(
 ).join(accounts, accounts.c.id == licences.c.account_id)
 
 
+class _Finding:
+    """What is called like a text: exactly so, or from its beginning."""
+
+    def __init__(self, query: Select[Any], column: ColumnElement[Any], *by: Any) -> None:
+        key, text = folded(column), folded(bindparam("text", type_=Text()))
+        beyond = folded(bindparam("beyond", type_=Text()))
+        ordered = query.order_by(*(by or (key,))).limit(MOST)
+        self._exactly = Prepared(ordered.where(key == text))
+        self._from = Prepared(ordered.where(key >= text, key < beyond))
+
+    def exactly(self, conn: Connection, text: str) -> list[Any]:
+        """Rows that are called so."""
+        return self._exactly.rows(conn, text=text)
+
+    def beginning(self, conn: Connection, text: str) -> Iterator[list[Any]]:
+        """Rows whose name begins so, spelling by spelling."""
+        for one in spellings(text):
+            yield self._from.rows(conn, text=one, beyond=one + LAST)
+
+
+class _Words:
+    """Rows with words that begin so, in no order: sorting would mean to read them all."""
+
+    def __init__(self, query: Select[Any], column: ColumnElement[Any]) -> None:
+        self._query, self._column = query, column
+        asked = bindparam("words", type_=Text())
+        self._indexed = Prepared(query.where(has_words(column, asked)).limit(MOST))
+
+    def of(self, conn: Connection, text: str) -> list[Any]:
+        """Rows with all words of a text; none when it has no word."""
+        words = words_of(text)
+        if not words:
+            return []
+        if conn.dialect.name == "postgresql":
+            return self._indexed.rows(conn, words=as_asked(words))
+        read = self._query.where(with_words(self._column, words, indexed=False))
+        return list(conn.execute(read.limit(MOST)))
+
+
+_ACCOUNT_KEY = _Finding(_ACCOUNT, accounts.c.key)
+_ACCOUNT_NAME = _Finding(_ACCOUNT, accounts.c.name, folded(accounts.c.name), accounts.c.id)
+_ACCOUNT_WORDS = _Words(_ACCOUNT, accounts.c.name)
+
+
 def accounts_like(conn: Connection, text: str) -> list[Any]:
     """Accounts by key, then those whose name begins so, then those with such words."""
-    key, name = folded(accounts.c.key), folded(accounts.c.name)
-    tries = [
-        _ACCOUNT.where(_is(accounts.c.key, text)).order_by(key),
-        *_beginning(_ACCOUNT.order_by(key), accounts.c.key, text),
-        *_beginning(_ACCOUNT.order_by(name, accounts.c.id), accounts.c.name, text),
-    ]
-    return _first(conn, [*tries, *_worded(conn, _ACCOUNT, accounts.c.name, text)])
+
+    def tries() -> Iterator[list[Any]]:
+        yield _ACCOUNT_KEY.exactly(conn, text)
+        yield from _ACCOUNT_KEY.beginning(conn, text)
+        yield from _ACCOUNT_NAME.beginning(conn, text)
+        yield _ACCOUNT_WORDS.of(conn, text)
+
+    return _first(tries())
+
+
+_CONTACT_AT = _Finding(_CONTACT, contacts.c.email, folded(contacts.c.email), contacts.c.id)
+_CONTACT_WORDS = _Words(_CONTACT, contacts.c.name)
 
 
 def contacts_like(conn: Connection, text: str) -> list[Any]:
     """Contacts by address, then those whose address begins so, then those with such words in their
     names."""
-    email = folded(contacts.c.email)
-    tries = [
-        _CONTACT.where(_is(contacts.c.email, text)).order_by(contacts.c.id),
-        *_beginning(_CONTACT.order_by(email), contacts.c.email, text),
-    ]
-    return _first(conn, [*tries, *_worded(conn, _CONTACT, contacts.c.name, text)])
+
+    def tries() -> Iterator[list[Any]]:
+        yield _CONTACT_AT.exactly(conn, text)
+        yield from _CONTACT_AT.beginning(conn, text)
+        yield _CONTACT_WORDS.of(conn, text)
+
+    return _first(tries())
+
+
+_LICENCE_KEY = _Finding(_LICENCE, licences.c.key)
+_LICENCE_PRODUCT = _Finding(_LICENCE, licences.c.product)
 
 
 def licences_like(conn: Connection, text: str) -> list[Any]:
     """Licences by key, then those whose key or product begins so."""
-    key, product = folded(licences.c.key), folded(licences.c.product)
-    tries = [
-        _LICENCE.where(_is(licences.c.key, text)).order_by(key),
-        *_beginning(_LICENCE.order_by(key), licences.c.key, text),
-        *_beginning(_LICENCE.order_by(product), licences.c.product, text),
-    ]
-    return _first(conn, tries)
+
+    def tries() -> Iterator[list[Any]]:
+        yield _LICENCE_KEY.exactly(conn, text)
+        yield from _LICENCE_KEY.beginning(conn, text)
+        yield from _LICENCE_PRODUCT.beginning(conn, text)
+
+    return _first(tries())
 
 
-def tasks_like(conn: Connection, text: str, number: int | None) -> list[Any]:
-    """The task of that number, open or not; then open tasks with all of these words."""
-    columns = [tasks.c[name] for name in ("id", "title", "kind", "due_on", "closed_at")]
-    tries = [select(*columns).where(tasks.c.id == number)] if number is not None else []
+_TASK = select(*[tasks.c[name] for name in ("id", "title", "kind", "due_on", "closed_at")])
+_NUMBERED = Prepared(_TASK.where(tasks.c.id == bindparam("number")))
+
+
+def task_numbered(conn: Connection, number: int) -> list[Any]:
+    """The task of that number, open or not."""
+    return _NUMBERED.rows(conn, number=number)
+
+
+def tasks_worded(conn: Connection, text: str) -> list[Any]:
+    """Open tasks with all of these words in their titles."""
     words = words_of(text)
-    if words:
-        said = and_(*(contains(tasks.c.title, word) for word in words))
-        open_ones = select(*columns).where(tasks.c.closed_at.is_(None), said)
-        tries.append(open_ones.order_by(tasks.c.due_on, tasks.c.id))
-    return _first(conn, tries)
+    if not words:
+        return []
+    said = and_(*(contains(tasks.c.title, word) for word in words))
+    query = _TASK.where(tasks.c.closed_at.is_(None), said).order_by(tasks.c.due_on, tasks.c.id)
+    return list(conn.execute(query.limit(MOST)))
 
 
-def mails_like(
+_SHOWN = ("id", "address", "subject", "state", "fate", "accepted_at", "created_at", "schedule")
+_MAIL = select(*[messages.c[name] for name in _SHOWN])
+_MAILED = Prepared(
+    _MAIL.where(bulk.listed(messages.c.address, "addresses"), messages.c.day >= bindparam("since"))
+    .order_by(messages.c.id.desc())
+    .limit(MOST)
+)
+
+
+def mails_to(
     conn: Connection, text: str, addresses: Iterable[str | None], now: datetime
 ) -> list[Any]:
-    """Mails of the last ninety days to these addresses, or to what is looked for; then those among
-    the newest whose subject has all of these words."""
-    names = ("id", "address", "subject", "state", "fate", "accepted_at", "created_at", "schedule")
-    columns = [messages.c[name] for name in names]
-    since = now - MAILS_OF
+    """Mails of the last ninety days to these addresses, or to what is looked for."""
     to = sorted({*(one for one in addresses if one), text.lower()})
-    lately = (bulk.among(messages.c.address, to), messages.c.day >= since.date())
-    tries = [select(*columns).where(*lately).order_by(messages.c.id.desc())]
+    return _MAILED.rows(conn, addresses=to, since=(now - MAILS_OF).date())
+
+
+def mails_worded(conn: Connection, text: str, now: datetime) -> list[Any]:
+    """Mails of the last ninety days, among the newest, with all of these words in their subject."""
     words = words_of(text)
-    if words:
-        newest = (
-            select(*columns)
-            .where(messages.c.created_at >= since)
-            .order_by(messages.c.id.desc())
-            .limit(NEWEST_MAILS)
-            .subquery()
-        )
-        said = and_(*(contains(newest.c.subject, word) for word in words))
-        tries.append(select(newest).where(said).order_by(newest.c.id.desc()))
-    return _first(conn, tries)
+    if not words:
+        return []
+    newest = (
+        _MAIL.where(messages.c.created_at >= now - MAILS_OF)
+        .order_by(messages.c.id.desc())
+        .limit(NEWEST_MAILS)
+        .subquery()
+    )
+    said = and_(*(contains(newest.c.subject, word) for word in words))
+    query = select(newest).where(said).order_by(newest.c.id.desc())
+    return list(conn.execute(query.limit(MOST)))
 
 
-def _is(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
-    return folded(column) == folded(literal(text))
-
-
-def _beginning(query: Select[Any], column: ColumnElement[Any], text: str) -> list[Select[Any]]:
-    return [query.where(begins(column, one)) for one in spellings(text)]
-
-
-def _worded(
-    conn: Connection, query: Select[Any], column: ColumnElement[Any], text: str
-) -> list[Select[Any]]:
-    """Rows with all of these words, in no order: sorting would mean to read them all."""
-    words = words_of(text)
-    indexed = conn.dialect.name == "postgresql"
-    return [query.where(with_words(column, words, indexed=indexed))] if words else []
-
-
-def _first(conn: Connection, tries: Sequence[Select[Any]]) -> list[Any]:
+def _first(tries: Iterator[list[Any]]) -> list[Any]:
     """The first rows of one query after the other, each row once; what is found early is enough."""
     found: dict[int, Any] = {}
-    for query in tries:
+    for rows in tries:
+        for row in rows:
+            found.setdefault(row.id, row)
         if len(found) >= MOST:
             break
-        for row in conn.execute(query.limit(MOST)):
-            found.setdefault(row.id, row)
     return list(found.values())[:MOST]

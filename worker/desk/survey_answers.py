@@ -26,6 +26,8 @@ PROMISED = {
     rules.ANONYMOUS: "Anonymous: nothing leads to whoever gave it. The day is the one on which "
     "five or more such answers came out together.",
 }
+_SCHEDULES = accounts_store.values_of(responses.c.schedule)
+_SEGMENTS = accounts_store.values_of(responses.c.segment)
 TONES = {1: "good", 0: "soft", -1: "bad"}
 _LARGEST = 2**62
 
@@ -63,8 +65,8 @@ def mount(router: APIRouter, desk: Desk) -> None:
             values: dict[str, Any] = {
                 "rows": some,
                 "spoken": store.themes_of(conn, [row.id for row in some]),
-                "segments": accounts_store.values_of(conn, responses.c.segment),
-                "schedules": accounts_store.values_of(conn, responses.c.schedule),
+                "segments": _SEGMENTS.scalars(conn),
+                "schedules": _SCHEDULES.scalars(conn),
             }
         more = place(some[-1].answered_on, some[-1].id) if len(rows) > PAGE else ""
         older = address("/surveys/answers", filters | {"after": more}) if more else ""

@@ -29,6 +29,7 @@ from worker.surveys.numbers import Change
 from worker.surveys.records import responses
 from worker.surveys.themes import Reader, reader_of
 
+_SCHEDULES = accounts_store.values_of(responses.c.schedule)
 _KEPT = timedelta(minutes=1)
 _BOARDS = 8
 BY = tuple(name for name in GROUPS if name != MONTH)  # months are always there
@@ -108,7 +109,7 @@ class _Counting:
             known = self._found.pop(asked, None)
             if known is None or known.imported_at != imported_at or now - known.at >= _KEPT:
                 read = board.read(conn, asked, today, self._reader)
-                schedules = accounts_store.values_of(conn, responses.c.schedule)
+                schedules = _SCHEDULES.scalars(conn)
                 known = Counted(read, schedules, now, imported_at)
             self._found[asked] = known
             while len(self._found) > _BOARDS:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts
+from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.outbox.records import mail_days, messages
 from worker.outbox.rules import BLOCKED, DUE, UNKNOWN
 from worker.worklist.records import tasks
@@ -24,41 +26,77 @@ class Went(NamedTuple):
     last: datetime
 
 
+_LAST = func.max(messages.c.accepted_at).label("last")
+_WENT_OUT = Prepared(
+    select(messages.c.schedule, messages.c.step, func.count().label("mails"), _LAST)
+    .where(messages.c.accepted_at >= bindparam("since"))
+    .group_by(messages.c.schedule, messages.c.step)
+    .order_by(_LAST.desc())
+)
+
+
 def went_out(conn: Connection, since: datetime) -> list[Went]:
     """Mails accepted since then, by step; the one that left last comes first."""
-    last = func.max(messages.c.accepted_at).label("last")
-    query = (
-        select(messages.c.schedule, messages.c.step, func.count(), last)
-        .where(messages.c.accepted_at >= since)
-        .group_by(messages.c.schedule, messages.c.step)
-        .order_by(last.desc())
+    return [Went(*row) for row in _WENT_OUT.rows(conn, since=since)]
+
+
+_DAYS = Prepared(
+    select(mail_days).where(
+        mail_days.c.day >= bindparam("first"), mail_days.c.day <= bindparam("last")
     )
-    return [Went(*row) for row in conn.execute(query)]
+)
 
 
 def days(conn: Connection, first: date, last: date) -> dict[date, Any]:
     """What was foreseen for each day and what was decided on: rows of ``mail_days``."""
-    query = select(mail_days).where(mail_days.c.day >= first, mail_days.c.day <= last)
-    return {row.day: row for row in conn.execute(query)}
+    return {row.day: row for row in _DAYS.rows(conn, first=first, last=last)}
+
+
+_DUE_UNTIL = Prepared(
+    select(func.count().label("mails"))
+    .select_from(messages)
+    .where(messages.c.state == DUE, messages.c.next_at < bindparam("until"))
+)
 
 
 def due_until(conn: Connection, until: datetime) -> int:
     """Mails in the ledger that are to leave before then."""
-    moving = (messages.c.state == DUE, messages.c.next_at < until)
-    return conn.scalar(select(func.count()).select_from(messages).where(*moving)) or 0
+    (count,) = _DUE_UNTIL.scalars(conn, until=until)
+    return int(count)
+
+
+_STUCK = Prepared(
+    select(messages.c.state, func.count().label("mails"))
+    .where(
+        messages.c.accepted_at.is_(None),
+        messages.c.created_at >= bindparam("since"),
+        bulk.among(messages.c.state, (UNKNOWN, BLOCKED)),
+    )
+    .group_by(messages.c.state)
+)
 
 
 def stuck(conn: Connection, now: datetime) -> dict[str, int]:
     """Mails of the last thirty days of which nobody knows whether they left, or whose text could
     not be written."""
-    month = messages.c.created_at >= now - timedelta(days=30)
-    unsent = messages.c.accepted_at.is_(None)
-    query = (
-        select(messages.c.state, func.count())
-        .where(unsent, month, messages.c.state.in_((UNKNOWN, BLOCKED)))
-        .group_by(messages.c.state)
+    return {row.state: row.mails for row in _STUCK.rows(conn, since=now - timedelta(days=30))}
+
+
+def _tasks(whose: ColumnElement[bool]) -> Prepared:
+    """Open tasks that are not snoozed, those due first: read along an index."""
+    awake = or_(tasks.c.snoozed_until.is_(None), tasks.c.snoozed_until <= bindparam("today"))
+    return Prepared(
+        select(tasks)
+        .add_columns(accounts.c.name.label("account_name"))
+        .outerjoin(accounts, accounts.c.id == tasks.c.account_id)
+        .where(tasks.c.closed_at.is_(None), whose, awake)
+        .order_by(tasks.c.due_on, tasks.c.id)
+        .limit(bindparam("most"))
     )
-    return {row[0]: row[1] for row in conn.execute(query)}
+
+
+_HIS = _tasks(tasks.c.assignee == bindparam("staff"))
+_FREE = _tasks(tasks.c.assignee.is_(None) & (tasks.c.pool == bindparam("pool")))
 
 
 def mine(conn: Connection, staff: str | None, pools: Sequence[str], today: date, most: int) -> Any:
@@ -66,15 +104,10 @@ def mine(conn: Connection, staff: str | None, pools: Sequence[str], today: date,
 
     A snoozed task is not there until its day has come. Each has its ``account_name``, if any.
     """
-    free = tasks.c.assignee.is_(None) & tasks.c.pool.in_(pools)
-    his = literal_column("false") if staff is None else tasks.c.assignee == staff
-    awake = or_(tasks.c.snoozed_until.is_(None), tasks.c.snoozed_until <= today)
-    query = (
-        select(tasks)
-        .add_columns(accounts.c.name.label("account_name"))
-        .outerjoin(accounts, accounts.c.id == tasks.c.account_id)
-        .where(tasks.c.closed_at.is_(None), or_(his, free), awake)
-        .order_by(case((his, 0), else_=1), tasks.c.due_on, tasks.c.id)
-        .limit(most)
-    )
-    return list(conn.execute(query))
+    asked = {"today": today, "most": most}
+    found = _HIS.rows(conn, staff=staff, **asked) if staff is not None else []
+    if len(found) >= most:
+        return found
+    free = [row for pool in pools for row in _FREE.rows(conn, pool=pool, **asked)]
+    free.sort(key=lambda row: (row.due_on is None, row.due_on or today, row.id))
+    return [*found, *free][:most]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -147,13 +147,17 @@ def mark_machines(conn: Connection, ids: Sequence[int], *, machine: bool) -> Non
         conn.execute(update(events).where(mine).values(machine=machine))
 
 
+_COUNTS = Prepared(
+    select(events.c.kind, events.c.orphan, func.count().label("events"))
+    .where(events.c.received_at >= bindparam("since"))
+    .group_by(events.c.kind, events.c.orphan)
+)
+
+
 def counts(conn: Connection, since: datetime) -> dict[str, int]:
     """Events received since then by kind; those of no mail of ours as ``orphan``."""
-    query = select(events.c.kind, events.c.orphan, func.count()).where(
-        events.c.received_at >= since
-    )
     found: dict[str, int] = {}
-    for kind, orphan, count in conn.execute(query.group_by(events.c.kind, events.c.orphan)):
+    for kind, orphan, count in _COUNTS.rows(conn, since=since):
         name = "orphan" if orphan else kind
         found[name] = found.get(name, 0) + count
     return found

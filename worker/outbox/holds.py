@@ -42,11 +42,16 @@ def is_held_by(conn: Connection, kind: str) -> bool:
     return bool(conn.execute(select(exists().where(mine))).scalar())
 
 
+_ON = Prepared(
+    select(*[brakes.c[name] for name in ("id", "kind", "about", "detail", "pulled_at")])
+    .where(brakes.c.released_at.is_(None))
+    .order_by(brakes.c.id)
+)
+
+
 def pulled(conn: Connection) -> list[Any]:
     """The brakes that are on: id, kind, about, detail, pulled_at."""
-    columns = [brakes.c[name] for name in ("id", "kind", "about", "detail", "pulled_at")]
-    where = brakes.c.released_at.is_(None)
-    return list(conn.execute(select(*columns).where(where).order_by(brakes.c.id)))
+    return _ON.rows(conn)
 
 
 def pull(conn: Connection, kind: str, about: str, detail: str, now: datetime) -> None:
@@ -193,14 +198,20 @@ def of_step(schedule: str, step: str) -> ColumnElement[bool]:
     return _HELD & (messages.c.reason == APPROVAL) & mine
 
 
-def held(conn: Connection) -> list[Any]:
-    """Held mails by reason and schedule: reason, schedule, mails, first (a day), last."""
-    query = select(
+_GROUPS = Prepared(
+    select(
         messages.c.reason,
         messages.c.schedule,
         func.count().label("mails"),
         func.min(messages.c.day).label("first"),
         func.max(messages.c.day).label("last"),
     )
-    grouped = query.where(_HELD).group_by(messages.c.reason, messages.c.schedule)
-    return list(conn.execute(grouped.order_by(messages.c.reason, messages.c.schedule)))
+    .where(_HELD)
+    .group_by(messages.c.reason, messages.c.schedule)
+    .order_by(messages.c.reason, messages.c.schedule)
+)
+
+
+def held(conn: Connection) -> list[Any]:
+    """Held mails by reason and schedule: reason, schedule, mails, first (a day), last."""
+    return _GROUPS.rows(conn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
 
-from worker.db.types import Id, Moment, metadata
+from worker.db.types import FOR_PEOPLE, Id, Moment, metadata
 
 ODD = "state NOT IN ('accepted', 'due', 'sending')"
 """Few mails are in these states, and people ask for them: written as their index has it."""
@@ -63,9 +63,9 @@ messages = Table(
         sqlite_where=text("accepted_at IS NOT NULL"),
     ),
     # People look through mails the newest first: all, those of a schedule or step, the odd ones.
-    Index("ix_messages_day", "day", "id"),
-    Index("ix_messages_schedule", "schedule", "day", "id"),
-    Index("ix_messages_step", "schedule", "step", "day", "id"),
+    Index("ix_messages_day", "day", "id", info=FOR_PEOPLE),
+    Index("ix_messages_schedule", "schedule", "day", "id", info=FOR_PEOPLE),
+    Index("ix_messages_step", "schedule", "step", "day", "id", info=FOR_PEOPLE),
     Index(
         "ix_messages_odd",
         "state",
@@ -73,6 +73,7 @@ messages = Table(
         "id",
         postgresql_where=text(ODD),
         sqlite_where=text(ODD),
+        info=FOR_PEOPLE,
     ),
     # Mails that wait for a person or a source have no moment of their own.
     Index(

@@ -102,10 +102,16 @@ def give_back(conn: Connection, channel: str, start: datetime, gap: timedelta, u
     _set(conn, channel, free_at=start + used * gap)
 
 
+_LISTED = Prepared(
+    select(*[ways.c[name] for name in ("channel", "paused_until", "why", "failures")]).order_by(
+        ways.c.channel
+    )
+)
+
+
 def listed(conn: Connection) -> list[Any]:
     """Every way that gave trouble or keeps a pace: channel, paused_until, why, failures."""
-    columns = [ways.c[name] for name in ("channel", "paused_until", "why", "failures")]
-    return list(conn.execute(select(*columns).order_by(ways.c.channel)))
+    return _LISTED.rows(conn)
 
 
 def _note(conn: Connection, channel: str) -> None:

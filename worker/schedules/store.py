@@ -14,14 +14,17 @@ from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.schedules.records import template_texts, versions
 
+_SHOWN = ("id", "schedule", "number", "digest", "steps_since", "applied_at")
+_ACTIVE = Prepared(
+    select(*[versions.c[name] for name in _SHOWN])
+    .where(versions.c.active)
+    .order_by(versions.c.schedule)
+)
+
 
 def active(conn: Connection) -> list[Any]:
     """The versions that run: id, schedule, number, digest, steps_since, applied_at."""
-    names = ("id", "schedule", "number", "digest", "steps_since", "applied_at")
-    wanted = [versions.c[name] for name in names]
-    return list(
-        conn.execute(select(*wanted).where(versions.c.active).order_by(versions.c.schedule))
-    )
+    return _ACTIVE.rows(conn)
 
 
 _ACTIVE_IDS = Prepared(select(versions.c.id).where(versions.c.active).order_by(versions.c.schedule))

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from worker.db import bulk
 from worker.db.engine import reading
+from worker.db.prepared import Prepared
 from worker.db.records import endpoints, notices
 from worker.kernel.keys import notice_key
 from worker.webhooks import resting
@@ -108,10 +109,12 @@ def _end_waiting(conn: Connection, name: str, why: str) -> None:
     conn.execute(update(calls).where(*waiting).values(ended))
 
 
+_FARES = Prepared(select(endpoints.c.name, *_STANDING).order_by(endpoints.c.name))
+
+
 def fares(conn: Connection) -> list[tuple[str, Standing]]:
     """How each endpoint fares, by name."""
-    rows = conn.execute(select(endpoints.c.name, *_STANDING).order_by(endpoints.c.name)).all()
-    return [(row[0], Standing(*row[1:])) for row in rows]
+    return [(row[0], Standing(*row[1:])) for row in _FARES.rows(conn)]
 
 
 # --- who is told what -----------------------------------------------------------------------------

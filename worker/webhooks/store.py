@@ -96,7 +96,13 @@ def next_due(conn: Connection) -> datetime | None:
     return next(iter(_NEXT_DUE.scalars(conn)), None)
 
 
+_COUNTS = Prepared(
+    select(calls.c.state, func.count().label("calls"))
+    .group_by(calls.c.state)
+    .order_by(calls.c.state)
+)
+
+
 def counts(conn: Connection) -> dict[str, int]:
     """Calls by state."""
-    query = select(calls.c.state, func.count()).group_by(calls.c.state)
-    return {row[0]: row[1] for row in conn.execute(query.order_by(calls.c.state))}
+    return {row.state: row.calls for row in _COUNTS.rows(conn)}

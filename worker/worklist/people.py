@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from worker.access.records import users
 from worker.access.rules import Role
 from worker.catalogue.records import staff
+from worker.db.prepared import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +26,18 @@ class Colleague:
     role: Role | None
 
 
+_STAFF = Prepared(select(staff.c.key, staff.c.name, staff.c.email))
+_ABLE = Prepared(
+    select(*[users.c[name] for name in ("staff", "name", "email", "role")])
+    .where(users.c.staff.is_not(None), users.c.disabled_at.is_(None))
+    .order_by(users.c.id)
+)
+
+
 def colleagues(conn: Connection) -> dict[str, Colleague]:
     """Everybody who may be given a task, by key, in the order of their names."""
-    found = {
-        row.key: Colleague(row.key, row.name, row.email, None)
-        for row in conn.execute(select(staff.c.key, staff.c.name, staff.c.email))
-    }
-    able = select(users).where(users.c.staff.is_not(None), users.c.disabled_at.is_(None))
-    for user in conn.execute(able.order_by(users.c.id)):
+    found = {row.key: Colleague(row.key, row.name, row.email, None) for row in _STAFF.rows(conn)}
+    for user in _ABLE.rows(conn):
         known = found.get(user.staff)
         name, email = (known.name, known.email) if known else (user.name, user.email)
         found[user.staff] = Colleague(user.staff, name, email, Role(user.role))

@@ -10,9 +10,10 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Row, select
+from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.engine import Connection
 
+from worker.db.prepared import Prepared
 from worker.kernel.dates import Period, civil_date
 from worker.worklist.kinds import BROKEN, KEPT, PROMISE, WITHDRAWN
 from worker.worklist.records import tasks
@@ -69,8 +70,8 @@ def fate(task: Any, today: date, zone: ZoneInfo) -> str:
     return ON_TIME if civil_date(task.closed_at, zone) <= task.due_on else LATE
 
 
-def count(rows: Iterable[Row[Any]], period: Period, today: date, zone: ZoneInfo) -> Register:
-    """The register of these promises."""
+def count(rows: Iterable[Any], period: Period, today: date, zone: ZoneInfo) -> Register:
+    """The register of these promises, as ``read`` gives them."""
     whole = Line("all")
     people: dict[str, Line] = {}
     months = {name: Line(name) for name in months_of(period)}
@@ -78,7 +79,7 @@ def count(rows: Iterable[Row[Any]], period: Period, today: date, zone: ZoneInfo)
         came_to = fate(row, today, zone)
         who = row.assignee or ""
         for line in (whole, people.setdefault(who, Line(who)), months[f"{row.due_on:%Y-%m}"]):
-            line.counts[came_to] += 1
+            line.counts[came_to] += row.promises
     return Register(period, whole, [people[key] for key in sorted(people)], list(months.values()))
 
 
@@ -97,9 +98,27 @@ def usual_period(today: date) -> Period:
     return Period(date(first // 12, first % 12 + 1, 1), date.fromordinal(last))
 
 
-def read(conn: Connection, period: Period) -> Sequence[Row[Any]]:
-    """The promises that were, or are, to be kept in a period."""
-    columns = (tasks.c[name] for name in ("id", "assignee", "due_on", "closed_at", "outcome"))
-    of_period = (tasks.c.due_on >= period.first, tasks.c.due_on <= period.last)
-    query = select(*columns).where(tasks.c.kind == PROMISE, *of_period)
-    return conn.execute(query.order_by(tasks.c.due_on, tasks.c.id)).all()
+_CLOSED_AT = func.min(tasks.c.closed_at).label("closed_at")
+_ALIKE = (
+    tasks.c.assignee,
+    tasks.c.due_on,
+    tasks.c.outcome,
+    tasks.c.closed_at.is_(None),
+    case((tasks.c.outcome == KEPT, tasks.c.closed_at)),
+)
+"""What tells promises apart: only of those that were kept it matters when."""
+_READ = Prepared(
+    select(*_ALIKE[:3], _CLOSED_AT, func.count().label("promises"))
+    .where(
+        tasks.c.kind == PROMISE,
+        tasks.c.due_on >= bindparam("first"),
+        tasks.c.due_on <= bindparam("last"),
+    )
+    .group_by(*_ALIKE)
+)
+
+
+def read(conn: Connection, period: Period) -> Sequence[Any]:
+    """The promises that were, or are, to be kept in a period, those that are alike together: how
+    many they are is ``promises``."""
+    return _READ.rows(conn, first=period.first, last=period.last)

@@ -14,7 +14,7 @@ from sqlalchemy import (
     text,
 )
 
-from worker.db.types import Id, Json, Moment, metadata
+from worker.db.types import FOR_PEOPLE, Id, Json, Moment, metadata
 
 tasks = Table(
     "tasks",
@@ -45,6 +45,7 @@ tasks = Table(
         "due_on",
         postgresql_where=text("closed_at IS NULL"),
         sqlite_where=text("closed_at IS NULL"),
+        info=FOR_PEOPLE,
     ),
     Index(
         "ix_tasks_open_due",
@@ -52,6 +53,7 @@ tasks = Table(
         "id",
         postgresql_where=text("closed_at IS NULL"),
         sqlite_where=text("closed_at IS NULL"),
+        info=FOR_PEOPLE,
     ),
     Index(
         "ix_tasks_open_pool",
@@ -60,6 +62,7 @@ tasks = Table(
         "id",
         postgresql_where=text("closed_at IS NULL AND assignee IS NULL"),
         sqlite_where=text("closed_at IS NULL AND assignee IS NULL"),
+        info=FOR_PEOPLE,
     ),
     Index(
         "ix_tasks_open_kind",
@@ -68,6 +71,7 @@ tasks = Table(
         "id",
         postgresql_where=text("closed_at IS NULL"),
         sqlite_where=text("closed_at IS NULL"),
+        info=FOR_PEOPLE,
     ),
     Index(
         "ix_tasks_snoozed",
@@ -75,14 +79,16 @@ tasks = Table(
         "id",
         postgresql_where=text("closed_at IS NULL AND snoozed_until IS NOT NULL"),
         sqlite_where=text("closed_at IS NULL AND snoozed_until IS NOT NULL"),
+        info=FOR_PEOPLE,
     ),
     Index(
         "ix_tasks_promises",
         "due_on",
         postgresql_where=text("kind = 'promise'"),
         sqlite_where=text("kind = 'promise'"),
+        info=FOR_PEOPLE,
     ),
-    Index("ix_tasks_closed_at", "closed_at", "id"),
+    Index("ix_tasks_closed_at", "closed_at", "id", info=FOR_PEOPLE),
     Index(
         "uq_tasks_open_key",
         "key",

@@ -39,6 +39,13 @@
       if (help) help.showModal();
     }
   });
+  // A part of a page that is on its way says so to those who have the page read to them.
+  document.addEventListener("htmx:beforeRequest", function (event) {
+    event.detail.target.setAttribute("aria-busy", "true");
+  });
+  document.addEventListener("htmx:afterRequest", function (event) {
+    event.detail.target.removeAttribute("aria-busy");
+  });
   // A button that asks first: <button data-ask="Release it?">.
   document.addEventListener("click", function (event) {
     var button = event.target.closest("[data-ask]");
