@@ -102,6 +102,21 @@ def _report(quick: bool) -> list[Row]:
     return [_timed(what, floor, ours, report.REACH)]
 
 
+def _surveys(quick: bool) -> list[Row]:
+    from bench import engine, surveys
+
+    size = 20_000 if quick else 1_000_000
+    with engine.postgresql() as fresh:
+        floor, ours, page, drawn = surveys.run(fresh, size, times=1 if quick else 3)
+    of = f"{size:,} answers of {size // surveys.ANSWERS_OF_ACCOUNT:,} accounts"
+    ratio = f"{ours / floor:.2f}"
+    return [
+        Row(f"NPS by segment of {of}; floor: a count", f"{floor:.2f}", f"{ours:.2f}", ratio, "2 s"),
+        Row("  all that the page of surveys shows", "", f"{page:.2f}", f"{page / floor:.2f}", ""),
+        Row("  accounts drawn anew, apart", "", f"{drawn:.2f}", "", ""),
+    ]
+
+
 def _events(quick: bool) -> list[Row]:
     from bench import engine, events
 
@@ -248,6 +263,7 @@ WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "rehearse": _rehearsal,
     "rendering": _rendering,
     "report": _report,
+    "surveys": _surveys,
     "events": _events,
     "posted": _posted,
     "page": _page,

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
     from worker.cadence.machine import Guards, Machine
     from worker.catalogue.refresh import Tried
-    from worker.catalogue.report import Managed
+    from worker.catalogue.report import Counts, Managed
+    from worker.catalogue.said import AnswerSaid
     from worker.channels.contract import Channel, Result
     from worker.channels.told import Ear
     from worker.config.loading import Loaded
     from worker.config.settings import Settings
     from worker.kernel.errors import PerennialError
     from worker.outbox.store import Message
+    from worker.surveys.themes import Reader
     from worker.upkeep import Upkeep
     from worker.vitals import Ping, Pulse
     from worker.webhooks.doors import Doors
@@ -345,6 +347,21 @@ class App:
         from worker.worklist import handing
 
         handing.open_for(conn, changes, now)
+
+    def take_answers(
+        self, conn: Connection, said: Sequence[AnswerSaid], *, dry_run: bool
+    ) -> Counts:
+        """Lays the answers of an import beside those that were given to us."""
+        from worker.surveys import importing
+
+        return importing.lay(conn, said, self.themes, dry_run=dry_run)
+
+    @cached_property
+    def themes(self) -> Reader:
+        """What finds the declared themes in comments."""
+        from worker.surveys.themes import reader_of
+
+        return reader_of(self.settings.surveys.themes)
 
     def tick(self) -> tuple[int, int, int]:
         """One heartbeat in the foreground: read sources, settle, then plan, send and call until

@@ -17,6 +17,7 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.machine import Machine
 from worker.cadence.watch import Fingerprint
 from worker.catalogue import freshness, lapses
+from worker.catalogue.answering import Answers
 from worker.catalogue.flow import Brake, HandOver, Options
 from worker.catalogue.refresh import Tried, refresh
 from worker.channels.contract import Channel
@@ -28,6 +29,8 @@ from worker.events import bounces
 from worker.kernel.clock import Clock
 from worker.outbox import holds
 from worker.reactivation import flow as reactivation
+from worker.surveys import flow as comments
+from worker.surveys.themes import Reader
 from worker.webhooks import endpoints
 from worker.webhooks.endpoints import Endpoint
 from worker.worklist import morning
@@ -55,6 +58,12 @@ class Instance(Protocol):
     def hand_over(self) -> HandOver: ...
 
     @property
+    def take_answers(self) -> Answers: ...
+
+    @property
+    def themes(self) -> Reader: ...
+
+    @property
     def engine(self) -> Engine: ...
 
     @property
@@ -75,8 +84,9 @@ class Upkeep:
         self._began = instance.clock.now()
 
     def sweep(self, *, caught_up: bool = False) -> None:
-        """Settles dead leases and unknowns, watches for invalid edits, sends the morning mail to
-        staff; once a day proves that every licence is explained, and foresees the days to come.
+        """Settles dead leases and unknowns, watches for invalid edits, reads comments for their
+        themes, sends the morning mail to staff; once a day proves that every licence is explained,
+        and foresees the days to come.
 
         ``caught_up``: all that was due has been done. Else nothing is proved before this process
         has run for a while: what fell due while nobody beat is no gap.
@@ -91,6 +101,7 @@ class Upkeep:
         self._score_clients()
         self._note_lapses()
         it = self._instance
+        comments.read_comments(it.engine, it.themes)
         morning.brief(Post(it.engine, it.clock, it.channel, it.settings))
 
     def refresh(self) -> list[Tried]:
@@ -102,6 +113,7 @@ class Upkeep:
             place=it.loaded.document.place,
             brake=it.pull_brake,
             hand_over=it.hand_over,
+            answers=it.take_answers,
             pause=stop.wait,
         )
         tried = refresh(it.engine, sources, it.clock, it.root, options, stop.is_set)

@@ -10,6 +10,8 @@ from worker.catalogue.mapping import check_loads
 from worker.catalogue.patterns import parse_pattern
 from worker.config.settings import SourceSettings
 
+ENTITIES_SAID = "account, contact, licence, order, staff or answer"
+
 
 def told(*loads: dict[str, Any], **settings: Any) -> list[str]:
     source = SourceSettings(kind="csv", path="x.csv", load=list(loads), **settings)
@@ -72,9 +74,8 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         "sources.s.load[0].expires_on: 5 is not text, or a pattern, in quotes",
         'sources.s.load[0].term: \'renew\' is not "renewal" or "correction"; '
         "did you mean 'renewal'?",
-        "sources.s.load[1].entity: 'licenze' is not account, contact, licence, order or staff; "
-        "did you mean 'licence'?",
-        "sources.s.load[2].entity: missing; expected account, contact, licence, order or staff",
+        f"sources.s.load[1].entity: 'licenze' is not {ENTITIES_SAID}; did you mean 'licence'?",
+        f"sources.s.load[2].entity: missing; expected {ENTITIES_SAID}",
         "sources.s.load[3].timezone: 'timezone' is not a field of contact; "
         "known are key, account, email, name, role, language, opt_out",
         "sources.s.load[3].key: missing; expected key, or email; "

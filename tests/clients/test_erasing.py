@@ -20,6 +20,7 @@ from worker.clients.records import visits
 from worker.config.settings import SourceSettings
 from worker.kernel.errors import FindingsError
 from worker.outbox.records import messages
+from worker.surveys.records import invitations, response_themes, responses
 from worker.worklist.records import task_history, tasks
 
 ADDRESS, NAME, KEY_OF, NOTE = (
@@ -61,7 +62,22 @@ def mailed(site: Site) -> Site:
         edit = {"walk_id": 1, "step": "grace", "kind": "edit", "words": f"Dear {NAME},"}
         edit |= {"subject": NAME.upper(), "reason": f"{NAME} asked", "who": "ann"}
         conn.execute(interventions.insert().values(edit | {"made_at": site.clock.now()}))
+        _survey(conn, conn.execute(select(contacts)).one(), site.clock.now())
     return site
+
+
+def _survey(conn: Any, person: Any, now: Any) -> None:
+    """The person was asked, answered in confidence, and had answered before we came."""
+    both = {"schedule": "surveys", "survey": "renewal", "account_id": person.account_id}
+    asked = both | {"contact_id": person.id, "promise": "confidential", "answered": True}
+    asked |= {"asked_on": now.date(), "asked_at": now}
+    conn.execute(invitations.insert().values(asked))
+    said = both | {"score": 3, "vote": -1, "comment": NOTE, "answered_on": now.date()}
+    said |= {"source": "page", "promise": "confidential", "follow_up": {"why": NAME}}
+    conn.execute(responses.insert().values(said | {"id": 7, "invitation_id": 1}))
+    before = {"id": 8, "contact_id": person.id, "promise": "named", "key": f"import:x:{KEY_OF}"}
+    conn.execute(responses.insert().values(said | before))
+    conn.execute(response_themes.insert().values(response_id=8, theme="price"))
 
 
 def _people(site: Site) -> Any:
@@ -228,3 +244,14 @@ def test_revoked_links_are_dead_and_new_mails_carry_new_ones(
     assert site.client.get(site.links()["a"]).status_code == 200
     assert cli(site, "links", "revoke", "anna@example.com") == 0
     assert "dead" in capsys.readouterr().out
+
+
+def test_a_score_stays_with_its_account_when_its_person_is_erased(mailed: Site) -> None:
+    with mailed.engine.begin() as conn:
+        erasing.erase(conn, erasing.find(conn, KEY_OF), mailed.clock.now())
+    assert [(row.score, row.comment, row.contact_id) for row in mailed.rows(responses)] == [
+        (3, None, None),
+        (3, None, None),
+    ]
+    assert [(row.answered, row.contact_id) for row in mailed.rows(invitations)] == [(True, None)]
+    assert not mailed.rows(response_themes)

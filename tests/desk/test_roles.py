@@ -76,8 +76,13 @@ ROUTES: Mapping[str, str] = {
     "POST /schedules/{stem}/approve": RENEWALS,
     "POST /brakes/{id_}/release": RENEWALS,
     "POST /instance/confirm": ADMIN,
-    # health, reports
+    # health, surveys, reports
     "GET /health": VIEWER,
+    "GET /surveys": VIEWER,
+    "GET /surveys/shared": VIEWER,
+    "GET /surveys/answers": VIEWER,
+    "GET /surveys/answers/{id_}": VIEWER,
+    "GET /surveys/{table}.csv": VIEWER,
     "GET /reports": VIEWER,
     "GET /reports/promises": VIEWER,
     "GET /reports/renewals": VIEWER,

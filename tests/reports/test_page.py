@@ -13,9 +13,9 @@ from tests.cadence.test_summary_page import Page
 from tests.reports.conftest import TODAY, YEAR, Book, year
 from worker.db.engine import reading
 from worker.kernel.dates import Period
+from worker.kernel.estimates import Estimate
 from worker.reports import figures, page, picture
 from worker.reports.cohort import Asked
-from worker.reports.rules import Estimate
 
 DUE = "2026-06-30"
 BEFORE = ("2025-06-30", DUE)

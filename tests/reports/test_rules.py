@@ -12,19 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.kernel.dates import Period
-from worker.reports.rules import (
+from worker.kernel.estimates import (
     Estimate,
     difference,
     effective_size,
+    share_of,
+    weighted_share,
+    wilson,
+)
+from worker.reports.rules import (
     gross_rate,
     last_full_months,
     median,
     money,
     months_of,
     net_rate,
-    share_of,
-    weighted_share,
-    wilson,
 )
 
 SAMPLES = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))

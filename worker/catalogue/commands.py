@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from threading import Event
 
+    from worker.catalogue.answering import Answers
     from worker.catalogue.flow import Brake, HandOver
     from worker.catalogue.report import Report
     from worker.config.loading import Loaded
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
     class Importing(Wiring, Protocol):
         """What this command needs besides: where in ``config.toml`` each setting stands, a way to
-        stop all mails, to tell new managers of accounts, and whether the process was told to
-        end."""
+        stop all mails, to tell new managers of accounts, to take answers to surveys, and whether
+        the process was told to end."""
 
         loaded: Loaded
         pull_brake: Brake
         hand_over: HandOver
+        take_answers: Answers
         stopping: Event
 
 
@@ -77,6 +79,7 @@ def import_(
             place=app.loaded.document.place,
             brake=app.pull_brake,
             hand_over=app.hand_over,
+            answers=app.take_answers,
             pause=app.stopping.wait,
         )
         report = import_source(app.engine, source, declared, app.clock, app.root, options)

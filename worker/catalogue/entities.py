@@ -33,10 +33,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A kind of record: its table, and the fields that a load may fill."""
+    """A kind of record: its table, and the fields that a load may fill.
+
+    What has no table here is handed on to a room above the book (``answering.py``).
+    """
 
     name: str
-    table: Table
+    table: Table | None
     fields: Mapping[str, Field]
 
 
@@ -121,4 +124,20 @@ ENTITIES: Mapping[str, Entity] = {
             "language": Field(values.language),
         },
     ),
+    "answer": Entity(
+        "answer",
+        None,
+        {
+            "key": Field(code=True),
+            "account": Field(code=True),
+            "contact": Field(code=True),
+            "score": Field(values.score, fixed=True),
+            "comment": _TEXT,
+            "answered_on": _DATE,
+            "schedule": Field(values.stem, code=True, fixed=True),
+        },
+    ),
 }
+
+LISTED = ", ".join([*ENTITIES][:-1]) + f" or {[*ENTITIES][-1]}"
+"""All kinds of record, as messages name them."""

@@ -44,6 +44,10 @@ class Erased:
         return any(text and self.hash(kind, text) in self.hashes for kind, text in named)
 
 
+NOBODY = Erased("", frozenset())
+"""Nobody was erased."""
+
+
 def known(conn: Connection) -> Erased:
     """Who was erased so far."""
     pepper = conn.scalar(select(instance.c.pepper)) or ""

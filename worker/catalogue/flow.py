@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import store, syncing
+from worker.catalogue.answering import Answers
 from worker.catalogue.mapping import Load, check_loads
 from worker.catalogue.order_writing import OrderWriter
 from worker.catalogue.reading import Parsed, read
@@ -67,15 +68,17 @@ class Options:
     place: Place = nowhere
     brake: Brake | None = None
     hand_over: HandOver | None = None
+    answers: Answers | None = None
     pause: Callable[[float], object] = field(default_factory=lambda: threading.Event().wait)
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """When an import began, and whether it may end many licences."""
+    """When an import began, whether it may end many licences, and who takes answers to surveys."""
 
     now: datetime
     accept_endings: bool
+    answers: Answers | None = None
 
 
 def import_source(
@@ -104,7 +107,7 @@ def import_source(
     report = Report(name, shown, dry_run=options.dry_run, rows=parsed.total)
     with engine.begin() as conn:
         store.lock_book(conn)
-        run = Run(started_at, options.accept_endings)
+        run = Run(started_at, options.accept_endings, options.answers)
         managed = lay_down(conn, parsed, source, report, run)
         report.problems = [p for line in sorted(parsed.rejected) for p in parsed.rejected[line]]
         if not options.dry_run:
@@ -169,7 +172,7 @@ def lay_down(
     wrong with the others stands in ``parsed.rejected``. Returns the accounts that have another
     manager now."""
     known = look_up(conn, parsed)
-    said = understand(conn, parsed, known, report)
+    said = understand(conn, parsed, known, report, run.now.astimezone(UTC).date())
     missing = syncing.missing(conn, parsed, said, source, report, accept=run.accept_endings)
     active = store.count_active(conn, report.source)
     parsed.rows.clear()  # what they said has been merged; a million of them weigh a lot
@@ -180,6 +183,7 @@ def lay_down(
         "licence": writer.licences(said.licences, revive=source.full_sync),
         "staff": writer.staff(said.staff),
         "order": _write_orders(conn, parsed, writer, said, missing.removing, report, run.now),
+        "answer": _hand_on(conn, said, report, run),
     }
     writer.end(missing.ending)
     for entity in parsed.shapes:
@@ -194,6 +198,15 @@ def lay_down(
         moved = f"{report.corrections} of {active} active licences"
         report.braked = f"the import of {report.source!r} gives {moved} other dates"
     return writer.managed
+
+
+def _hand_on(conn: Connection, said: Said, report: Report, run: Run) -> Counts:
+    """Hands answers to surveys to whoever takes them, in the same transaction."""
+    if not said.answers:
+        return Counts()
+    if run.answers is None:
+        raise ValueError("a file with answers, and nobody who takes them")
+    return run.answers(conn, said.answers, dry_run=report.dry_run)
 
 
 def _write_orders(

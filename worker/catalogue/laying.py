@@ -21,6 +21,8 @@ Part = tuple[Any, ...]
 
 DATES = ("starts_on", "expires_on", "closed_on")
 _CENT = Decimal("0.01")
+PAST = "past"
+"""The schedule of answers that come without one."""
 _MOST_KEPT = 100_000  # values remembered per column; dates and words repeat, names do not
 
 # What a terminal or a mail would act on, reorder or hide: control characters, line and paragraph
@@ -253,6 +255,20 @@ def _finish_order(shape: Sequence[str]) -> Finish:
     return finish
 
 
+def _finish_answer(shape: Sequence[str]) -> Finish:
+    score, day, schedule = [shape.index(name) for name in ("score", "answered_on", "schedule")]
+
+    def finish(values: list[Any]) -> RowProblemError | None:
+        if values[score] is None:
+            return SKIP
+        values[schedule] = values[schedule] or PAST
+        if values[day] is None:
+            return RowProblemError("answered_on", "no-day", "the day of the answer", "nothing")
+        return None
+
+    return finish
+
+
 def _needing(finish: Finish, load: Load, shape: Sequence[str]) -> Finish:
     """``finish``, but a row in which a needed field is blank holds nothing for this load."""
     places = [shape.index(name) for name in load.needed]
@@ -274,6 +290,7 @@ _FINISH: Mapping[str, Callable[[Sequence[str]], Finish]] = {
     "licence": _finish_licence,
     "order": _finish_order,
     "staff": _finish_staff,
+    "answer": _finish_answer,
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from worker.catalogue import numbers, values
-from worker.catalogue.entities import ENTITIES, Entity, Field
+from worker.catalogue.entities import ENTITIES, LISTED, Entity, Field
 from worker.catalogue.patterns import Pattern, parse_pattern
 from worker.catalogue.rules import Declared
 from worker.catalogue.values import BadValueError, Convert
@@ -101,7 +101,7 @@ class _Reader:
         entity = ENTITIES.get(named) if isinstance(named, str) else None
         if entity is None:
             hint = did_you_mean(str(named), ENTITIES) if named is not None else ""
-            self.tell("entity", "entity", "account, contact, licence, order or staff", named, hint)
+            self.tell("entity", "entity", LISTED, named, hint)
             return None
         self._check_keys(entity)
         clears = self._clears(entity)
@@ -123,10 +123,20 @@ class _Reader:
                 listed = f"known are {', '.join(entity.fields)}"
                 hint = did_you_mean(name, known, otherwise=listed)
                 self.tell(name, "unknown-field", f"a field of {entity.name}", name, hint)
+        if entity.name == "answer":
+            self._check_answer()
+            return
         by_email = entity.name == "contact" and "email" in self.table
         if "key" not in self.table and not by_email:
             what = "key, or email" if entity.name == "contact" else "key"
             self.tell("key", "missing", what, None, "a second import knows a record by its key")
+
+    def _check_answer(self) -> None:
+        for name, what in (("score", "the score"), ("answered_on", "the day of the answer")):
+            if name not in self.table:
+                self.tell(name, "missing", what, None)
+        if not {"account", "contact"} & {*self.table}:
+            self.tell("account", "missing", "account, or contact", None, "say who answered")
 
     def _foreign(self, entity: Entity) -> dict[str, Mapping[str, str]]:
         given = self.table.get("values", {})

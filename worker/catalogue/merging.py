@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 
-from worker.catalogue import ordering, rules
+from worker.catalogue import answering, ordering, rules
 from worker.catalogue.laying import DATES, Part
 from worker.catalogue.reading import Parsed
 from worker.catalogue.rules import Claim
@@ -20,8 +21,8 @@ from worker.kernel.errors import Problem
 class Merger:
     """Puts the rows of one file together. ``name`` is the file in messages."""
 
-    def __init__(self, parsed: Parsed, known: Known, name: str) -> None:
-        self._parsed, self._known, self._name = parsed, known, name
+    def __init__(self, parsed: Parsed, known: Known, name: str, today: date) -> None:
+        self._parsed, self._known, self._name, self._today = parsed, known, name, today
         self._at: dict[str, list[int]] = {}  # places of each entity's parts in a row
         for place, load in enumerate(parsed.loads, start=1):
             self._at.setdefault(load.entity.name, []).append(place)
@@ -46,10 +47,19 @@ class Merger:
         self._check_accounts(said, reasons)
         self._merge_plain("contact", said.contacts)
         self._check_contacts(said, reasons)
+        self._merge_answers(said, reasons)
         for key, entries in self._by_licence():
             self._merge_licence(key, entries, said, reasons)
         self._merge_orders(said, reasons)
         return said, reasons
+
+    def _merge_answers(self, said: Said, reasons: Reasons) -> None:
+        places = self._at.get("answer", ())
+        reject = partial(self._reject, reasons)
+        if places:
+            said.answers += answering.collect(
+                self._parsed, places, self._known, said, self._today, reject
+            )
 
     def _merge_plain(self, entity: str, merged: dict[str, Part]) -> None:
         places = self._at.get(entity, ())

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from worker.catalogue.entities import ENTITIES
 from worker.catalogue.laying import DATES, Cell, Laid, Part, RowError, RowProblemError
 from worker.catalogue.mapping import Load
 from worker.catalogue.values import BadValueError
@@ -15,11 +16,12 @@ from worker.kernel.show import Told
 from worker.sources.contract import LONGEST_CELL, BadRow, Row, Source, SourceError, quoted
 
 # Filled even if no load names them: a contact's key from its address, a status when it comes back.
-# All of an order, so that its parts have one shape.
+# All of an order and of an answer, so that their parts have one shape.
 _ALWAYS = {
     "contact": {"key", "account"},
     "licence": {"account", "status", *DATES},
     "order": {"account", "product_line", "ordered_on", "quantity", "amount", "currency"},
+    "answer": {*ENTITIES["answer"].fields},
 }
 _SYNCED = ("licence", "order")
 

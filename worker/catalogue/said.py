@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
+from worker.catalogue.erasures import NOBODY, Erased
 from worker.catalogue.laying import DATES, Part
 from worker.catalogue.rules import Declared, Settled, Term
 from worker.kernel.errors import Problem
@@ -45,6 +46,20 @@ class LicenceSaid(NamedTuple):
     settled: Settled | None
 
 
+class AnswerSaid(NamedTuple):
+    """What one row says of one answer: its line, then the shape of its part. Account and contact
+    are keys of the book or of the file."""
+
+    line: int
+    key: str | None
+    account: str | None
+    contact: str | None
+    score: int
+    comment: str | None
+    answered_on: date
+    schedule: str
+
+
 @dataclass(slots=True)
 class Said:
     """What the file says, all in all. Parts are in the order of the shape of their entity."""
@@ -56,6 +71,7 @@ class Said:
     orders: dict[str, Part] = field(default_factory=dict)
     repeated: int = 0
     """Rows that say of an order what another row has said word for word."""
+    answers: list[AnswerSaid] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -73,6 +89,7 @@ class Known:
     terms: dict[int, list[Term]] = field(default_factory=dict)
     orders: dict[str, bool] = field(default_factory=dict)
     """Whether there are these orders; of those that were asked for."""
+    erased: Erased = NOBODY
 
 
 def own_fields(shape: Sequence[str]) -> list[str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from sqlalchemy.engine import Connection
 
 from worker.catalogue import erasures, order_store, ordering, store
+from worker.catalogue.answering import contact_keys
 from worker.catalogue.entities import ENTITIES
 from worker.catalogue.merging import Merger
 from worker.catalogue.reading import Parsed
@@ -28,6 +31,7 @@ def look_up(conn: Connection, parsed: Parsed) -> Known:
         store.known(conn, contacts, ["account_id", *own["contact"]], keys["contact"]),
         store.known(conn, staff, own["staff"], keys["staff"]),
         {key: KnownLicence._make((*row[:6], row[6:])) for key, row in found.items()},
+        erased=erasures.known(conn) if "answer" in shapes else erasures.NOBODY,
     )
 
 
@@ -43,10 +47,16 @@ def _keys(parsed: Parsed) -> dict[str, list[str]]:
         for at, keys in named:
             keys.update(row[place][at] for row in parsed.rows if row[place] is not None)
             keys.discard(None)  # a blank reference
+        if load.entity.name == "answer":
+            at = shape.index("contact")
+            people = (row[place][at] for row in parsed.rows if row[place] is not None)
+            found["contact"].update(
+                key for text in people if isinstance(text, str) for key in contact_keys(text)
+            )
     return {entity: list(keys) for entity, keys in found.items()}
 
 
-def understand(conn: Connection, parsed: Parsed, known: Known, report: Report) -> Said:
+def understand(conn: Connection, parsed: Parsed, known: Known, report: Report, today: date) -> Said:
     """Merges the rows, takes out those that contradict, and again, until none does.
 
     People whose data was erased are left out; ``report`` says how many.
@@ -57,7 +67,7 @@ def understand(conn: Connection, parsed: Parsed, known: Known, report: Report) -
         cut = parsed.rejected_keys["order"]
         reasons |= ordering.incomplete(documents, cut, {**parsed.rejected, **reasons}, report.file)
         _take_out(parsed, reasons)
-        merger = Merger(parsed, known, report.file)
+        merger = Merger(parsed, known, report.file, today)
         said, reasons = merger.merge()
         if merger.unsettled:
             known.terms.update(store.terms_of(conn, merger.unsettled))

@@ -150,6 +150,21 @@ def language(text: str) -> str:
     return found[1].lower() + (f"-{found[2].upper()}" if found[2] else "")
 
 
+def score(text: str) -> int:
+    """A whole number from 0 to 10, as digits."""
+    if re.fullmatch(r"[0-9]|10", text, re.ASCII):
+        return int(text)
+    hint = "leave the cell blank where nobody answered"
+    raise BadValueError("score", "a whole number from 0 to 10", hint)
+
+
+def stem(text: str) -> str:
+    """The name of a schedule's file without its ending: lower-case letters, digits and dashes."""
+    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,63}", text):
+        return text
+    raise BadValueError("schedule", "the name of a schedule such as surveys", _MAP)
+
+
 def url(text: str) -> str:
     """An address of the web."""
     if _URL.fullmatch(text) and len(text) <= 2000:

@@ -87,6 +87,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "confirm_instance",
         "Say that a copied or moved database is the one that shall mail.",
     ),
+    "nps": (
+        "worker.surveys.commands",
+        "nps",
+        "Say how likely clients are to recommend us, and how surely that is known.",
+    ),
     "report": (
         "worker.reports.commands",
         "report",

@@ -147,6 +147,7 @@ def erase(conn: Connection, person: Person, now: datetime) -> Gone:
     tables = _tables(conn)
     _forget_mails(conn, person, rows, erased)
     _forget_events(conn, person, tables.tables["events"])
+    _forget_surveys(conn, person, tables.tables)
     _forget_requests(conn, person)
     for table, column in ((preferences, "contact_id"), (stops, "subject_id")):
         _delete(conn, table, column, person.ids)
@@ -218,6 +219,24 @@ def _forget_events(conn: Connection, person: Person, events: Table) -> None:
     for address in person.addresses:
         mine = func.lower(events.c.address) == address
         conn.execute(update(events).where(mine).values(address=None, detail=None, raw="{}"))
+
+
+def _forget_surveys(conn: Connection, person: Person, tables: Mapping[str, Table]) -> None:
+    """A score stays with its account; who gave it, and in which words, does not. Of an anonymous
+    answer nobody knows whose it is: nothing of it can be found."""
+    if not person.ids:
+        return
+    asked, said = tables["invitations"], tables["responses"]
+    mine = bulk.among(asked.c.contact_id, list(person.ids))
+    named = bulk.among(said.c.contact_id, list(person.ids))
+    theirs = or_(named, said.c.invitation_id.in_(select(asked.c.id).where(mine)))
+    ids = list(conn.execute(select(said.c.id).where(theirs)).scalars())
+    if ids:
+        themes = tables["response_themes"]
+        conn.execute(delete(themes).where(bulk.among(themes.c.response_id, ids)))
+        gone = dict.fromkeys(("contact_id", "comment", "follow_up", "key", "language"))
+        conn.execute(update(said).where(bulk.among(said.c.id, ids)).values(**gone))
+    conn.execute(update(asked).where(mine).values(contact_id=None))
 
 
 def _forget_requests(conn: Connection, person: Person) -> None:

@@ -15,7 +15,9 @@ from worker.db import bulk
 from worker.outbox.records import messages
 from worker.worklist.records import tasks as worklist
 
-_INNER = frozenset({"id", "contact_id", "account_id", "licence_id", "attempt_id", "version_id"})
+_INNER = frozenset(
+    {"id", "contact_id", "account_id", "licence_id", "attempt_id", "version_id", "invitation_id"}
+)
 """Numbers that mean nothing outside of this database."""
 
 
@@ -28,6 +30,7 @@ def of(conn: Connection, person: Person) -> dict[str, Any]:
         "mails": [_plain(row) for row in conn.execute(select(messages).where(person.mails))],
         "events": _events(conn, addresses),
         "answers": _answers(conn, ids),
+        "survey_answers": _survey_answers(conn, ids),
         "tasks": _tasks(conn, person),
         "stops": _rows(conn, stops, stops.c.subject_id, ids, stops.c.scope == "contact"),
         "suppressions": _rows(conn, suppressions, suppressions.c.address, addresses),
@@ -69,6 +72,24 @@ def _answers(conn: Connection, ids: list[int]) -> list[dict[str, Any]]:
         .order_by(answers.c.id)
     )
     return [_plain(row) for row in conn.execute(query)]
+
+
+def _survey_answers(conn: Connection, ids: list[int]) -> list[dict[str, Any]]:
+    """What the person was asked in surveys, with the answer where it can be known whose it is."""
+    if not ids:
+        return []
+    found = MetaData()
+    found.reflect(conn, only=["invitations", "responses"])
+    asked, said = found.tables["invitations"], found.tables["responses"]
+    mine = bulk.among(said.c.contact_id, ids)
+    by_invitation = select(asked.c.id).where(bulk.among(asked.c.contact_id, ids))
+    query = select(said).where(or_(mine, said.c.invitation_id.in_(by_invitation)))
+    answered = [_plain(row) for row in conn.execute(query.order_by(said.c.answered_on))]
+    unanswered = select(asked).where(bulk.among(asked.c.contact_id, ids)).order_by(asked.c.id)
+    told = ("schedule", "survey", "promise", "role", "asked_on", "answered")
+    return answered + [
+        {name: getattr(row, name) for name in told} for row in conn.execute(unanswered)
+    ]
 
 
 def _events(conn: Connection, addresses: list[str]) -> list[dict[str, Any]]:

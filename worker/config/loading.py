@@ -197,7 +197,10 @@ def leaves(section: BaseModel, path: Path_ = ()) -> Iterator[tuple[Path_, object
             yield from leaves(value, here)
         elif isinstance(value, dict):
             for named, inner in value.items():
-                yield from leaves(inner, (*here, named))
+                if isinstance(inner, BaseModel):
+                    yield from leaves(inner, (*here, named))
+                else:
+                    yield (*here, named), inner
         else:
             yield here, value
 

@@ -124,7 +124,7 @@ def _settable(model: type[BaseModel], path: Path_ = ()) -> Iterator[Path_]:
         here = (*path, key_of(name, info))
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _settable(info.annotation, here)
-        elif here not in (("sources",), ("webhooks", "endpoints")):
+        elif here not in (("sources",), ("webhooks", "endpoints"), ("surveys", "themes")):
             yield here
 
 

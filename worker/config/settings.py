@@ -285,6 +285,33 @@ class ReactivationSettings(Section):
     exponent: Annotated[float, AfterValidator(_exponent)] = 3.0
 
 
+def _theme_words(value: list[str]) -> list[str]:
+    for text in value:
+        if (
+            not all(re.fullmatch(r"\*?[^\W_][\w'’-]+\*?", word) for word in text.split())
+            or not text.strip()
+        ):
+            hint = "write a word, a stem such as 'price*', or several words apart"
+            raise not_a("word", "words or stems of two letters or more", hint, repr(text))
+    return value
+
+
+class ThemeSettings(Section):
+    """One ``[surveys.themes.NAME]``: the words by which a comment is known to speak of it.
+
+    ``words`` go by language; a comment whose language is not known is read by all of them.
+    """
+
+    name: Filled
+    words: dict[str, Annotated[list[str], AfterValidator(_theme_words)]]
+
+
+class SurveySettings(Section):
+    """What is looked for in the comments of surveys, by name."""
+
+    themes: dict[str, ThemeSettings] = Field(default_factory=dict)
+
+
 class LogSettings(Section):
     """``auto`` writes text to a terminal and JSON elsewhere."""
 
@@ -334,5 +361,6 @@ class Settings(Section):
     book: BookSettings = BookSettings()
     worklist: WorklistSettings = WorklistSettings()
     reactivation: ReactivationSettings = ReactivationSettings()
+    surveys: SurveySettings = SurveySettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)

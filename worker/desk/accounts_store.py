@@ -221,10 +221,10 @@ def names_of_staff(conn: Connection, keys: Sequence[str | None]) -> dict[str, st
     return {row.key: row.name for row in _NAMES.rows(conn, keys=wanted)}
 
 
-def _values(column: Any) -> Prepared:
+def values_of(column: Any) -> Prepared:
     """The values of an indexed column, hopping from one to the next."""
     first = select(func.min(column).label("value")).cte("hops", recursive=True)
-    another = accounts.alias()
+    another = column.table.alias()
     further = (
         select(func.min(another.c[column.name]))
         .where(another.c[column.name] > first.c.value)
@@ -234,9 +234,9 @@ def _values(column: Any) -> Prepared:
     return Prepared(select(hops.c.value).where(hops.c.value.is_not(None)).limit(_CHOICES))
 
 
-_SEGMENTS = _values(accounts.c.segment)
-_ACCOUNT_MANAGERS = _values(accounts.c.account_manager)
-_RENEWAL_MANAGERS = _values(accounts.c.renewal_manager)
+_SEGMENTS = values_of(accounts.c.segment)
+_ACCOUNT_MANAGERS = values_of(accounts.c.account_manager)
+_RENEWAL_MANAGERS = values_of(accounts.c.renewal_manager)
 
 
 def segments(conn: Connection) -> list[str]:

@@ -24,6 +24,8 @@ from worker.desk import (
     schedules,
     search,
     signing,
+    survey_answers,
+    surveys,
     task,
     today,
     token_pages,
@@ -61,6 +63,8 @@ PAGES = (
     health.mount,
     promises.mount,
     reports.mount,
+    survey_answers.mount,
+    surveys.mount,
 )
 
 

@@ -33,6 +33,7 @@ ROOMS = (
     ("/licences", "Licences", "l", Role.VIEWER),
     ("/schedules", "Schedules", "s", Role.VIEWER),
     ("/outbox", "Outbox", "o", Role.VIEWER),
+    ("/surveys", "Surveys", "v", Role.VIEWER),
     ("/reports", "Reports", "r", Role.VIEWER),
     ("/health", "Health", "h", Role.VIEWER),
     ("/audit", "Audit log", "u", Role.ADMIN),

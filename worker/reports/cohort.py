@@ -28,9 +28,9 @@ from sqlalchemy import (
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, licences, terms
 from worker.catalogue.rules import RETURN_AFTER_DAYS, UNKNOWN_LENGTH_DAYS
+from worker.db.dates import Day, Days, Month
 from worker.kernel.dates import Period
 from worker.outbox.records import messages
-from worker.reports.dates import Day, Days, Month
 
 GROUPS: Mapping[str, ColumnElement[Any]] = {
     "segment": accounts.c.segment,

@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from worker.db.engine import settle_in
+from worker.kernel import estimates
 from worker.kernel.dates import Period
+from worker.kernel.estimates import Estimate
 from worker.reports import rules, store
 from worker.reports.cohort import GROUPS, MONTH, Asked
-from worker.reports.rules import Estimate
 
 OUTCOMES = ("renewed", "lost", "leaked", "open")
 """What became of a due term: renewed; cancelled or ended; nothing, with grace over; still open."""
@@ -133,7 +135,7 @@ class Step:
 
     @property
     def effect(self) -> Estimate:
-        return rules.difference(self.soon, self.given, self.soon_without, self.without)
+        return estimates.difference(self.soon, self.given, self.soon_without, self.without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Report:
 
 def read(conn: Connection, asked: Asked) -> Report:
     """Reads a report in the view of one transaction."""
-    store.settle_in(conn)
+    settle_in(conn)
     whole, groups = _cohorts(store.renewals(conn, asked))
     return Report(
         asked,
@@ -222,7 +224,7 @@ def of_cohort(cohort: Cohort) -> Iterator[Figure]:
         return Figure(metric, cohort.group, None, value, None, None, due, "count")
 
     def share(metric: str, hits: int, size: int) -> Figure:
-        return _figure(metric, cohort.group, None, rules.share_of(hits, size), size, "wilson")
+        return _figure(metric, cohort.group, None, estimates.share_of(hits, size), size, "wilson")
 
     yield counted("due", due)
     for outcome in OUTCOMES:
@@ -247,11 +249,11 @@ def _of_purse(group: str | None, currency: str, purse: Purse) -> Iterator[Figure
         return Figure(metric, group, currency, value, None, None, purse.valued, "sum")
 
     def share(metric: str, part: int) -> Figure:
-        found = rules.weighted_share(part, purse.due, purse.squares)
+        found = estimates.weighted_share(part, purse.due, purse.squares)
         return _figure(metric, group, currency, found, purse.valued, "wilson-kish")
 
     gross, net = rules.gross_rate(purse.pairs), rules.net_rate(purse.pairs)
-    interval = rules.weighted_share(purse.cents["renewed"], purse.due, purse.squares)
+    interval = estimates.weighted_share(purse.cents["renewed"], purse.due, purse.squares)
     yield amount("due_value", purse.due)
     yield amount("renewed_value", purse.cents["renewed"])
     yield amount("leaked_value", purse.cents["leaked"])
@@ -274,17 +276,17 @@ def _of_base(report: Report) -> Iterator[Figure]:
         yield Figure(
             "base_arr", group, currency, rules.money(start), None, None, row.accounts, "sum"
         )
-        grr = rules.weighted_share(least, start, float(row.squares))
+        grr = estimates.weighted_share(least, start, float(row.squares))
         yield _figure("base_grr", group, currency, grr, row.accounts, "wilson-kish")
         nrr = Estimate(end / start)
         yield _figure("base_nrr", group, currency, nrr, row.accounts, "ratio")
-        kept = rules.share_of(int(row.kept), row.accounts)
+        kept = estimates.share_of(int(row.kept), row.accounts)
         yield _figure("base_accounts_kept", group, currency, kept, row.accounts, "wilson")
 
 
 def _of_step(step: Step) -> Iterator[Figure]:
-    given = rules.share_of(step.soon, step.given)
-    without = rules.share_of(step.soon_without, step.without)
+    given = estimates.share_of(step.soon, step.given)
+    without = estimates.share_of(step.soon_without, step.without)
     total = step.given + step.without
     yield _figure("step_renewed_given", step.name, None, given, step.given, "wilson")
     yield _figure("step_renewed_without", step.name, None, without, step.without, "wilson")

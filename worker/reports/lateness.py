@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import bindparam, case, func, select
 from sqlalchemy.engine import Connection
 
+from worker.db.dates import Seconds
 from worker.db.prepared import Prepared
 from worker.outbox.records import messages
-from worker.reports.dates import Seconds
 from worker.telemetry.metrics import LATENESS, Lateness
 
 _SECONDS = Seconds(messages.c.accepted_at, messages.c.created_at)

@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from worker.cadence import picture as house
 from worker.kernel.clock import require_aware
 from worker.kernel.errors import DependencyDownError
+from worker.kernel.estimates import Estimate
 from worker.reports import picture, words
 from worker.reports.cohort import MONTH
 from worker.reports.figures import Cohort, Figure, Report, Step, of_cohort
-from worker.reports.rules import Estimate
 
 PARTS = (
     ("on-time", "renewed on time"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from worker.reports.rules import Estimate
+from worker.kernel.estimates import Estimate
 
 STYLE = """\
 .on-time{fill:var(--q4)}.late{fill:var(--q2)}.leaked{fill:var(--mark)}

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from worker.cadence.records import steps, walks
 from worker.catalogue.records import accounts, licences, terms
 from worker.catalogue.rules import UNKNOWN_LENGTH_DAYS
+from worker.db.dates import Day, Days
 from worker.kernel.dates import Period
 from worker.outbox.records import messages
 from worker.reports.cohort import (
@@ -47,23 +48,10 @@ from worker.reports.cohort import (
     today_cents,
     walked,
 )
-from worker.reports.dates import Day, Days
 
 _CELL = ("grp", "currency", "outcome", "late", "known", "covered", "seen")
 _MONTH_DAYS = literal_column("30.4375", Float)  # 365.25 / 12
-_MEMORY = "64MB"  # for each join or sort; a year of a million licences fits
 _NOT_OUT = ("failed", "blocked", "skipped", "suppressed", "superseded")
-
-
-def settle_in(conn: Connection) -> None:
-    """Readies PostgreSQL for this transaction.
-
-    It compiles no expressions: these queries have so many that it costs seconds, more than it saves
-    even in a large book. And it joins and sorts a large book in memory, not in files.
-    """
-    if conn.dialect.name == "postgresql":
-        conn.exec_driver_sql("SET LOCAL jit = off")
-        conn.exec_driver_sql(f"SET LOCAL work_mem = '{_MEMORY}'")
 
 
 def span(conn: Connection) -> Period | None:

@@ -30,6 +30,25 @@ def _days_julian(element: Days, compiler: SQLCompiler, **options: Any) -> str:
     return f"CAST(julianday({later}) - julianday({earlier}) AS INTEGER)"
 
 
+class DaysBefore(FunctionElement[date]):
+    """The date so many days before a date."""
+
+    type = Date()
+    inherit_cache = True
+
+
+@compiles(DaysBefore, "postgresql")
+def _days_back(element: DaysBefore, compiler: SQLCompiler, **options: Any) -> str:
+    day, days = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({day} - CAST({days} AS INTEGER))"
+
+
+@compiles(DaysBefore, "sqlite")
+def _days_back_of_text(element: DaysBefore, compiler: SQLCompiler, **options: Any) -> str:
+    day, days = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"date({day}, '-' || CAST({days} AS TEXT) || ' days')"
+
+
 class Day(FunctionElement[date]):
     """The civil date of a moment in UTC."""
 

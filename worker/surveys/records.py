@@ -1,0 +1,119 @@
+"""Tables of surveys: who was asked, what they said, what their comments speak of.
+
+Three promises, kept by what is written and not only by what is shown:
+
+- ``named``: the answer names its contact, and everybody who may see answers sees whose it is.
+- ``confidential``: the answer names account and role. The person stands in the invitation alone,
+  which no page, figure or file puts beside the answer.
+- ``anonymous``: the invitation says that its person took part, without a time; the answer is a row
+  that nothing leads to. Its number is drawn by lot, it has no time, and it counts from the day on
+  which its lot came out: five or more of one schedule and segment at once (``flow.py``). So no two
+  periods and no two filters differ by fewer than five of them.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    false,
+    text,
+)
+
+from worker.db.types import Id, Json, Moment, metadata
+
+# One question asked of one contact. Quiet time, coverage and response rates are counted from it.
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("schedule", Text, nullable=False),  # the file stem of the schedule that asks
+    Column("survey", Text, nullable=False),  # the texts of its question
+    Column("walk_id", Id, ForeignKey("walks.id"), index=True),  # empty: asked by other means
+    Column("contact_id", Id, ForeignKey("contacts.id")),  # empty once the person was erased
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("licence_id", Id, ForeignKey("licences.id")),  # the renewal it is about, if any
+    Column("mail_key", Text, unique=True),  # the mail with the question
+    Column("promise", Text, nullable=False),  # named, confidential, anonymous
+    Column("role", Text),  # role, segment and product as they were when it was asked
+    Column("segment", Text),
+    Column("product", Text),
+    Column("language", Text),
+    Column("asked_on", Date, nullable=False),  # the day in the zone of the book
+    Column("asked_at", Moment, nullable=False),
+    Column("closes_at", Moment),  # until then an answer may be given, or changed
+    Column("answered", Boolean, nullable=False, server_default=false()),
+    Index("ix_invitations_account", "account_id", "asked_on"),
+    Index("ix_invitations_contact", "contact_id", "asked_at"),
+    Index("ix_invitations_asked_on", "asked_on"),
+    Index("ix_invitations_schedule", "schedule", "segment"),
+)
+
+# One answer. Numbers are drawn by lot for all, so that none tells an order.
+responses = Table(
+    "responses",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("schedule", Text, nullable=False),
+    Column("survey", Text, nullable=False),
+    Column("promise", Text, nullable=False),
+    # What was asked; empty: anonymous, or it came without a question of ours.
+    Column("invitation_id", Id, ForeignKey("invitations.id"), unique=True),
+    Column("account_id", Id, ForeignKey("accounts.id")),  # empty: anonymous
+    Column("contact_id", Id, ForeignKey("contacts.id"), index=True),  # named answers only
+    Column("licence_id", Id, ForeignKey("licences.id")),
+    Column("score", Integer, nullable=False),  # 0 to 10
+    Column("vote", Integer, nullable=False),  # what it counts: 1, 0, -1
+    Column("comment", Text),
+    Column("follow_up", Json),  # what was asked further -> the answer
+    Column("role", Text),  # as of then; empty where the promise forbids it
+    Column("segment", Text),
+    Column("product", Text),
+    Column("language", Text),
+    # The day from which it counts, in the zone of the book. Empty: an anonymous answer that waits
+    # for others to come out with.
+    Column("answered_on", Date),
+    Column("answered_at", Moment),  # empty: anonymous, or only the day is known
+    Column("changed_at", Moment),
+    Column("source", Text, nullable=False),  # page, import, api
+    Column("key", Text, unique=True),  # what a second import knows it by
+    # human counts; possible (sent sooner than a person reads) and machine are kept and do not.
+    Column("judged", Text, nullable=False, server_default="human"),
+    Column("themes_read", Text),  # the declaration its comment was last read by; see themes.py
+    Index("ix_responses_answered_on", "answered_on", "id"),
+    Index("ix_responses_vote", "vote", "answered_on", "id"),
+    Index("ix_responses_segment", "segment", "answered_on", "id"),
+    Index("ix_responses_schedule", "schedule", "answered_on", "id"),
+    Index("ix_responses_account", "account_id", "answered_on", "id"),
+    Index(
+        "ix_responses_themes_read",
+        "themes_read",
+        "id",
+        postgresql_where=text("comment IS NOT NULL"),
+        sqlite_where=text("comment IS NOT NULL"),
+    ),
+    # The few that are protected, to know quickly whether there are enough of them.
+    Index(
+        "ix_responses_protected",
+        "schedule",
+        "answered_on",
+        postgresql_where=text("promise <> 'named' AND judged = 'human'"),
+        sqlite_where=text("promise <> 'named' AND judged = 'human'"),
+    ),
+)
+
+# What a comment speaks of, as the declared words have it.
+response_themes = Table(
+    "response_themes",
+    metadata,
+    Column("response_id", Id, ForeignKey("responses.id"), primary_key=True),
+    Column("theme", Text, primary_key=True),
+    Column("answered_on", Date),  # that of the answer: a list of one theme goes by it
+    Index("ix_response_themes_theme", "theme", "answered_on", "response_id"),
+)
