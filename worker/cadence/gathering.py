@@ -67,7 +67,7 @@ def pull_in(
         first = min(window.anchors[0] for window in windows.values())
         last = max(window.anchors[1] for window in windows.values())
         rows = store.going_with(conn, stem, sorted(windows), first, last)
-        company = _company(conn, rows, windows, known, defaults, stops, now)
+        company = _company(conn, rows, step, windows, known, defaults, stops, now)
         for one in company:
             window = windows[one.row.licence_account_id]
             days = one.line.schedule.limits.gather_days
@@ -110,31 +110,31 @@ def _widen(windows: dict[int, _Window], one: Judged, decision: Decision, days: i
 def _company(
     conn: Connection,
     rows: Sequence[Row[Any]],
+    step: str,
     windows: Mapping[int, _Window],
     known: Mapping[int, Judged],
     defaults: Defaults,
     stops: Stops,
     now: datetime,
 ) -> list[Judged]:
-    """The walks around the openings as they stand now, those of the batch included."""
+    """The walks whose ``step`` falls within the windows as they stand now, those of the batch
+    included."""
     active: dict[str, InForce] = {
         one.inforce.schedule.stem: one.inforce for one in known.values() if one.inforce
     }
-    near = [
-        row
-        for row in rows
-        if windows[row.licence_account_id].anchors[0]
-        <= row.walk_anchor_on
-        <= windows[row.licence_account_id].anchors[1]
-    ]
-    others = [row for row in near if row.walk_id not in known]
-    lines = {row.walk_id: load.line_of(active[row.walk_schedule], row, defaults) for row in others}
+    found = [known[row.walk_id] for row in rows if row.walk_id in known]
+    others: dict[int, tuple[Row[Any], Timeline, date]] = {}
+    for row in rows:
+        if row.walk_id not in known:
+            inforce = active[row.walk_schedule]
+            line, anchor = load.line_of(inforce, row, defaults), load.anchor_of(inforce, row)
+            if anchor and _falls_within(windows[row.licence_account_id], line, anchor, step):
+                others[row.walk_id] = row, line, anchor
+    lines = {walk_id: line for walk_id, (_, line, _) in others.items()}
     histories = load.histories(conn, sorted(lines), now, lines)
-    found = [known[row.walk_id] for row in near if row.walk_id in known]
-    for row in others:
-        inforce, line = active[row.walk_schedule], lines[row.walk_id]
-        anchor = load.anchor_of(inforce, row)
-        if anchor is None or load.left(row, row.walk_cycle) or not load.in_audience(inforce, row):
+    for row, line, anchor in others.values():
+        inforce = active[row.walk_schedule]
+        if load.left(row, row.walk_cycle) or not load.in_audience(inforce, row):
             continue
         walk = load.walk_of(
             row,
@@ -148,6 +148,15 @@ def _company(
         state = (row.walk_first_act_at, None, row.walk_state, row.walk_reason)
         found.append(Judged(row, inforce, walk, [], anchor, *state))
     return [one for one in found if one.walk is not None and one.state != "ended"]
+
+
+def _falls_within(window: _Window, line: Timeline, anchor: date, step: str) -> bool:
+    """Whether the step of a walk is due within the window: most are not, and what was decided on
+    them need not be read."""
+    last = window.first_due + timedelta(days=line.schedule.limits.gather_days)
+    return any(
+        item.step.id == step and window.first_due <= item.due_on <= last for item in line.of(anchor)
+    )
 
 
 def _take(one: Judged, found: Decision, now: datetime) -> None:
