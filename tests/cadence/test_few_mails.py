@@ -57,6 +57,18 @@ def test_a_plan_has_a_line_for_each_mail_and_counts_mails(book: Book) -> None:
     )
 
 
+def test_a_plan_says_at_its_end_what_cannot_be_done(book: Book) -> None:
+    book.licence("L-1", end="2027-02-01")  # of an account without a contact
+    book.apply(schedule_text("30 days before", "3 days after"))
+    with reading(book.engine) as conn:
+        period = Period(date(2026, 11, 20), date(2027, 3, 1))
+        records = forecast(conn, book.asked(), period)
+    assert list(outline.summary(records, period))[1:] == [
+        "2 steps cannot be done:",
+        "  2 × no-reachable-contact: No contact of the account can be reached by mail.",
+    ]
+
+
 @pytest.mark.parametrize("seen", ["Sat 2026-11-21 12:00", "Mon 2026-11-23 18:00"])
 def test_thanks_for_a_renewal_seen_while_the_office_is_closed_come_when_it_opens(
     book: Book, seen: str

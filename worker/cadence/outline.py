@@ -54,7 +54,7 @@ def _row(record: Record, moment: str) -> dict[str, Any]:
 
 
 def summary(records: Sequence[Record], period: Period) -> Iterator[str]:
-    """How many mails, tasks and calls there will be, and who gets nothing and why."""
+    """How many mails, tasks and calls there will be, what cannot be done, who gets nothing; why."""
     planned = [record for record in records if record.decision == "planned"]
     mails = {record.message for record in planned if record.kind == "email"}
     kinds = Counter(record.kind for record in planned)
@@ -67,5 +67,13 @@ def summary(records: Sequence[Record], period: Period) -> Iterator[str]:
         f"{period.first} to {period.last}: {counted(len(mails), 'mail')}, "
         f"{counted(kinds['task'], 'task')}{calls}; {silent}"
     )
-    for reason, count in Counter(record.reason or "" for record in quiet).most_common():
+    yield from _reasons(quiet)
+    blocked = [record for record in records if record.decision == "blocked"]
+    if blocked:
+        yield f"{counted(len(blocked), 'step')} cannot be done:"
+    yield from _reasons(blocked)
+
+
+def _reasons(records: Sequence[Record]) -> Iterator[str]:
+    for reason, count in Counter(record.reason or "" for record in records).most_common():
         yield f"  {count} × {reason}: {in_plain_words(reason)}"
