@@ -240,7 +240,7 @@ def test_hostile_keys_find_nothing_and_break_nothing(api: Api) -> None:
 
 def test_an_address_that_is_none_and_a_method_that_is_none_are_told_apart(sqlite_api: Api) -> None:
     client = sqlite_api.reader
-    problem(client.get("/orders"), 404)
+    problem(client.get("/invoices"), 404)
     answer = client.delete("/licences/L-1")
     problem(answer, 405)
     assert answer.headers["allow"] == "GET, PUT"

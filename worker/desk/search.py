@@ -42,11 +42,14 @@ def mount(router: APIRouter, desk: Desk) -> None:
     def words(asked: Visit = viewer, q: str = "") -> Response:
         text = tidy(q, LONGEST)
         with reading(desk.app.engine) as conn:
-            groups = find_words(conn, text, asked.now) if len(text) >= LEAST else {}
-        values: dict[str, Any] = {"q": text, "most": store.MOST, "words": groups}
+            found = find_words(conn, text, asked.now) if len(text) >= LEAST else _NO_WORDS
+        values: dict[str, Any] = {"q": text, "most": store.MOST, "words": found}
         if asked.is_part:
             return desk.part(asked, "worded.html", **values)
         return desk.page(asked, "search_words.html", **values)
+
+
+_NO_WORDS: Mapping[str, Sequence[Any]] = {"tasks": (), "mails": ()}
 
 
 def find_words(conn: Connection, text: str, now: datetime) -> dict[str, list[Any]]:
