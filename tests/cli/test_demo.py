@@ -89,8 +89,17 @@ def test_told_to_people_it_shows_mails_reasons_and_commands_that_work(
     assert len(tried) >= 4
     for line in tried:
         assert line.split()[0] in COMMANDS
-        assert run(["--root", str(folder), *line.split()], {}) in (0, 1)
+        if line.split() != ["up"]:
+            assert run(["--root", str(folder), *line.split()], {}) in (0, 1)
     assert "explain" in said.partition("Why: ")[2]
+    link = re.search(r"/sign-in/link/\S+", capsys.readouterr().out)
+    assert link, "who is added signs in by a link"
+    port = free_port()
+    with running(folder, "--set", f"web.port={port}", "up", name="up") as process:
+        process.wait_for("web.started")
+        own = {"Sec-Fetch-Site": "same-origin"}
+        page = f"http://127.0.0.1:{port}{link[0]}"
+        assert httpx.post(page, data={}, headers=own, timeout=20).status_code == 303
 
 
 def test_without_once_it_goes_on_and_stops_when_told(tmp_path: Path) -> None:
