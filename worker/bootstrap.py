@@ -18,6 +18,7 @@ from worker.kernel.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from worker.cadence.addressed import Judge
     from worker.cadence.machine import Guards, Machine
     from worker.catalogue.refresh import Tried
     from worker.catalogue.report import Counts, Managed
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from worker.kernel.errors import PerennialError
     from worker.outbox.store import Message
     from worker.surveys.themes import Reader
+    from worker.templating.current import Current
     from worker.upkeep import Upkeep
     from worker.vitals import Ping, Pulse
     from worker.webhooks.doors import Doors
@@ -254,10 +256,24 @@ class App:
                     guards=self._guards(),
                     outside=self._doors.outside(held=self._stands_still),
                     refused=self._hear_refusal,
+                    judges=self.judges,
+                    texts=self.texts,
                     stop=self.stopping.is_set,
                     wait=self.stopping.wait,
                 )
             return self._machine
+
+    @cached_property
+    def judges(self) -> Mapping[str, Judge]:
+        """Who looks at letters that are no step of a walk, by their origin."""
+        return {}
+
+    @cached_property
+    def texts(self) -> Current:
+        """The templates of such letters, as they lie in their folder."""
+        from worker.templating.current import Current
+
+        return Current(self.root / "templates")
 
     def _hear_refusal(
         self, conn: Connection, message: Message, result: Result, now: datetime
