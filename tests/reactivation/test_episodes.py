@@ -88,10 +88,14 @@ def test_an_order_that_the_score_did_not_know_keeps_its_client_off_the_list(scor
     assert len(silent) > 1
 
 
-def test_other_systems_hear_who_fell_silent(scored: Engine) -> None:
-    with scored.begin() as conn:
-        values = {"name": "crm", "url": "https://crm.example.com", "types": [], "changed_at": NOW}
+def listen(engine: Engine) -> None:
+    values = {"name": "crm", "url": "https://crm.example.com", "types": [], "changed_at": NOW}
+    with engine.begin() as conn:
         conn.execute(endpoints.insert().values(values))
+
+
+def test_other_systems_hear_who_fell_silent(scored: Engine) -> None:
+    listen(scored)
     flagged(scored)
     with reading(scored) as conn:
         told = conn.execute(select(notices).order_by(notices.c.id)).all()
