@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Row, and_, or_, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import walks
+from worker.cadence.records import LICENCE, walks
 from worker.catalogue.records import licences, terms
 from worker.db import bulk
 from worker.kernel.dates import zone
@@ -98,7 +98,7 @@ def acting_ids(conn: Connection, until: datetime) -> list[int]:
     )
     found: set[int] = set()
     for query in (
-        select(walks.c.subject_id).where(walks.c.next_at < until),
+        select(walks.c.subject_id).where(walks.c.subject == LICENCE, walks.c.next_at < until),
         select(licences.c.id).where(licences.c.changed),
         select(licences.c.id).where(renews),
     ):

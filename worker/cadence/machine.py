@@ -256,8 +256,9 @@ def _ways_out(
 def _answer_page(
     letterhead: Letterhead, letter: Letter, context: MailContext, now: datetime
 ) -> str | None:
-    """A question of its own asks for its own answer: surveys do not lead to this page."""
-    if context.mail_class == "survey":
+    """A question of its own asks for its own answer: surveys do not lead to this page, which asks
+    about licences."""
+    if context.mail_class == "survey" or not context.licences:
         return None
     return letterhead.page(Purpose.ANSWER, letter, now)
 

@@ -113,7 +113,8 @@ class MailContext:
     ``mailto:``. ``answer_url`` is the page on which the contact answers without a login,
     ``preferences_url`` the one on which it says what it wants to get; ``None`` where no link key
     is set.
-    Raises ``ValueError`` without a licence: a mail that speaks of nothing must not exist.
+    Raises ``ValueError`` without a licence in a mail that has to speak of one: a contractual mail
+    that speaks of nothing must not exist.
     """
 
     today: date
@@ -128,7 +129,7 @@ class MailContext:
     preferences_url: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.licences:
+        if not self.licences and self.mail_class == "contractual":
             raise ValueError("expected at least one licence in a mail, got none")
         if len(self.licences) > 1:
             in_order = tuple(sorted(self.licences, key=_order(self.licences)))
