@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import CompoundSelect, Row, and_, func, or_, select, union
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import walks
+from worker.cadence.records import LICENCE, walks
 from worker.catalogue.records import licences, terms
 from worker.db import bulk
 from worker.kernel.dates import zone
@@ -112,7 +112,9 @@ def _acting(until: datetime) -> CompoundSelect[Any]:
         licences.c.expires_on <= until.date(),
     )
     return union(
-        select(walks.c.subject_id.label("id")).where(walks.c.next_at < until),
+        select(walks.c.subject_id.label("id")).where(
+            walks.c.subject == LICENCE, walks.c.next_at < until
+        ),
         select(licences.c.id).where(licences.c.changed),
         select(licences.c.id).where(renews),
     )

@@ -155,7 +155,7 @@ class Rechecker:
             or why_silent(contact, inforce.schedule.mail_class, view.stops, line.at(view.now).today)
             is not None
         )
-        gone = load.left(row, row.walk_cycle)
+        gone = load.left(inforce, row, row.walk_cycle)
         anchor = load.anchor_of(inforce, row, gone)
         if anchor is None or (gone is None and not load.in_audience(inforce, row)):
             return _Judged(row, None, view.now, moved)
