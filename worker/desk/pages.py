@@ -13,6 +13,7 @@ from worker.desk import (
     hand_over,
     health,
     held,
+    indicators,
     licences,
     mails,
     me,
@@ -63,6 +64,7 @@ PAGES = (
     health.mount,
     promises.mount,
     reports.mount,
+    indicators.mount,
     survey_answers.mount,
     surveys.mount,
 )
