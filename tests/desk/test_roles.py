@@ -64,6 +64,9 @@ ROUTES: Mapping[str, str] = {
     "POST /worklist/new": SALES,
     "GET /worklist/{number}": VIEWER,
     "POST /worklist/{number}/{what}": SALES,
+    # clients that fell silent
+    "GET /queue": SALES,
+    "GET /queue.csv": SALES,
     # schedules, what is held
     "GET /schedules": VIEWER,
     "GET /schedules/{stem}": VIEWER,
