@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worker.kernel.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Row
 
     from worker.cadence.addressed import Judge
     from worker.cadence.machine import Guards, Machine
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from worker.upkeep import Upkeep
     from worker.vitals import Ping, Pulse
     from worker.webhooks.doors import Doors
+    from worker.worklist.rules import Ending
 
 MOST_DUE = 10_000
 """Due rows are counted up to here: enough to know how many bells to ring."""
@@ -363,6 +364,16 @@ class App:
         from worker.worklist import handing
 
         handing.open_for(conn, changes, now)
+
+    def hear_closed(
+        self, conn: Connection, task: Row[Any], ending: Ending, who: str, now: datetime
+    ) -> None:
+        """Tells the rooms that a person closed a task."""
+        from worker.kernel.dates import civil_date, zone
+        from worker.reactivation import closing
+
+        today = civil_date(now, zone(self.settings.book.timezone))
+        closing.hear(conn, task, ending, who, now, today)
 
     def take_answers(
         self, conn: Connection, said: Sequence[AnswerSaid], *, dry_run: bool

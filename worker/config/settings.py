@@ -231,7 +231,10 @@ class MailSettings(Section):
     sendgrid: SendGridSettings = SendGridSettings()
 
 
-EVENTS = ("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given")
+EVENTS = (
+    *("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given"),
+    *("client.dormant", "client.back"),
+)
 """What an endpoint may hear of."""
 
 
