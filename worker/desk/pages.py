@@ -25,6 +25,7 @@ from worker.desk import (
     search,
     signing,
     survey_answers,
+    survey_digest,
     surveys,
     task,
     today,
@@ -64,6 +65,7 @@ PAGES = (
     promises.mount,
     reports.mount,
     survey_answers.mount,
+    survey_digest.mount,
     surveys.mount,
 )
 
