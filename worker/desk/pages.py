@@ -27,6 +27,7 @@ from worker.desk import (
     search,
     signing,
     survey_answers,
+    survey_digest,
     surveys,
     task,
     today,
@@ -68,6 +69,7 @@ PAGES = (
     reports.mount,
     indicators.mount,
     survey_answers.mount,
+    survey_digest.mount,
     surveys.mount,
 )
 

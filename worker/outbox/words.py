@@ -34,6 +34,8 @@ _REASONS = {
     "approval": "It waits for a person to approve the mails of its schedule.",
     "stale-source": "It waits for newer data: the source that it rests on is too old.",
     "budget": "It waits until its address may get another mail.",
+    "open-feedback": "It waits until somebody has answered a client who is not content.",
+    "unknown-origin": "It waits for a worker of a newer release.",
     "waits": "It waits for the next open moment.",
     "template": "Its template could not be written; a task says where and why.",
     "quarantined": "Three workers died while they sent it.",
