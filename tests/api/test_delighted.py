@@ -29,7 +29,7 @@ with warnings.catch_warnings():
         ResourceValidationError,
     )
 
-NOW = datetime(2026, 11, 26, 9, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
 
 @dataclass
@@ -140,8 +140,8 @@ def test_who_polls_for_changes_hears_of_them(moved: Moved) -> None:
 
 def test_a_program_sees_no_more_of_protected_answers_than_staff(moved: Moved) -> None:
     more = {"promise": rules.CONFIDENTIAL, "comment": "Slow", "changed_at": NOW}
-    id_ = str(moved.town.said(2, "B-1", "2026-11-20", contact_id=None, **more))
-    moved.town.said(4, None, "2026-11-21", promise=rules.ANONYMOUS)
+    id_ = str(moved.town.said(2, "B-1", "2026-10-20", contact_id=None, **more))
+    moved.town.said(4, None, "2026-10-21", promise=rules.ANONYMOUS)
     moved.town.said(1, None, on="", promise=rules.ANONYMOUS)  # waits for others to come out with
     moved.town.said(0, "B-1", judged=rules.MACHINE)
     found = delighted.SurveyResponse.all(client=moved.client, expand=["person"])
@@ -149,7 +149,7 @@ def test_a_program_sees_no_more_of_protected_answers_than_staff(moved: Moved) ->
         (True, 2, None),
         (False, 4, None),
     ]
-    day = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp())
+    day = int(datetime(2026, 10, 20, tzinfo=UTC).timestamp())
     assert (found[0].created_at, found[0].updated_at) == (day, day)
     assert found[1].person_properties == {"segment": "smb", "schedule": "surveys"}
     changed = moved.raw("PUT", f"/survey_responses/{id_}", json={"score": 10})

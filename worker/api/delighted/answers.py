@@ -39,8 +39,10 @@ def mount(router: APIRouter, door: Door) -> None:
         return answers.entered(call)
 
     def read(number: str, call: Call = called) -> Response:
+        expand = _expand(call.said)
+        call.said.check()
         with reading(call.engine) as conn:
-            return answers.told(conn, _number(number), _expand(call.said))
+            return answers.told(conn, _number(number), expand)
 
     def changed(number: str, call: Call = called) -> Response:
         return answers.changed(call, _number(number))
@@ -80,6 +82,7 @@ class _Answers:
                 by_update=order.endswith("updated_at"),
             )
             expand = _expand(said)
+            said.check()
             rows = store.answers(conn, wanted, page, size)
             return say(self._shaped(conn, rows, expand))
 
@@ -155,7 +158,6 @@ def _expand(said: Said) -> Sequence[str]:
     found = said.words("expand")
     if not set(found) <= {"person", "notes"}:
         said.fault("expand", "must be person or notes")
-    said.check()
     return found
 
 

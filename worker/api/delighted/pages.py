@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from starlette.routing import Match
 
-from worker.api.delighted import answers, figures, lists, people
+from worker.api.delighted import answers, entering, figures, lists, people
 from worker.api.delighted.frame import Door
 from worker.api.problems import RefusedError
 from worker.config.wiring import Wiring
 
-PARTS = (people, answers, figures, lists)
+PARTS = (people, entering, answers, figures, lists)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 

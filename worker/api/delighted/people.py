@@ -1,4 +1,4 @@
-"""``/v1/people``: listed."""
+"""``/v1/people``: listed; ``entering.py`` enters them."""
 
 from __future__ import annotations
 
