@@ -34,6 +34,7 @@ class Brought:
     at: datetime
     on: date
     key: str | None = None
+    follow_up: Mapping[str, str] | None = None
     source: str = "api"
 
 
@@ -44,7 +45,8 @@ def enter(
     number. Raises ``ValueError`` for a score that is none."""
     asked = _open_question(conn, one, schedule)
     if asked is not None and one.key is None and (asked.closes_at is None or asked.closes_at > now):
-        record(conn, asked.id, Given(one.score, one.comment, source="api"), one.at, one.on, reader)
+        given = Given(one.score, one.comment, one.follow_up, "api")
+        record(conn, asked.id, given, one.at, one.on, reader)
         return int(store.response_to(conn, asked.id).id)  # type: ignore[union-attr]  # a named one
     row = _row(conn, one, schedule, survey)
     if asked is not None:
@@ -78,6 +80,7 @@ def _row(conn: Connection, one: Brought, schedule: str, survey: str) -> dict[str
         "promise": rules.NAMED,
         "answered_on": one.on,
         "answered_at": one.at,
+        "follow_up": dict(one.follow_up) if one.follow_up else None,
         "source": one.source,
         "key": one.key,
     }
