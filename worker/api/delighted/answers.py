@@ -47,8 +47,13 @@ def mount(router: APIRouter, door: Door) -> None:
     def changed(number: str, call: Call = called) -> Response:
         return answers.changed(call, _number(number))
 
+    def saved(call: Call = called) -> Response:
+        """The client for Node names the answer in the body."""
+        return answers.changed(call, _number(call.said.text("id") or ""))
+
     add(router, "GET", "/survey_responses", listed)
     add(router, "POST", "/survey_responses", entered)
+    add(router, "PUT", "/survey_responses", saved)
     add(router, "GET", "/survey_responses/{number}", read)
     add(router, "PUT", "/survey_responses/{number}", changed)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from fastapi import APIRouter, Response
 from sqlalchemy import select
@@ -13,7 +12,8 @@ from sqlalchemy.engine import Connection
 
 from worker.access import audit
 from worker.api.delighted import shapes, store
-from worker.api.delighted.frame import Call, Door, add, done, missing, say
+from worker.api.delighted.frame import Call, Door, add, done, say
+from worker.api.delighted.people import known
 from worker.api.delighted.said import Said, seconds
 from worker.cadence import brakes
 from worker.catalogue import preferences
@@ -117,7 +117,7 @@ class _Entering:
     def cancelled(self, call: Call, identifier: str) -> Response:
         kind = "" if identifier.startswith(("email:", "phone_number:")) else "email:"
         with call.engine.begin() as conn:
-            row = _known(conn, f"{kind}{identifier}")
+            row = known(conn, f"{kind}{identifier}")
             count = requests.cancel(conn, preferences.sharing(conn, row.id), call.now)
             audit.note(
                 conn,
@@ -145,20 +145,12 @@ class _Entering:
     def deleted(self, call: Call, identifier: str) -> Response:
         app = self._door.app
         with call.engine.begin() as conn:
-            row = _known(conn, identifier)
+            row = known(conn, identifier)
             gone = erasing.erase(conn, erasing.find(conn, row.key), call.now)
             audit.note(conn, call.by, "person.erased", f"contact {row.id}", call.now)
         clear_folder(app.root, app.settings, gone)
         erasing.scour(call.engine)
         return say({"ok": True}, 202)
-
-
-def _known(conn: Connection, identifier: str) -> Any:
-    who = store.called(identifier)
-    row = None if who is None else store.person(conn, who)
-    if row is None:
-        raise missing("person of that id or address")
-    return row
 
 
 def _given(said: Said, now: datetime) -> _Given:

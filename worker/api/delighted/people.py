@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from sqlalchemy import ColumnElement
+from sqlalchemy.engine import Connection
 
 from worker.api.delighted import shapes, store
-from worker.api.delighted.frame import Call, Door, add, say
+from worker.api.delighted.frame import Call, Door, add, missing, say
 from worker.api.delighted.said import Said
 from worker.api.paging import Order, cursor_of
 from worker.catalogue.records import contacts
@@ -26,7 +27,21 @@ def mount(router: APIRouter, door: Door) -> None:
     def listed(call: Call = called) -> Response:
         return persons_page(call, door)
 
+    def read(identifier: str, call: Call = called) -> Response:
+        with reading(call.engine) as conn:
+            return say(shapes.person(known(conn, identifier)))
+
     add(router, "GET", "/people", listed)
+    add(router, "GET", "/people/{identifier:path}", read)
+
+
+def known(conn: Connection, identifier: str) -> Any:
+    """The person with this id, or with ``email:…``; raises ``RefusedError`` (404)."""
+    who = store.called(identifier)
+    row = None if who is None else store.person(conn, who)
+    if row is None:
+        raise missing("person of that id or address")
+    return row
 
 
 def page_of(said: Said) -> tuple[int, int]:

@@ -19,12 +19,16 @@ _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 
 
 def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Fields as forms write them: ``a[]=1`` is a list, ``a[b]=1`` a mapping."""
+    """Fields as forms write them: ``a[]=1`` is a list, as a name that comes twice is; ``a[b]=1`` is
+    a mapping."""
     found: dict[str, Any] = {}
     for name, value in pairs:
         base, bracket, inner = name.partition("[")
         inner = inner.removesuffix("]")
-        if not bracket:
+        if not bracket and base in found:  # the client for Node writes lists so
+            known = found[base]
+            found[base] = [*known, value] if isinstance(known, list) else [known, value]
+        elif not bracket:
             found[base] = value
         elif not inner:
             known = found.setdefault(base, [])
