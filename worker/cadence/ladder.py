@@ -43,7 +43,7 @@ class People:
         own: dict[int, list[Row[Any]]] = defaultdict(list)
         agents: dict[str, list[Row[Any]]] = defaultdict(list)
         known = list(rows)
-        for contact in store.contacts_of(conn, sorted({row.licence_account_id for row in known})):
+        for contact in store.contacts_of(conn, sorted({row.account_id for row in known})):
             own[contact.account_id].append(contact)
         keys = sorted({row.account_reseller for row in known if row.account_reseller})
         for contact in store.contacts_of_keys(conn, keys):
@@ -56,7 +56,7 @@ class People:
         today = action.line.calendar.today(action.decision.at)
         found = climb(
             action.decision.step.keys.to,
-            self.own.get(row.licence_account_id, ()),
+            self.own.get(row.account_id, ()),
             self.resellers.get(row.account_reseller or "", ()),
         )
         silenced: str | None = None

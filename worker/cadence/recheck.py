@@ -8,7 +8,7 @@ now" may the mail go.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence import load, standing, store
+from worker.cadence.addressed import Judge, Post
 from worker.cadence.budget import BUDGET, day_with_room
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.ladder import why_silent
@@ -27,6 +28,7 @@ from worker.catalogue.stops import Stops
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
 from worker.outbox import holds
 from worker.outbox import store as outbox
+from worker.outbox.records import STEP
 from worker.outbox.rules import Drop, Go, Verdict, Wait
 from worker.outbox.store import Message
 from worker.templating.context import SenderView
@@ -47,8 +49,23 @@ class Rechecker:
     allowance: Allowance = USUAL_ALLOWANCE
     stale: Callable[[Connection, datetime], Collection[str]] = lambda conn, now: ()
     asks: bool = True
+    judges: Mapping[str, Judge] = field(default_factory=dict)
+    """Who judges letters that are no step of a walk, by their origin."""
 
     def __call__(
+        self, conn: Connection, messages: Sequence[Message], now: datetime
+    ) -> Mapping[int, Verdict]:
+        letters = [message for message in messages if message.origin != STEP]
+        mails = [message for message in messages if message.origin == STEP]
+        found = self.post(conn, letters, now) if letters else {}
+        return {**found, **self._steps(conn, mails, now)} if mails else found
+
+    @property
+    def post(self) -> Post:
+        """The last look at letters."""
+        return Post(self.judges, self.defaults, self.sender, self.allowance)
+
+    def _steps(
         self, conn: Connection, messages: Sequence[Message], now: datetime
     ) -> Mapping[int, Verdict]:
         view = _View.load(conn, self, messages, now)
@@ -138,7 +155,7 @@ class Rechecker:
             or why_silent(contact, inforce.schedule.mail_class, view.stops, line.at(view.now).today)
             is not None
         )
-        gone = load.left(row, row.walk_cycle)
+        gone = load.left(inforce, row, row.walk_cycle)
         anchor = load.anchor_of(inforce, row, gone)
         if anchor is None or (gone is None and not load.in_audience(inforce, row)):
             return _Judged(row, None, view.now, moved)

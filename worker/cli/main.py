@@ -98,9 +98,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Read people and answers from an account at Delighted.",
     ),
     "report": (
-        "worker.reports.commands",
+        "worker.indicators.commands",
         "report",
-        "Count renewals: rates, value, lateness, effects.",
+        "Count renewals, clients who stay, what they are worth, and what is done for them.",
     ),
     "score": (
         "worker.reactivation.commands",

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from worker.surveys import rules, store
+from worker.surveys import rules, store, telling
 from worker.surveys.numbers import vote
 from worker.surveys.themes import Reader
 
@@ -82,6 +82,8 @@ def _record_known(
         _read(conn, before.id, said, before.answered_on, reader)
         if given.judged == rules.HUMAN:
             store.mark_answered(conn, asked.id)
+            if (before.judged, before.score) != (given.judged, given.score):
+                telling.note(conn, asked, before.id, given.score, now)
         return "changed"
     named = asked.promise == rules.NAMED
     row = {
@@ -102,6 +104,7 @@ def _record_known(
     _read(conn, row["id"], said, today, reader)
     if given.judged == rules.HUMAN:
         store.mark_answered(conn, asked.id)
+        telling.note(conn, asked, row["id"], given.score, now)
     return "recorded"
 
 

@@ -49,6 +49,8 @@ invitations = Table(
     Column("asked_at", Moment, nullable=False),
     Column("closes_at", Moment),  # until then an answer may be given, or changed
     Column("answered", Boolean, nullable=False, server_default=false()),
+    # The invitation whose person passed the question on; what is answered is shown to neither.
+    Column("passed_on_by", Id, index=True),
     Index("ix_invitations_account", "account_id", "asked_on"),
     Index("ix_invitations_contact", "contact_id", "asked_at"),
     Index("ix_invitations_asked_on", "asked_on"),

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2.exceptions import TemplateError
 
 from worker.kernel.errors import Problem
-from worker.templating import grammar, links, markup, samples, texts
+from worker.templating import grammar, links, markup, questions, samples, texts
 from worker.templating.context import MailContext
 from worker.templating.render import LAST_LANGUAGE, Renderer, RenderError, told
 from worker.templating.sandbox import MailEnvironment
@@ -37,7 +37,7 @@ def check_folder(folder: Path) -> list[Problem]:
     if not texts.mails(found):
         hint = "write e.g. templates/renewal/heads-up/en/subject.txt"
         return [Problem(folder.name, 0, 0, "", "no-mail", "a mail", "nothing", hint)]
-    problems = [*_strangers(folder), *check_texts(found)]
+    problems = [*_strangers(folder), *check_texts(found), *questions.check_folder(folder)]
     return sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
@@ -52,12 +52,13 @@ def check_texts(found: Mapping[str, str]) -> list[Problem]:
         if static:
             del readable[name]
     renderer = Renderer(found)
-    cases = list(_cases())
+    cases, letters = list(_cases()), list(_letters())
     for mail in sorted(texts.mails(found)):
         uses = texts.needed(found, mail)
         for language in renderer.languages(mail):
             if _language_problem(mail, language) is None:
-                problems += _trial(renderer, mail, language, uses, readable, cases)
+                tried = letters if mail in samples.LETTERS else cases
+                problems += _trial(renderer, mail, language, uses, readable, tried)
     return _once_each(problems)
 
 
@@ -178,6 +179,14 @@ def _cases() -> Iterator[_Case]:
         for context in (*tried, samples.mixed(30, 3)):
             lacking = samples.without(field, context)
             yield _Case(lacking, variables(lacking), field)
+
+
+def _letters() -> Iterator[_Case]:
+    for context in samples.letters():
+        yield _Case(context, variables(context))
+    for field in samples.OPTIONAL_IN_LETTERS:
+        lacking = samples.without(field, samples.linked(samples.letter()))
+        yield _Case(lacking, variables(lacking), field)
 
 
 def _lacking(problem: Problem) -> Problem:

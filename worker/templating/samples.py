@@ -16,6 +16,7 @@ from worker.templating.context import (
     MOST_LISTED,
     AccountView,
     ContactView,
+    FeedbackView,
     LicenceView,
     MailContext,
     SenderView,
@@ -29,6 +30,13 @@ OPTIONAL = (
     *("licence.notice_on", "licence.previous_term"),
 )
 """The fields that a template must not take for granted."""
+
+LETTERS = ("survey/told", "survey/digest")
+"""Mails that speak of no licence, but of what a client said."""
+OPTIONAL_IN_LETTERS = (
+    *("contact.name", "contact.role"),
+    *("feedback.score", "feedback.comment", "feedback.answered_on"),
+)
 
 NOTICE_DAYS = 25
 DAYS_LEFT = (60, 5, 2, 1, 0, -1, -3)
@@ -83,6 +91,9 @@ def without(field: str, context: MailContext) -> MailContext:
         missing["days_to_notice"] = None
     if view == "contact":
         return replace(context, contact=replace(context.contact, **missing))
+    if view == "feedback":
+        assert context.feedback is not None
+        return replace(context, feedback=replace(context.feedback, **missing))
     licences = tuple(replace(licence, **missing) for licence in context.licences)
     return replace(context, licences=licences)
 
@@ -115,6 +126,30 @@ def contexts() -> Iterator[MailContext]:
     yield linked(without("licence.renew_url", full(auto_renew=True)))
     yield linked(mixed(2, MOST_LISTED + 1))
     yield linked(commercial(full(licences=3)))
+
+
+def letter() -> MailContext:
+    """A letter to somebody who answered, and got an answer; nothing is missing."""
+    words = "We have put a second person on your cases.\n\nYou reach both under one number."
+    said = FeedbackView.of(
+        words,
+        score=3,
+        comment="Nobody calls back.\nTwice now.",
+        answered_on=_TODAY - timedelta(days=9),
+    )
+    way_out = "mailto:renewals@example.com?subject=unsubscribe%20anna.nowak%40example.com"
+    return replace(full(), licences=(), mail_class="survey", unsubscribe=way_out, feedback=said)
+
+
+def letters() -> Iterator[MailContext]:
+    """Letters with all that they can have, and with no more than they must."""
+    yield letter()
+    yield linked(letter())
+    context = letter()
+    for field in OPTIONAL_IN_LETTERS:
+        context = without(field, context)
+    yield context
+    yield linked(context)
 
 
 def _licence(place: int, days_left: int, *, auto_renew: bool) -> LicenceView:
