@@ -337,10 +337,29 @@ class ThemeSettings(Section):
     words: dict[str, Annotated[list[str], AfterValidator(_theme_words)]]
 
 
+class DelightedSettings(Section):
+    """How requests made for Delighted are understood (``/v1``).
+
+    Answers and invitations bear the name ``schedule``; ``survey`` are the texts of the question.
+    ``company`` names the property that tells the account of a new person, ``account`` the key of
+    the one for whoever comes without. ``trends``: a trend's number -> the schedule it stands for.
+    ``key`` and ``url`` are for reading an account at Delighted that still answers.
+    """
+
+    schedule: Filled = "delighted"
+    survey: Filled = "relationship"
+    company: Filled = "company"
+    account: Filled | None = None
+    trends: dict[str, Filled] = Field(default_factory=dict)
+    url: Annotated[str, AfterValidator(_url)] = "https://api.delighted.com/v1/"
+    key: GivenSecret | None = None
+
+
 class SurveySettings(Section):
-    """What is looked for in the comments of surveys, by name."""
+    """What is looked for in the comments of surveys, by name; and those of Delighted's users."""
 
     themes: dict[str, ThemeSettings] = Field(default_factory=dict)
+    delighted: DelightedSettings = DelightedSettings()
 
 
 class LogSettings(Section):

@@ -145,3 +145,37 @@ telling_letters = Table(
     Column("mail_key", Text, primary_key=True),
     Column("telling_id", Id, ForeignKey("tellings.id"), nullable=False, index=True),
 )
+
+# A survey that another system asks for: put to its person once `next_at` has come (requests.py).
+asked_for = Table(
+    "asked_for",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("contact_id", Id, ForeignKey("contacts.id")),  # empty once the person was erased
+    Column("schedule", Text, nullable=False),
+    Column("survey", Text, nullable=False),
+    Column("properties", Json, nullable=False),  # what the other system says of the occasion
+    Column("made_at", Moment, nullable=False),
+    Column("send_at", Moment, nullable=False),  # as it was asked for
+    Column("next_at", Moment),  # when it is looked at; empty: it has ended
+    Column("ended_at", Moment),
+    Column("ended_why", Text),  # asked, cancelled, or why nobody was asked
+    Column("invitation_id", Id, ForeignKey("invitations.id"), unique=True),
+    Index("ix_asked_for_contact_id", "contact_id", "next_at"),
+    Index(
+        "ix_asked_for_next_at",
+        "next_at",
+        postgresql_where=text("next_at IS NOT NULL"),
+        sqlite_where=text("next_at IS NOT NULL"),
+    ),
+)
+
+# What other systems say of a named answer beside what counts.
+answer_extras = Table(
+    "answer_extras",
+    metadata,
+    Column("response_id", Id, ForeignKey("responses.id"), primary_key=True),
+    Column("properties", Json, nullable=False),  # name -> text
+    Column("tags", Json, nullable=False),  # a list of words
+    Column("notes", Json, nullable=False),  # a list of what was noted, with id, text, moment
+)
