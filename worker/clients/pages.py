@@ -40,8 +40,8 @@ def make_router(app: Wiring) -> APIRouter:
     """The clients' pages of ``app``. Without a link key every link opens the friendly refusal."""
     router = APIRouter()
     desk = _Desk(app, links_of(app.settings.web), Writing())
-    for purpose, path in PATHS.items():
-        _mount(router, desk, purpose, path)
+    for purpose in _PAGES:
+        _mount(router, desk, purpose, PATHS[purpose])
     return router
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2.exceptions import TemplateError
 
 from worker.kernel.errors import Problem
-from worker.templating import grammar, links, markup, samples, texts
+from worker.templating import grammar, links, markup, questions, samples, texts
 from worker.templating.context import MailContext
 from worker.templating.render import LAST_LANGUAGE, Renderer, RenderError, told
 from worker.templating.sandbox import MailEnvironment
@@ -37,7 +37,7 @@ def check_folder(folder: Path) -> list[Problem]:
     if not texts.mails(found):
         hint = "write e.g. templates/renewal/heads-up/en/subject.txt"
         return [Problem(folder.name, 0, 0, "", "no-mail", "a mail", "nothing", hint)]
-    problems = [*_strangers(folder), *check_texts(found)]
+    problems = [*_strangers(folder), *check_texts(found), *questions.check_folder(folder)]
     return sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
