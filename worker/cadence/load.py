@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import heard, store
 from worker.cadence.audience import matches
-from worker.cadence.facts import Timeline, Walk, account_slot
+from worker.cadence.facts import SURVEYED, Timeline, Walk, account_slot
 from worker.cadence.library import Defaults, InForce
 from worker.cadence.rules import HELD
 from worker.cadence.triggers import TRIGGERS
@@ -29,6 +29,7 @@ class History(NamedTuple):
     put_off: Mapping[str, datetime] = MappingProxyType({})
     numbers: Mapping[str, int] = MappingProxyType({})  # the order in which steps were decided
     held: frozenset[str] = frozenset()  # of those put off: which wait for a person
+    waits: Mapping[str, str] = MappingProxyType({})  # why each of them was put off
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -45,10 +46,12 @@ def histories(
     put_off: dict[int, dict[str, datetime]] = {}
     numbers: dict[int, dict[str, int]] = {}
     held: dict[int, frozenset[str]] = {}
+    waits: dict[int, dict[str, str]] = {}
     for walk_id, step, decision, key, until, why, number in store.decided_on(conn, walk_ids, now):
         numbers.setdefault(walk_id, {})[step] = number
         if until is not None:
             put_off.setdefault(walk_id, {})[step] = until
+            waits.setdefault(walk_id, {})[step] = why
             if why == HELD:
                 held[walk_id] = held.get(walk_id, _NEVER) | {step}
             done.setdefault(walk_id, {})
@@ -74,6 +77,7 @@ def histories(
             put_off.get(walk_id, _NOTHING),
             numbers.get(walk_id, _NOTHING),
             held.get(walk_id, _NEVER),
+            waits.get(walk_id, _NOTHING),
         )
         for walk_id in done.keys() | happened.keys()
     }
@@ -122,6 +126,11 @@ def left(row: Row[Any], cycle: int) -> str | None:
     if row.licence_status != "active":
         return str(row.licence_status)
     return "declined" if row.licence_declined_term == cycle else None
+
+
+def over(row: Row[Any], cycle: int, history: History) -> str | None:
+    """The same, also when the walk asked a question and all whom it asked have answered."""
+    return left(row, cycle) or ("answered" if SURVEYED in history.happened else None)
 
 
 def anchor_of(inforce: InForce, row: Row[Any], gone: str | None = None) -> date | None:
@@ -183,6 +192,7 @@ def walk_of(
         happened=history.happened,
         steps_since=inforce.steps_since,
         put_off={**history.put_off, **waited} if waited else history.put_off,
+        waits=history.waits,
         held=history.held | held if held else history.held,
         overtaken_by=_overtaken_by(history, [*history.put_off, *(without or ())[:1]]),
         stopped=stopped,

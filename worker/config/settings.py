@@ -306,9 +306,18 @@ class ThemeSettings(Section):
     words: dict[str, Annotated[list[str], AfterValidator(_theme_words)]]
 
 
-class SurveySettings(Section):
-    """What is looked for in the comments of surveys, by name."""
+def _quiet(value: timedelta) -> timedelta:
+    if value % timedelta(days=1) or value > timedelta(days=365):
+        raise not_a("span", "a number of whole days, 365 at most", "write e.g. '90 days'")
+    return value
 
+
+class SurveySettings(Section):
+    """For how long nobody is asked again: ``quiet_contact`` the same person, ``quiet_account``
+    anybody of the same company. And what is looked for in comments, by name."""
+
+    quiet_contact: Annotated[Span, AfterValidator(_quiet)] = timedelta(days=90)
+    quiet_account: Annotated[Span, AfterValidator(_quiet)] = timedelta(days=30)
     themes: dict[str, ThemeSettings] = Field(default_factory=dict)
 
 

@@ -103,6 +103,38 @@ class TotalView:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The question that a mail asks: under which key it is known, which may be that of an earlier
+    mail; what was promised; whether this mail reminds of it. ``url``: the page that takes the
+    answer."""
+
+    mail_key: str
+    promise: str = "named"
+    reminder: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyView:
+    """A survey as templates see it, in the language of the mail; all is missing in other mails."""
+
+    question: str | None = None
+    lowest: str | None = None
+    highest: str | None = None
+    promise: str | None = None
+    reminder: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreView:
+    """One number of the scale, and the page with it chosen already."""
+
+    score: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class MailContext:
     """All that one mail is written from. ``today`` is the civil day on which it leaves.
 
@@ -112,7 +144,7 @@ class MailContext:
     ``unsubscribe`` leads out of mails that are not contractual: a page, or a mailto address with
     ``mailto:``. ``answer_url`` is the page on which the contact answers without a login,
     ``preferences_url`` the one on which it says what it wants to get; ``None`` where no link key
-    is set.
+    is set. ``survey``: the question that the mail asks, if it does.
     Raises ``ValueError`` without a licence: a mail that speaks of nothing must not exist.
     """
 
@@ -126,6 +158,7 @@ class MailContext:
     unsubscribe: str | None = None
     answer_url: str | None = None
     preferences_url: str | None = None
+    survey: Asked | None = None
 
     def __post_init__(self) -> None:
         if not self.licences:

@@ -20,7 +20,9 @@ from worker.templating.context import (
     AccountView,
     ContactView,
     LicenceView,
+    ScoreView,
     SenderView,
+    SurveyView,
     TotalView,
 )
 
@@ -29,8 +31,9 @@ VIEWS: dict[str, type] = {
     "contact": ContactView,
     "licence": LicenceView,
     "sender": SenderView,
+    "survey": SurveyView,
 }
-LISTS: dict[str, type] = {"licences": LicenceView, "sums": TotalView}
+LISTS: dict[str, type] = {"licences": LicenceView, "sums": TotalView, "scores": ScoreView}
 VARIABLES = frozenset(
     {
         *VIEWS,

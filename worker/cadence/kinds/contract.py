@@ -11,6 +11,8 @@ from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence.facts import Timeline, Walk
+from worker.cadence.library import Defaults
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.rules import Decision
 from worker.catalogue.stops import Stops
 from worker.kernel.dates import Allowance
@@ -38,6 +40,8 @@ class Occasion:
     now: datetime
     allowance: Allowance
     stops: Stops
+    quiet: Quiet = USUAL_QUIET
+    defaults: Defaults = Defaults()
 
 
 class Acted(NamedTuple):
