@@ -448,7 +448,8 @@ def test_an_audience_is_checked_line_by_line(line: str, said: str) -> None:
         ),
         (
             'webhook = "https://hooks.example.com/x"\nto = ["any"]',
-            "8:6: steps[0].to: 'to' belongs to email or survey steps; this step is a webhook; remove it",
+            "8:6: steps[0].to: 'to' belongs to email or survey steps; this step is a webhook; "
+            "remove it",
         ),
         (
             'emial = "renewal/grace"\ntask = "Call"',
@@ -461,7 +462,8 @@ def test_an_audience_is_checked_line_by_line(line: str, said: str) -> None:
         ),
         (
             'task = "Call"\nto = ["any"]',
-            "8:6: steps[0].to: 'to' belongs to email steps; this step is a task; remove it",
+            "8:6: steps[0].to: 'to' belongs to email or survey steps; this step is a task; "
+            "remove it",
         ),
         (
             'task = "Call"\ndue_in = "soon"',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -41,7 +41,7 @@ class Occasion:
     allowance: Allowance
     stops: Stops
     quiet: Quiet = USUAL_QUIET
-    defaults: Defaults = Defaults()
+    defaults: Defaults = field(default_factory=Defaults)
 
 
 class Acted(NamedTuple):

@@ -75,7 +75,8 @@ def _class(mail: Travelling) -> Any:
 
 
 def grouped(actions: Sequence[Action]) -> Iterator[Travelling]:
-    """What travels together: one mail for each account and step where the schedule groups, else one for each licence."""
+    """What travels together: all of an account and step where the schedule groups, else what is
+    about one licence."""
     together: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for place, action in enumerate(actions):
         schedule = action.line.schedule
