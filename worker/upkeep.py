@@ -29,6 +29,7 @@ from worker.db.engine import reading
 from worker.events import bounces
 from worker.kernel.clock import Clock
 from worker.outbox import holds
+from worker.reactivation import closing
 from worker.reactivation import flow as reactivation
 from worker.surveys import flow as comments
 from worker.surveys.themes import Reader
@@ -100,6 +101,7 @@ class Upkeep:
         self._count_calendar()
         self._daily("repeats", self._forget_repeats)
         self._score_clients()
+        self._see_orders()
         self._note_lapses()
         it = self._instance
         comments.read_comments(it.engine, it.themes)
@@ -178,6 +180,11 @@ class Upkeep:
         """Once a day, and after orders came in: who falls silent."""
         it = self._instance
         reactivation.nightly(it.engine, reactivation.asked_by(it.settings, it.clock.now()))
+
+    def _see_orders(self) -> None:
+        """Ends the episodes of clients who ordered since they were flagged."""
+        it = self._instance
+        closing.see_orders(it.engine, it.clock.now(), it.settings.book.timezone)
 
     def _watch_edits(self) -> None:
         it = self._instance

@@ -12,10 +12,13 @@ from worker.templating import markup
 from worker.templating.context import MailContext
 from worker.templating.render import Rendered, Renderer
 from worker.templating.samples import (
+    LETTERS,
     bare,
     commercial,
     contexts,
     full,
+    letter,
+    letters,
     linked,
     mixed,
     without,
@@ -24,7 +27,7 @@ from worker.templating.texts import mails, read_folder
 
 _TEXTS = read_folder(SHIPPED)
 _RENDERER = Renderer(_TEXTS)
-ALL = sorted(mails(_TEXTS))
+ALL = sorted(mails(_TEXTS) - {*LETTERS})
 MAILS = ("renewal/heads-up", "renewal/reminder", "renewal/last-call", "renewal/grace")
 BEFORE = ("renewal/heads-up", "renewal/quote", "renewal/reminder", "renewal/last-call")
 RENEWING = sorted({*ALL} - {"renewal/renewed"})
@@ -180,6 +183,39 @@ def test_mails_load_nothing_from_outside() -> None:
     for mail in ALL:
         html = written(mail, "en", full()).html
         assert not re.search(r"<(img|link|script|style)|url\(|@import", html)
+
+
+@pytest.mark.parametrize("mail", LETTERS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_letter_to_who_answered_reads_without_gaps_whatever_is_known(
+    mail: str, language: str
+) -> None:
+    for context in letters():
+        made = written(mail, language, context)
+        assert made.language == language
+        assert "None" not in made.text + made.html
+        assert not re.search(r" ,|\( *\)|  +\n|\n\n\n|\.\.|[^ \n]  [^ ]", made.text)
+        assert markup.faults(made.html) == []
+        for text in (made.text, made.html):
+            assert context.sender.name in text
+            assert all(words in text for words in context.feedback.words)  # type: ignore[union-attr]
+    assert "/u/abc.def" in written(mail, language, linked(letter())).text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Thank you for your answer of January 21, 2027."),
+        ("pl", "dziękujemy za Państwa odpowiedź z 21 stycznia 2027 r."),
+        ("ru", "Спасибо за ваш ответ от 21 января 2027 г."),
+    ],
+)
+def test_whoever_answered_reads_the_own_words_and_then_what_was_done(
+    language: str, said: str
+) -> None:
+    text = plain(written("survey/told", language, letter()).text)
+    places = [text.index(one) for one in (said, "Nobody calls back.", "a second person")]
+    assert places == sorted(places)
 
 
 # --- what each mail of the cadence is there for ---------------------------------------------------

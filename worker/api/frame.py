@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
@@ -32,6 +32,7 @@ from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel.errors import FindingsError, PerennialError, UsageError
 from worker.kernel.keys import digest
+from worker.worklist.flow import Hears
 
 _SELDOM = timedelta(minutes=5)
 """That a token was used is noted so often, not at every request."""
@@ -74,6 +75,13 @@ class Sent(Asked, Generic[Model]):
     content: Model
 
 
+class Instance(Wiring, Protocol):
+    """The wired application, with who hears of tasks that are closed."""
+
+    @property
+    def hear_closed(self) -> Hears: ...
+
+
 class Empty(BaseModel):
     """What is sent where nothing has to be."""
 
@@ -81,7 +89,7 @@ class Empty(BaseModel):
 class Frame:
     """What all operations share. Made once; used by several threads."""
 
-    def __init__(self, app: Wiring) -> None:
+    def __init__(self, app: Instance) -> None:
         self.app = app
 
     def router(self) -> APIRouter:

@@ -12,7 +12,7 @@ from worker.api.asking import Moment, Paged, Printable
 from worker.api.frame import Asked, Frame
 from worker.api.paging import Order, Wanted
 from worker.api.shapes import Message, Page
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
 from worker.kernel.keys import first_mail_key
@@ -55,7 +55,7 @@ def _about(account: str) -> Select[Any]:
     return (
         select(steps.c.mail_key)
         .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .join(accounts, accounts.c.id == licences.c.account_id)
         .where(accounts.c.key == account, steps.c.mail_key.is_not(None))
     )

@@ -87,11 +87,6 @@ def touched(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
     return book.licence_ids(conn, period.first - margin, period.last + margin)
 
 
-def forecast_of_acting(conn: Connection, asked: Forecasting, period: Period) -> list[Record]:
-    """The decisions to come in ``period``; the cost is that of what is due until its end."""
-    return forecast_of(conn, asked, period, book.acting_ids(conn, end_of(period)))
-
-
 def forecast_of(
     conn: Connection, asked: Forecasting, period: Period, ids: Sequence[int]
 ) -> list[Record]:
@@ -104,13 +99,14 @@ def forecast_of(
 def forecast_apart(
     live: Engine, asked: Forecasting, period: Period, most: int
 ) -> tuple[list[Record], Sample]:
-    """As ``forecast_of_acting``, of about ``most`` licences: of a larger book a sample. The live
-    database is let go once its rows are copied: nobody who writes waits for the forecast."""
+    """The decisions to come in ``period`` on the licences of which any is due until its end; where
+    they are more than about ``most``, on those of a sample. The live database is let go once its
+    rows are copied: nobody who writes waits for the forecast."""
+    until = end_of(period)
     with _scratch() as engine:
         with reading(live) as conn:
-            ids = book.acting_ids(conn, end_of(period))
-            sample = sample_for(len(ids), most)
-            _copy(conn, engine, asked, sample.of(conn, ids))
+            sample = sample_for(book.acting_count(conn, until), most)
+            _copy(conn, engine, asked, book.acting_ids(conn, until, sample.one_in))
         return _foretold(engine, asked, period), sample
 
 

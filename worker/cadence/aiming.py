@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection
 
 from worker.access.audit import Actor
 from worker.cadence import load, store
+from worker.cadence.decisions import called
 from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.library import Defaults, InForce, library_of
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.cadence.rules import TAKEN_OVER
 from worker.catalogue.records import accounts, licences
 from worker.db.prepared import Prepared
@@ -72,7 +73,7 @@ class Aim:
     @property
     def said(self) -> str:
         """The mail, for sentences about it."""
-        return f"{self.row.walk_schedule}/{self.step} of licence {self.row.licence_key}"
+        return f"{self.row.walk_schedule}/{self.step} of {called(self.row)}"
 
     @property
     def edge(self) -> date:
@@ -93,7 +94,7 @@ def find(conn: Connection, key: str, step: str, schedule: str | None) -> Place:
     """The step of a licence's current term. ``UsageError`` when the schedule has to be named."""
     query = (
         select(walks.c.id, walks.c.schedule)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(licences.c.key == key, walks.c.cycle == licences.c.term)
         .order_by(walks.c.schedule)
     )
@@ -129,7 +130,7 @@ def aim(
     """
     rows = store.walks_by_id(conn, [place.walk_id])
     if rows and hold:
-        held = select(accounts.c.id).where(accounts.c.id == rows[0].licence_account_id)
+        held = select(accounts.c.id).where(accounts.c.id == rows[0].account_id)
         conn.execute(held.with_for_update(key_share=True)).all()
         rows = store.walks_by_id(conn, [place.walk_id])
     if not rows:
@@ -149,7 +150,7 @@ def aim(
 def _aimed(
     conn: Connection, place: Place, row: Row[Any], inforce: InForce, line: Timeline, hold: bool
 ) -> Aim:
-    gone = load.left(row, row.walk_cycle)
+    gone = load.left(inforce, row, row.walk_cycle)
     anchor = load.anchor_of(inforce, row, gone) or row.walk_anchor_on
     items = {item.step.id: item for item in line.of(anchor)}
     item = items.get(place.step)

@@ -99,9 +99,9 @@ class Walk:
     it mailed, ``happened`` what the conditions of steps ask about (``clicked``, ``task-open`` …),
     ``steps_since`` since when each step has been in the schedule, ``put_off`` until when a step
     has to wait and ``waits`` for what, ``held`` which of these wait for a person, ``overtaken_by``
-    which steps were decided while one waited. ``stopped`` says why nothing is to be done at present (``stopped`` by
-    staff, ``answered`` by the client). The mails of the walk rest until the civil day
-    ``rests_until``, as the client asked.
+    which steps were decided while one waited. ``stopped`` says why nothing is to be done at present
+    (``stopped`` by staff, ``answered`` by the client). The mails of the walk rest until the civil
+    day ``rests_until``, as the client asked.
     """
 
     line: Timeline

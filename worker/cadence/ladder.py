@@ -43,7 +43,7 @@ class People:
         own: dict[int, list[Row[Any]]] = defaultdict(list)
         agents: dict[str, list[Row[Any]]] = defaultdict(list)
         known = list(rows)
-        for contact in store.contacts_of(conn, sorted({row.licence_account_id for row in known})):
+        for contact in store.contacts_of(conn, sorted({row.account_id for row in known})):
             own[contact.account_id].append(contact)
         keys = sorted({row.account_reseller for row in known if row.account_reseller})
         for contact in store.contacts_of_keys(conn, keys):
@@ -63,7 +63,7 @@ class People:
         return self._first(action, [list(found.values())] if found else [])
 
     def _climbed(self, action: Action, roles: Sequence[str]) -> list[list[Row[Any]]]:
-        own = self.own.get(action.row.licence_account_id, ())
+        own = self.own.get(action.row.account_id, ())
         return climb(roles, own, self.resellers.get(action.row.account_reseller or "", ()))
 
     def _first(self, action: Action, rungs: Sequence[Sequence[Row[Any]]]) -> Rung:

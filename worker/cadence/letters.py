@@ -57,7 +57,7 @@ def context(
             today=today,
             account=AccountView(row.account_name, row.account_key),
             contact=ContactView(contact.name, contact.email, contact.role),
-            licences=tuple(_licence(row, today) for row in rows),
+            licences=tuple(_licence(row, today) for row in rows if row.licence_id is not None),
             sender=sender,
             step=row.step,
             mail_class=inforce.schedule.mail_class,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from email.utils import parseaddr
+from pathlib import Path
 from time import sleep
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.cadence import flow
+from worker.cadence.addressed import NOBODY as NO_JUDGES
+from worker.cadence.addressed import Judge
 from worker.cadence.flow import Planning
 from worker.cadence.kinds import webhook
 from worker.cadence.library import Defaults, Library
@@ -31,6 +34,7 @@ from worker.outbox.sending import Refused, Sending
 from worker.outbox.store import Message
 from worker.templating import hold, mime, own
 from worker.templating.context import Asked, MailContext, SenderView
+from worker.templating.current import Current
 from worker.templating.own import NOTHING_OWN, Own
 from worker.templating.render import Renderer
 from worker.webhooks import flow as webhooks
@@ -147,6 +151,8 @@ def build(
     guards: Guards = UNGUARDED,
     outside: Outside = NOBODY,
     refused: Refused = lambda conn, message, result, now: None,
+    judges: Mapping[str, Judge] = NO_JUDGES,
+    texts: Callable[[], Renderer] | None = None,
     stop: Callable[[], bool] = lambda: False,
     wait: Callable[[float], object] = sleep,
     pause: Callable[[str], None] = lambda label: None,
@@ -155,15 +161,20 @@ def build(
 
     Without an ``outside`` every call to another system counts as made, and nobody is called.
     ``hold`` is how long a mail of unknown fate waits for evidence, ``gap`` how far apart mails
-    leave at least; ``refused`` hears of a mail that was refused for good.
+    leave at least; ``refused`` hears of a mail that was refused for good. ``judges`` look at
+    letters that are no step of a walk, by their origin, and ``texts`` gives their templates.
     """
-    library = Library()
+    library, current = Library(), texts or Current(Path("templates"))
 
-    def compose(message: Message, go: Go, now: datetime) -> Mail:
-        renderer = library.known(go.version_id)
+    def pinned(version_id: int) -> Renderer:
+        renderer = library.known(version_id)
         if renderer is None:
             with reading(engine) as conn:
-                renderer = library.renderer(conn, go.version_id)
+                renderer = library.renderer(conn, version_id)
+        return renderer
+
+    def compose(message: Message, go: Go, now: datetime) -> Mail:
+        renderer = pinned(go.version_id) if go.version_id is not None else current()
         context = go.context()
         to = mime.address(context.contact.name, message.address)
         who = message.contact_id or 0
@@ -178,7 +189,14 @@ def build(
             clock=clock,
             channel=channel,
             recheck=Rechecker(
-                library, defaults, letterhead.view, allowance, guards.stale, guards.asks, quiet
+                library,
+                defaults,
+                letterhead.view,
+                allowance,
+                guards.stale,
+                guards.asks,
+                judges,
+                quiet,
             ),
             compose=compose,
             tell=_tell,
@@ -264,8 +282,9 @@ def _ways_out(
 def _answer_page(
     letterhead: Letterhead, letter: Letter, context: MailContext, now: datetime
 ) -> str | None:
-    """A question of its own asks for its own answer: surveys do not lead to this page."""
-    if context.mail_class == "survey":
+    """A question of its own asks for its own answer: surveys do not lead to this page, and a mail
+    without licences has nothing to answer there."""
+    if context.mail_class == "survey" or not context.licences:
         return None
     return letterhead.page(Purpose.ANSWER, letter, now)
 

@@ -15,7 +15,7 @@ from worker.cadence import asking, load, standing, store
 from worker.cadence.letters import context, managers, writer
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letter, Letterhead, write
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, contacts, licences
 from worker.channels.contract import Mail
 from worker.db import bulk
@@ -67,7 +67,7 @@ def _licences(conn: Connection, mail_keys: Sequence[str]) -> dict[str, list[str]
     query = (
         select(steps.c.mail_key, licences.c.key)
         .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(bulk.among(steps.c.mail_key, sorted(set(mail_keys))))
         .order_by(licences.c.key)
     )

@@ -40,7 +40,7 @@ def quiet_of(surveys: Setting) -> Quiet:
 
 
 def free_on(asked_on: date | None, days: int, today: date) -> date:
-    """The first day from ``today`` on that is ``days`` after the last question, if there was one."""
+    """The first day from ``today`` on that comes ``days`` after the last question, if there was."""
     if asked_on is None:
         return today
     return max(today, asked_on + timedelta(days=days))

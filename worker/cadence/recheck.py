@@ -8,7 +8,7 @@ now" may the mail go.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence import asking, last_question, load, standing, store
+from worker.cadence.addressed import Judge, Post
 from worker.cadence.budget import BUDGET, day_with_room
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.ladder import why_silent
@@ -28,6 +29,7 @@ from worker.catalogue.stops import Stops
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
 from worker.outbox import holds
 from worker.outbox import store as outbox
+from worker.outbox.records import STEP
 from worker.outbox.rules import Drop, Go, Verdict, Wait
 from worker.outbox.store import Message
 from worker.templating.context import Asked, SenderView
@@ -48,9 +50,24 @@ class Rechecker:
     allowance: Allowance = USUAL_ALLOWANCE
     stale: Callable[[Connection, datetime], Collection[str]] = lambda conn, now: ()
     asks: bool = True
+    judges: Mapping[str, Judge] = field(default_factory=dict)
+    """Who judges letters that are no step of a walk, by their origin."""
     quiet: Quiet = USUAL_QUIET
 
     def __call__(
+        self, conn: Connection, messages: Sequence[Message], now: datetime
+    ) -> Mapping[int, Verdict]:
+        letters = [message for message in messages if message.origin != STEP]
+        mails = [message for message in messages if message.origin == STEP]
+        found = self.post(conn, letters, now) if letters else {}
+        return {**found, **self._steps(conn, mails, now)} if mails else found
+
+    @property
+    def post(self) -> Post:
+        """The last look at letters."""
+        return Post(self.judges, self.defaults, self.sender, self.allowance)
+
+    def _steps(
         self, conn: Connection, messages: Sequence[Message], now: datetime
     ) -> Mapping[int, Verdict]:
         view = _View.load(conn, self, messages, now)
@@ -147,7 +164,7 @@ class Rechecker:
         copy = last_question.Copy(
             message.mail_key,
             contact,
-            row.licence_account_id,
+            row.account_id,
             [one.row.walk_id for one in good],
             view.lines[row.walk_id].calendar,
             view.slot(good[0]),
@@ -168,7 +185,7 @@ class Rechecker:
             is not None
         )
         history = view.histories.get(row.walk_id, load.NOTHING)
-        gone = load.over(row, row.walk_cycle, history)
+        gone = load.over(inforce, row, row.walk_cycle, history)
         anchor = load.anchor_of(inforce, row, gone)
         if anchor is None or (gone is None and not load.in_audience(inforce, row)):
             return _Judged(row, None, view.now, moved)

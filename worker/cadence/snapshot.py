@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
 
 from worker.cadence.library import InForce
-from worker.cadence.records import happenings, invitations, steps, walks
+from worker.cadence.records import happenings, invitations, of_licence, steps, walks
 from worker.catalogue.records import (
     accounts,
     contacts,
@@ -111,8 +111,7 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     _copy(source, target, terms, terms.c.licence_id.in_(of_mine))
     living = or_(
         walks.c.state != "ended",
-        walks.c.cycle
-        == select(licences.c.term).where(licences.c.id == walks.c.subject_id).scalar_subquery(),
+        walks.c.cycle == select(licences.c.term).where(of_licence).scalar_subquery(),
     )
     going = and_(walks.c.subject_id.in_(of_mine), living)
     _copy(source, target, walks, going)

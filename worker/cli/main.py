@@ -93,9 +93,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Say how likely clients are to recommend us, and how surely that is known.",
     ),
     "report": (
-        "worker.reports.commands",
+        "worker.indicators.commands",
         "report",
-        "Count renewals: rates, value, lateness, effects.",
+        "Count renewals, clients who stay, what they are worth, and what is done for them.",
     ),
     "score": (
         "worker.reactivation.commands",

@@ -32,7 +32,7 @@ from sqlalchemy.exc import SAWarning
 
 from worker.access.records import requests
 from worker.cadence import store as cadence
-from worker.cadence.records import interventions, steps, walks
+from worker.cadence.records import interventions, of_licence, steps, walks
 from worker.catalogue import erasures
 from worker.catalogue.erasures import ADDRESS, Erased
 from worker.catalogue.records import contacts, licences, preferences, stops
@@ -291,7 +291,7 @@ def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -
 def _walks_of(person: Person) -> Any:
     """The walks of the licences of their accounts."""
     mine = bulk.among(licences.c.account_id, list(person.account_ids))
-    return select(walks.c.id).join(licences, licences.c.id == walks.c.subject_id).where(mine)
+    return select(walks.c.id).join(licences, of_licence).where(mine)
 
 
 def _texts(tables: MetaData, skip: frozenset[str]) -> Iterator[tuple[Table, Column[Any]]]:

@@ -231,7 +231,10 @@ class MailSettings(Section):
     sendgrid: SendGridSettings = SendGridSettings()
 
 
-EVENTS = ("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given")
+EVENTS = (
+    *("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given"),
+    *("client.dormant", "client.back"),
+)
 """What an endpoint may hear of."""
 
 
@@ -283,6 +286,34 @@ class ReactivationSettings(Section):
     times money."""
 
     exponent: Annotated[float, AfterValidator(_exponent)] = 3.0
+
+
+def _discount(value: float) -> float:
+    if not 0 < value <= 1:
+        raise not_a("share", "a share above 0 and up to 1", "write e.g. 0.1 for 10 % a year")
+    return value
+
+
+def _cost(value: float) -> float:
+    if not 0 <= value <= 100_000:
+        raise not_a("cost", "an amount from 0 to 100000", "write e.g. 0.02")
+    return value
+
+
+def _currency(value: str) -> str:
+    if value and not re.fullmatch("[A-Z]{3}", value):
+        raise not_a("currency", "three capital letters (ISO 4217)", "write e.g. 'EUR'", repr(value))
+    return value
+
+
+class IndicatorSettings(Section):
+    """What the indicators cannot know: the discount of a year, and what one mail and one task of a
+    person cost, in ``currency``; a cost that is not said is in no figure."""
+
+    discount: Annotated[float, AfterValidator(_discount)] = 0.1
+    currency: Annotated[str, AfterValidator(_currency)] = ""
+    mail_cost: Annotated[float, AfterValidator(_cost)] | None = None
+    task_cost: Annotated[float, AfterValidator(_cost)] | None = None
 
 
 def _theme_words(value: list[str]) -> list[str]:
@@ -371,5 +402,6 @@ class Settings(Section):
     worklist: WorklistSettings = WorklistSettings()
     reactivation: ReactivationSettings = ReactivationSettings()
     surveys: SurveySettings = SurveySettings()
+    indicators: IndicatorSettings = IndicatorSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import returned, steps, walks
+from worker.cadence.records import of_licence, returned, steps, walks
 from worker.catalogue.records import accounts, contacts, licences, stops, terms
 from worker.clients.records import answers
 from worker.db import bulk
@@ -213,13 +213,13 @@ def _mail_keys() -> Any:
     decided = (
         select(steps.c.mail_key)
         .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(mine, steps.c.mail_key.is_not(None))
     )
     came_back = (
         select(returned.c.mail_key)
         .join(walks, walks.c.id == returned.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(mine)
     )
     return union(decided, came_back)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, contacts, licences
 from worker.clients.records import answers
 from worker.db import bulk
@@ -147,7 +147,7 @@ _SCHEDULES = Prepared(select(versions.c.schedule).distinct().order_by(versions.c
 _SPOKEN_OF = Prepared(
     select(steps.c.mail_key, licences.c.key)
     .join(walks, walks.c.id == steps.c.walk_id)
-    .join(licences, licences.c.id == walks.c.subject_id)
+    .join(licences, of_licence)
     .where(bulk.listed(steps.c.mail_key, "keys"))
     .order_by(licences.c.key)
 )
@@ -162,7 +162,7 @@ _DECISIONS = Prepared(
         *[licences.c[name] for name in ("key", "product", "expires_on")],
     )
     .join(walks, walks.c.id == steps.c.walk_id)
-    .join(licences, licences.c.id == walks.c.subject_id)
+    .join(licences, of_licence)
     .where(steps.c.mail_key == _MAIL)
     .order_by(licences.c.key)
     .limit(MOST_SPOKEN + 1)

@@ -14,12 +14,12 @@ from worker.desk.frame import READ, Desk, Sent, Visit, missing
 from worker.desk.worklist import hand_of, may_claim, today_of
 from worker.kernel.errors import FindingsError
 from worker.worklist import flow, people, rules, store
-from worker.worklist.flow import ChangedError, Today
+from worker.worklist.flow import ChangedError, More, Today
 from worker.worklist.kinds import kind_of
 
 Number = Annotated[int, Path(ge=1, le=2**62)]
-_BACK = "/worklist?"
-_TYPED = ("to", "until", "note", "outcome")
+_BACK = ("/worklist?", "/queue")
+_TYPED = ("to", "until", "note", "outcome", "why", "again")
 Act = Callable[[Desk, Sent, int, int], str]
 
 
@@ -140,7 +140,9 @@ def _note(desk: Desk, asked: Sent, number: int, seen: int) -> str:
 
 def _close(desk: Desk, asked: Sent, number: int, seen: int) -> str:
     outcome, note = asked.one("outcome"), asked.one("note")
-    flow.close(desk.app.engine, hand_of(asked), number, seen, outcome, note, asked.now)
+    until, today = day_of(asked, "again"), today_of(desk, asked)
+    more = More(asked.one("why"), until, today, desk.app.hear_closed)
+    flow.close(desk.app.engine, hand_of(asked), number, seen, outcome, note, asked.now, more)
     return f"Task {number} is closed: {outcome}."
 
 

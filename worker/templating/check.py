@@ -54,12 +54,13 @@ def check_texts(found: Mapping[str, str]) -> list[Problem]:
         if static:
             del readable[name]
     renderer = Renderer(found)
-    cases, asking = list(_cases()), list(_asking())
+    cases, asking, letters = list(_cases()), list(_asking()), list(_letters())
     for mail in sorted(texts.mails(found)):
         uses = texts.needed(found, mail)
         for language in renderer.languages(mail):
             if _language_problem(mail, language) is None:
-                tried = asking if mail.startswith(f"{texts.SURVEYS}/") else cases
+                asks = mail.startswith(f"{texts.SURVEYS}/")
+                tried = letters if mail in samples.LETTERS else asking if asks else cases
                 problems += _trial(renderer, mail, language, uses, readable, tried)
     return _once_each(problems)
 
@@ -195,6 +196,14 @@ def _asking() -> Iterator[_Case]:
         yield _Case(context, None)
     for field in samples.OPTIONAL:
         yield _Case(samples.asking(samples.without(field, samples.full(300))), None, field)
+
+
+def _letters() -> Iterator[_Case]:
+    for context in samples.letters():
+        yield _Case(context, variables(context))
+    for field in samples.OPTIONAL_IN_LETTERS:
+        lacking = samples.without(field, samples.linked(samples.letter()))
+        yield _Case(lacking, variables(lacking), field)
 
 
 def _lacking(problem: Problem) -> Problem:

@@ -135,6 +135,22 @@ class ScoreView:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedbackView:
+    """What a client said and what came of it. ``words`` are those of our people, a paragraph each;
+    the rest is the client's own answer: a score from 0 to 10, a comment, the day."""
+
+    words: tuple[str, ...]
+    score: int | None = None
+    comment: str | None = None
+    answered_on: date | None = None
+
+    @classmethod
+    def of(cls, text: str, **said: Any) -> FeedbackView:
+        """What somebody typed, line by line; empty lines stand between paragraphs."""
+        return cls(tuple(line.strip() for line in text.splitlines() if line.strip()), **said)
+
+
+@dataclass(frozen=True, slots=True)
 class MailContext:
     """All that one mail is written from. ``today`` is the civil day on which it leaves.
 
@@ -144,8 +160,10 @@ class MailContext:
     ``unsubscribe`` leads out of mails that are not contractual: a page, or a mailto address with
     ``mailto:``. ``answer_url`` is the page on which the contact answers without a login,
     ``preferences_url`` the one on which it says what it wants to get; ``None`` where no link key
-    is set. ``survey``: the question that the mail asks, if it does.
-    Raises ``ValueError`` without a licence: a mail that speaks of nothing must not exist.
+    is set. ``survey``: the question that the mail asks, if it does; ``feedback``: what a letter to
+    somebody who was asked is about.
+    Raises ``ValueError`` without a licence in a mail that has to speak of one: a contractual mail
+    that speaks of nothing must not exist.
     """
 
     today: date
@@ -159,9 +177,10 @@ class MailContext:
     answer_url: str | None = None
     preferences_url: str | None = None
     survey: Asked | None = None
+    feedback: FeedbackView | None = None
 
     def __post_init__(self) -> None:
-        if not self.licences:
+        if not self.licences and self.mail_class == "contractual":
             raise ValueError("expected at least one licence in a mail, got none")
         if len(self.licences) > 1:
             in_order = tuple(sorted(self.licences, key=_order(self.licences)))

@@ -19,6 +19,7 @@ from worker.kernel.errors import Problem, did_you_mean
 from worker.templating.context import (
     AccountView,
     ContactView,
+    FeedbackView,
     LicenceView,
     ScoreView,
     SenderView,
@@ -29,6 +30,7 @@ from worker.templating.context import (
 VIEWS: dict[str, type] = {
     "account": AccountView,
     "contact": ContactView,
+    "feedback": FeedbackView,
     "licence": LicenceView,
     "sender": SenderView,
     "survey": SurveyView,

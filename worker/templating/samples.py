@@ -17,6 +17,7 @@ from worker.templating.context import (
     AccountView,
     Asked,
     ContactView,
+    FeedbackView,
     LicenceView,
     MailContext,
     SenderView,
@@ -30,6 +31,13 @@ OPTIONAL = (
     *("licence.notice_on", "licence.previous_term"),
 )
 """The fields that a template must not take for granted."""
+
+LETTERS = ("survey/told", "survey/digest")
+"""Mails that speak of no licence, but of what a client said."""
+OPTIONAL_IN_LETTERS = (
+    *("contact.name", "contact.role"),
+    *("feedback.score", "feedback.comment", "feedback.answered_on"),
+)
 
 NOTICE_DAYS = 25
 DAYS_LEFT = (60, 5, 2, 1, 0, -1, -3)
@@ -91,6 +99,9 @@ def without(field: str, context: MailContext) -> MailContext:
         missing["days_to_notice"] = None
     if view == "contact":
         return replace(context, contact=replace(context.contact, **missing))
+    if view == "feedback":
+        assert context.feedback is not None
+        return replace(context, feedback=replace(context.feedback, **missing))
     licences = tuple(replace(licence, **missing) for licence in context.licences)
     return replace(context, licences=licences)
 
@@ -134,6 +145,30 @@ def surveys() -> Iterator[MailContext]:
     yield asking(full(300, licences=MOST_LISTED + 3))
     yield asking(full(300, auto_renew=True))
     yield asking(bare())
+
+
+def letter() -> MailContext:
+    """A letter to somebody who answered, and got an answer; nothing is missing."""
+    words = "We have put a second person on your cases.\n\nYou reach both under one number."
+    said = FeedbackView.of(
+        words,
+        score=3,
+        comment="Nobody calls back.\nTwice now.",
+        answered_on=_TODAY - timedelta(days=9),
+    )
+    way_out = "mailto:renewals@example.com?subject=unsubscribe%20anna.nowak%40example.com"
+    return replace(full(), licences=(), mail_class="survey", unsubscribe=way_out, feedback=said)
+
+
+def letters() -> Iterator[MailContext]:
+    """Letters with all that they can have, and with no more than they must."""
+    yield letter()
+    yield linked(letter())
+    context = letter()
+    for field in OPTIONAL_IN_LETTERS:
+        context = without(field, context)
+    yield context
+    yield linked(context)
 
 
 def _licence(place: int, days_left: int, *, auto_renew: bool) -> LicenceView:

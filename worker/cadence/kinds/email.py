@@ -16,6 +16,7 @@ from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence.budget import BUDGET, ORDER, day_with_room
+from worker.cadence.decisions import called
 from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.cadence.ladder import People
 from worker.kernel.keys import new_mail_key
@@ -80,8 +81,8 @@ def grouped(actions: Sequence[Action]) -> Iterator[Travelling]:
     together: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for place, action in enumerate(actions):
         schedule = action.line.schedule
-        alone = action.row.licence_id if schedule.limits.group_by == "licence" else None
-        key = schedule.stem, action.decision.step.id, action.row.licence_account_id, alone
+        alone = action.row.walk_id if schedule.limits.group_by == "licence" else None
+        key = schedule.stem, action.decision.step.id, action.row.account_id, alone
         together[key].append(place)
     for places in together.values():
         yield Travelling(places, [actions[place] for place in places])
@@ -185,8 +186,8 @@ def no_contact(action: Action) -> worklist.NewTask:
         key=f"no-contact:{row.account_key}",
         kind="no-contact",
         title="No reachable contact",
-        detail=f"{row.account_name}: nobody to write to about licence {row.licence_key}",
-        account_id=row.licence_account_id,
+        detail=f"{row.account_name}: nobody to write to about {called(row)}",
+        account_id=row.account_id,
         licence_id=row.licence_id,
         assignee=row.account_account_manager,
     )

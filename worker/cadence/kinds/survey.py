@@ -100,7 +100,7 @@ class _Known:
         for row in asking.of_walks(conn, [action.row.walk_id for action in actions]):
             invited[row.walk_id].append(row)
         addresses = [person.email for rung in rungs for person in rung.contacts]
-        accounts = sorted({mail.first.row.licence_account_id for mail in mails})
+        accounts = sorted({mail.first.row.account_id for mail in mails})
         last = asking.lately(conn, addresses, accounts, on.quiet, (on.now - _DAY).date())
         unhappy = frozenset(asking.unhappy(conn, accounts))
         found = dict(last.addresses), dict(last.accounts)
@@ -108,7 +108,7 @@ class _Known:
 
     def choose(self, place: int, mail: Travelling) -> _Choice:
         """Whom this mail asks or reminds."""
-        rung, account = self.rungs[place], mail.first.row.licence_account_id
+        rung, account = self.rungs[place], mail.first.row.account_id
         today = mail.first.line.calendar.today(self.on.now)
         asked = [one for action in mail.actions for one in self.invited.get(action.row.walk_id, ())]
         if asked and mail.first.decision.step is not _first(mail):
@@ -147,7 +147,7 @@ class _Known:
     def note(self, mail: Travelling, people: Sequence[Row[Any]]) -> None:
         """Counts whom the batch asks itself."""
         today = mail.first.line.calendar.today(self.on.now)
-        self.accounts[mail.first.row.licence_account_id] = today
+        self.accounts[mail.first.row.account_id] = today
         self.addresses.update({person.email: today for person in people})
 
 
@@ -174,7 +174,7 @@ def _invitation(mail: Travelling, contact: Row[Any], key: str, on: Occasion) -> 
         step.keys.survey,
         row.walk_id,
         contact.id,
-        row.licence_account_id,
+        row.account_id,
         row.licence_id if len(mail.actions) == 1 else None,
         key,
         step.keys.promise,
