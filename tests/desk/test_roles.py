@@ -64,6 +64,9 @@ ROUTES: Mapping[str, str] = {
     "POST /worklist/new": SALES,
     "GET /worklist/{number}": VIEWER,
     "POST /worklist/{number}/{what}": SALES,
+    # clients that fell silent
+    "GET /queue": SALES,
+    "GET /queue.csv": SALES,
     # schedules, what is held
     "GET /schedules": VIEWER,
     "GET /schedules/{stem}": VIEWER,
@@ -87,6 +90,16 @@ ROUTES: Mapping[str, str] = {
     "GET /reports/promises": VIEWER,
     "GET /reports/renewals": VIEWER,
     "GET /reports/renewals/{table}.csv": VIEWER,
+    "GET /reports/indicators": VIEWER,
+    "GET /reports/indicators/{table}.{form}": VIEWER,
+    "GET /reports/matrix": VIEWER,
+    "GET /reports/matrix/{table}.{form}": VIEWER,
+    "GET /reports/capital": VIEWER,
+    "GET /reports/capital/{table}.{form}": VIEWER,
+    "GET /reports/attention": VIEWER,
+    "GET /reports/attention/{table}.{form}": VIEWER,
+    "GET /reports/costs": VIEWER,
+    "GET /reports/costs/{table}.{form}": VIEWER,
     # the API and its description
     "GET /api": OPEN,
     "GET /api/openapi.json": OPEN,

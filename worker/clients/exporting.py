@@ -10,9 +10,10 @@ from sqlalchemy.engine import Connection
 from worker.catalogue.records import accounts, contacts, licences, preferences, stops, suppressions
 from worker.clients import tasks
 from worker.clients.erasing import Person
-from worker.clients.records import answers
+from worker.clients.records import answers, preselections
 from worker.db import bulk
 from worker.outbox.records import messages
+from worker.surveys.records import invitations
 from worker.worklist.records import tasks as worklist
 
 _INNER = frozenset(
@@ -31,6 +32,7 @@ def of(conn: Connection, person: Person) -> dict[str, Any]:
         "events": _events(conn, addresses),
         "answers": _answers(conn, ids),
         "survey_answers": _survey_answers(conn, ids),
+        "survey_scores_opened": _opened(conn, ids),
         "tasks": _tasks(conn, person),
         "stops": _rows(conn, stops, stops.c.subject_id, ids, stops.c.scope == "contact"),
         "suppressions": _rows(conn, suppressions, suppressions.c.address, addresses),
@@ -90,6 +92,16 @@ def _survey_answers(conn: Connection, ids: list[int]) -> list[dict[str, Any]]:
     return answered + [
         {name: getattr(row, name) for name in told} for row in conn.execute(unanswered)
     ]
+
+
+def _opened(conn: Connection, ids: list[int]) -> list[dict[str, Any]]:
+    """The scores that were opened from mails of surveys, by the person or by a program."""
+    if not ids:
+        return []
+    theirs = preselections.join(invitations, invitations.c.id == preselections.c.invitation_id)
+    mine = bulk.among(invitations.c.contact_id, ids)
+    query = select(preselections).select_from(theirs).where(mine).order_by(preselections.c.id)
+    return [_plain(row) for row in conn.execute(query)]
 
 
 def _events(conn: Connection, addresses: list[str]) -> list[dict[str, Any]]:

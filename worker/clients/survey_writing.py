@@ -44,7 +44,7 @@ class SurveyWriting:
             to=self._to(shown),
             scores=SCORES,
             chosen=chosen,
-            standing=self._standing(shown),
+            standing=self._standing(shown, chosen),
             at_once=asked.at_once,
             further=shown.texts.further.items(),
             filled={name: first(fields, name) for name in ("comment", *shown.texts.further)},
@@ -116,12 +116,19 @@ class SurveyWriting:
         who = row.contact_email or row.contact_name or ""
         return self._words(shown)["to"].format(person=who, account=row.account_name)
 
-    def _standing(self, shown: Shown) -> str:
-        """What was answered so far, or, where it is not to be seen, that something was."""
+    def _standing(self, shown: Shown, chosen: int | None) -> str:
+        """What was answered so far (where it is not to be seen: that something was), and that a
+        choice is no answer yet."""
         asked, words = shown.asked, self._words(shown)
-        if asked.standing is not None:
-            return words["standing"].format(score=asked.standing.score)
-        return words["answered_before"] if asked.row.answered and asked.was_passed_on else ""
+        before = asked.standing.score if asked.standing else None
+        told = []
+        if before is not None:
+            told.append(words["standing"].format(score=before))
+        elif asked.row.answered and asked.was_passed_on:
+            told.append(words["answered_before"])
+        if chosen not in (None, before):
+            told.append(words["chosen"].format(score=chosen))
+        return " ".join(told)
 
     def _until(self, shown: Shown) -> str:
         closes, say = shown.asked.closes_on, self._writing.say(shown.language)

@@ -233,7 +233,7 @@ class MailSettings(Section):
 
 EVENTS = (
     *("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given"),
-    *("client.dormant", "client.back"),
+    *("client.dormant", "client.back", "survey.answered"),
 )
 """What an endpoint may hear of."""
 

@@ -29,6 +29,7 @@ ROOMS = (
     # address, name, the key after "g", the least role that may enter
     ("/", "Today", "t", Role.VIEWER),
     ("/worklist", "Worklist", "w", Role.VIEWER),
+    ("/queue", "Silent clients", "q", Role.SALES),
     ("/accounts", "Accounts", "a", Role.VIEWER),
     ("/licences", "Licences", "l", Role.VIEWER),
     ("/schedules", "Schedules", "s", Role.VIEWER),

@@ -210,9 +210,9 @@ def _sections(found: Matrices) -> Iterator[Section]:
         yield Section(
             f"fields-{slug}",
             f"Profit against loyalty, {name}",
-            f"Each dot is a client. The lines lie at {amount(matrix.cut[0], matrix.currency)} a year, "
-            f"which half of them bring or more, and at a chance of {percent(matrix.cut[1])} to stay, "
-            "their mean.",
+            f"Each dot is a client. The lines lie at {amount(matrix.cut[0], matrix.currency)} a "
+            f"year, which half of them bring or more, and at their mean chance to stay, "
+            f"{percent(matrix.cut[1])}.",
             [_lot_row(lot, matrix, day) for lot in matrix.fields],
             drawn=_drawn(found, matrix),
         )

@@ -59,4 +59,5 @@ def _client(row: Any, days: Sequence[date], worth: Mapping[str, tuple[int, int]]
         renewals = int(getattr(row, f"renewals_{place}")) if held else None
         states.append(rules.state_of(renewals, (day - order).days if order else None))
     cost = None if row.cost_to_serve is None else round(row.cost_to_serve * 100)
-    return Client(row.account_id, *states, since=row.since, worth=worth, cost=cost, group=row.grp)
+    year_ago, first, last = states
+    return Client(row.account_id, year_ago, first, last, row.since, worth, cost, row.grp)

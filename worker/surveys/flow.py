@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.cadence import asking
-from worker.surveys import rules, store
+from worker.surveys import rules, store, telling
 from worker.surveys.numbers import vote
 from worker.surveys.themes import Reader
 
@@ -83,6 +83,8 @@ def _record_known(
         _read(conn, before.id, said, before.answered_on, reader)
         if given.judged == rules.HUMAN:
             _took_part(conn, asked, now)
+            if (before.judged, before.score) != (given.judged, given.score):
+                telling.note(conn, asked, before.id, given.score, now)
         return "changed"
     named = asked.promise == rules.NAMED
     row = {
@@ -103,6 +105,7 @@ def _record_known(
     _read(conn, row["id"], said, today, reader)
     if given.judged == rules.HUMAN:
         _took_part(conn, asked, now)
+        telling.note(conn, asked, row["id"], given.score, now)
     return "recorded"
 
 
