@@ -40,7 +40,7 @@ class Call(Asked):
 class Door:
     """What all operations share. Made once; used by several threads."""
 
-    def __init__(self, app: Wiring) -> None:
+    def __init__(self, app: Instance) -> None:
         self.app, self._frame = app, Frame(app)
         self.settings = app.settings.surveys.delighted
 
