@@ -23,6 +23,7 @@ from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letterhead
+from worker.cadence.records import LICENCE
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db.engine import lay_tables, make_scratch, reading
 from worker.kernel.clock import VirtualClock
@@ -57,6 +58,10 @@ class Sample:
         """Those of the licences ``ids`` that are in it."""
         return ids if self.one_in == 1 else book.sampled(conn, ids, self.one_in)
 
+    def of_accounts(self, ids: Sequence[int]) -> Sequence[int]:
+        """Those of the accounts ``ids`` that are in it."""
+        return [id_ for id_ in ids if id_ % self.one_in == 0]
+
 
 WHOLE = Sample()
 
@@ -75,7 +80,15 @@ def forecast(
     Reads from ``conn`` and writes nothing there. Its cost is that of what the period touches.
     """
     ids = touched(conn, asked, period)
-    return forecast_of(conn, asked, period, sample.of(conn, ids))
+    alone = sample.of_accounts(_alone(conn, asked, period))
+    return forecast_of(conn, asked, period, sample.of(conn, ids), alone)
+
+
+def _alone(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
+    """The accounts that have something to come for themselves until the end of ``period``."""
+    schedules = _schedules(conn, asked).items()
+    stems = [stem for stem, inforce in schedules if inforce.trigger.subject != LICENCE]
+    return book.acting_accounts(conn, stems, end_of(period)) if stems else []
 
 
 def touched(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
@@ -87,15 +100,21 @@ def touched(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
 
 def forecast_of_acting(conn: Connection, asked: Forecasting, period: Period) -> list[Record]:
     """The decisions to come in ``period``; the cost is that of what is due until its end."""
-    return forecast_of(conn, asked, period, book.acting_ids(conn, end_of(period)))
+    ids, alone = book.acting_ids(conn, end_of(period)), _alone(conn, asked, period)
+    return forecast_of(conn, asked, period, ids, alone)
 
 
 def forecast_of(
-    conn: Connection, asked: Forecasting, period: Period, ids: Sequence[int]
+    conn: Connection,
+    asked: Forecasting,
+    period: Period,
+    ids: Sequence[int],
+    accounts: Sequence[int] = (),
 ) -> list[Record]:
-    """The forecast for these licences, in the company of all that shares a mail with them."""
+    """The forecast for these licences and accounts, in the company of all that shares a mail with
+    them."""
     with _scratch() as engine:
-        _copy(conn, engine, asked, ids)
+        _copy(conn, engine, asked, ids, accounts)
         return _foretold(engine, asked, period)
 
 
@@ -107,13 +126,20 @@ def forecast_apart(
     with _scratch() as engine:
         with reading(live) as conn:
             ids = book.acting_ids(conn, end_of(period))
-            sample = sample_for(len(ids), most)
-            _copy(conn, engine, asked, sample.of(conn, ids))
+            alone = _alone(conn, asked, period)
+            sample = sample_for(len(ids) + len(alone), most)
+            _copy(conn, engine, asked, sample.of(conn, ids), sample.of_accounts(alone))
         return _foretold(engine, asked, period), sample
 
 
-def _copy(conn: Connection, engine: Engine, asked: Forecasting, ids: Sequence[int]) -> None:
-    accounts = snapshot.accounts_around(conn, ids, _schedules(conn, asked).values())
+def _copy(
+    conn: Connection,
+    engine: Engine,
+    asked: Forecasting,
+    ids: Sequence[int],
+    alone: Sequence[int] = (),
+) -> None:
+    accounts = snapshot.accounts_around(conn, ids, _schedules(conn, asked).values(), alone)
     with engine.begin() as copy:
         snapshot.take(conn, copy, accounts, asked.now)
 
