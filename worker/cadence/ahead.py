@@ -23,6 +23,7 @@ from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letterhead
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.records import LICENCE
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db.engine import lay_tables, make_scratch, reading
@@ -46,6 +47,7 @@ class Forecasting:
     now: datetime
     drafts: Sequence[Draft] | None = None
     allowance: Allowance = USUAL_ALLOWANCE
+    quiet: Quiet = USUAL_QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,6 @@ def touched(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
     return book.licence_ids(conn, period.first - margin, period.last + margin)
 
 
-def forecast_of_acting(conn: Connection, asked: Forecasting, period: Period) -> list[Record]:
-    """The decisions to come in ``period``; the cost is that of what is due until its end."""
-    ids, alone = book.acting_ids(conn, end_of(period)), _alone(conn, asked, period)
-    return forecast_of(conn, asked, period, ids, alone)
-
-
 def forecast_of(
     conn: Connection,
     asked: Forecasting,
@@ -121,14 +117,16 @@ def forecast_of(
 def forecast_apart(
     live: Engine, asked: Forecasting, period: Period, most: int
 ) -> tuple[list[Record], Sample]:
-    """As ``forecast_of_acting``, of about ``most`` licences: of a larger book a sample. The live
-    database is let go once its rows are copied: nobody who writes waits for the forecast."""
+    """The decisions to come in ``period`` on the licences of which any is due until its end; where
+    they are more than about ``most``, on those of a sample. The live database is let go once its
+    rows are copied: nobody who writes waits for the forecast."""
+    until = end_of(period)
     with _scratch() as engine:
         with reading(live) as conn:
-            ids = book.acting_ids(conn, end_of(period))
             alone = _alone(conn, asked, period)
-            sample = sample_for(len(ids) + len(alone), most)
-            _copy(conn, engine, asked, sample.of(conn, ids), sample.of_accounts(alone))
+            sample = sample_for(book.acting_count(conn, until) + len(alone), most)
+            ids = book.acting_ids(conn, until, sample.one_in)
+            _copy(conn, engine, asked, ids, sample.of_accounts(alone))
         return _foretold(engine, asked, period), sample
 
 
@@ -163,6 +161,7 @@ def replayed(live: Engine, asked: Forecasting, period: Period) -> list[Record]:
         Path(),
         samples=0,
         allowance=asked.allowance,
+        quiet=asked.quiet,
     )
     with rehearse.rehearsed(live, whole) as done:
         return _announced(done.engine, asked, period)
@@ -209,6 +208,7 @@ def _live(engine: Engine, asked: Forecasting, period: Period) -> None:
         letterhead=NOBODY,
         lease=rehearse.LEASE,
         allowance=asked.allowance,
+        quiet=asked.quiet,
     )
     rehearse.live_through(works, clock, [], end_of(period))
 

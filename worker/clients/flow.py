@@ -74,11 +74,18 @@ def letter_of(conn: Connection, subject: Subject, defaults: Defaults, now: datet
     row = store.letter(conn, subject.mail_key, subject.contact_id)
     if row is None:
         raise BadLinkError("gone")
+    preference = preference_of(conn, subject)
+    today = now.astimezone(zone(row.timezone or defaults.timezone)).date()
+    return Letter(row, preference, today)
+
+
+def preference_of(conn: Connection, subject: Subject) -> Preference:
+    """What the person of a link chose; ``BadLinkError``: ``revoked`` when its links of that time
+    were."""
     preference = preferences.of(conn, subject.contact_id)
     if preference.links_from is not None and subject.made_at < preference.links_from:
         raise BadLinkError("revoked")
-    today = now.astimezone(zone(row.timezone or defaults.timezone)).date()
-    return Letter(row, preference, today)
+    return preference
 
 
 def page_of(conn: Connection, letter: Letter) -> Page:

@@ -53,7 +53,7 @@ scores = Table(
     Index("ix_scores_as_of_place", "as_of", "place"),
 )
 
-# An account that a schedule found to fall silent, and what became of it. The figures are those of
+# An account that a schedule found to fall silent, and what became of it. Its figures are those of
 # the day on which it was flagged.
 episodes = Table(
     "episodes",
