@@ -29,6 +29,7 @@ from worker.webhooks import endpoints
 from worker.webhooks import store as calls
 from worker.webhooks.resting import GONE
 from worker.webhooks.rules import CALLING, DUE, FAILED
+from worker.worklist.flow import Hears
 from worker.worklist.records import tasks
 
 _STALLED_AFTER = timedelta(minutes=3)
@@ -79,6 +80,11 @@ class Instance(Wiring, Protocol):
     def database_problem(self) -> PerennialError | None: ...
 
     def broker_problem(self) -> PerennialError | None: ...
+
+    @property
+    def hear_closed(self) -> Hears:
+        """Who hears of tasks that people close."""
+        ...
 
 
 def ask_outside(app: Instance) -> Sequence[Check]:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import heard
 from worker.cadence.library import Defaults
+from worker.cadence.records import LICENCE
 from worker.catalogue import preferences
 from worker.catalogue.preferences import Preference
 from worker.catalogue.store import mark_changed
@@ -100,7 +101,8 @@ def page_of(conn: Connection, letter: Letter) -> Page:
 
 def _terms_of(conn: Connection, mail_key: str) -> dict[int, int]:
     """The terms that a mail spoke of, by licence id."""
-    return {row.subject_id: row.cycle for row in heard.walks_of_mail(conn, mail_key)}
+    walked = heard.walks_of_mail(conn, mail_key)
+    return {row.subject_id: row.cycle for row in walked if row.subject == LICENCE}
 
 
 def _item(row: Row[Any], cycle: int, given: Mapping[tuple[int, int], Given]) -> Item:
