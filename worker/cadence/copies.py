@@ -19,16 +19,18 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from worker.cadence import ladder, load, mails, store
+from worker.cadence import ladder, load, mails, posted, store
 from worker.cadence.aiming import Aim
 from worker.cadence.kinds.contract import Action
 from worker.cadence.library import Defaults, library_of
 from worker.cadence.machine import Letterhead
+from worker.cadence.posted import House
 from worker.cadence.rules import Decision
 from worker.catalogue import stops
 from worker.channels.contract import Envelope, Mail
 from worker.channels.folder import FolderChannel
 from worker.kernel.errors import FindingsError
+from worker.outbox.records import STEP
 from worker.outbox.rules import ACCEPTED, DUE
 from worker.schedules.calendar import SLOT
 from worker.templating.own import Own
@@ -58,7 +60,12 @@ class Shown:
 
 
 def as_sent(
-    conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults, folder: Path
+    conn: Connection,
+    copy: Any,
+    house: House,
+    letterhead: Letterhead,
+    defaults: Defaults,
+    folder: Path,
 ) -> Shown:
     """One copy of a mail that left; one that still waits, as it would leave now.
 
@@ -70,13 +77,23 @@ def as_sent(
             return _read(kept, KEPT)
     if copy.accepted_at is None:
         raise FindingsError("It never left, so there is no text of it.")
+    if copy.origin != STEP:
+        given = house, letterhead, defaults, copy.accepted_at
+        return _shown(posted.as_it_reads(conn, copy, *given), ANEW)
     return _shown(_anew(conn, copy, letterhead, defaults), ANEW)
 
 
 def as_it_would_go(
-    conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults, now: datetime
+    conn: Connection,
+    copy: Any,
+    house: House,
+    letterhead: Letterhead,
+    defaults: Defaults,
+    now: datetime,
 ) -> Shown:
     """A copy that waits, with the licences, the contact and the templates of today."""
+    if copy.origin != STEP:
+        return _shown(posted.as_it_reads(conn, copy, house, letterhead, defaults, now), NOW)
     return _shown(mails.as_it_would_go(conn, copy.mail_key, letterhead, defaults, now), NOW)
 
 

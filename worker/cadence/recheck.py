@@ -132,7 +132,7 @@ class Rechecker:
             return None
         if inforce.schedule.mail_class == resting.RESTS:
             row, slot = good[0].row, view.slot(good[0])
-            rest = resting.wait(conn, row.licence_account_id, line.calendar, slot, view.now)
+            rest = resting.wait(conn, row.account_id, line.calendar, slot, view.now)
             if rest:
                 return rest
         got = outbox.mailed_on(conn, [message.address], today - timedelta(self.allowance.days + 1))

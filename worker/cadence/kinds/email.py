@@ -58,7 +58,7 @@ class EmailKind:
                 orphans += [] if rung.silenced else mail.actions
                 acted |= dict.fromkeys(mail.places, _unreachable(rung.silenced))
                 continue
-            if _class(mail) == RESTS and mail.first.row.licence_account_id in resting:
+            if _class(mail) == RESTS and mail.first.row.account_id in resting:
                 rests = [_rest(action, on.now) for action in mail.actions]
                 acted |= dict(zip(mail.places, rests, strict=True))
                 continue
