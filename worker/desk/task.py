@@ -67,13 +67,13 @@ def show(
             raise missing(f"task with the number {number}")
         history = store.history(conn, number)
         known = people.colleagues(conn)
-        said = _said(conn, task)
+        answer = _answer(conn, task)
     hand, today = hand_of(asked), today_of(desk, asked)
     book = desk.app.settings.book
     calendar = rules.calendar_of(book.timezone, book.country)
     values: dict[str, Any] = {
         "task": task,
-        "said": said,
+        "answer": answer,
         "groups": {vote: name for name, vote in VOTES.items()},
         "tones": TONES,
         "kind": kind_of(task.kind),
@@ -96,7 +96,7 @@ def show(
     return desk.page(asked, "task.html", status, **values)
 
 
-def _said(conn: Connection, task: Any) -> Any:
+def _answer(conn: Connection, task: Any) -> Any:
     """The answer that a task is about, with all that its promise lets be seen."""
     if task.kind not in (FEEDBACK, REFERRAL):
         return None
