@@ -267,7 +267,9 @@ class App:
     @cached_property
     def judges(self) -> Mapping[str, Judge]:
         """Who looks at letters that are no step of a walk, by their origin."""
-        return {}
+        from worker.surveys import telling
+
+        return telling.JUDGES
 
     @cached_property
     def texts(self) -> Current:
@@ -371,9 +373,11 @@ class App:
         """Tells the rooms that a person closed a task."""
         from worker.kernel.dates import civil_date, zone
         from worker.reactivation import closing
+        from worker.surveys import feedback
 
         today = civil_date(now, zone(self.settings.book.timezone))
         closing.hear(conn, task, ending, who, now, today)
+        feedback.hear(conn, task, ending, who, now)
 
     def take_answers(
         self, conn: Connection, said: Sequence[AnswerSaid], *, dry_run: bool

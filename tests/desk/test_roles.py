@@ -86,6 +86,8 @@ ROUTES: Mapping[str, str] = {
     "GET /surveys/answers": VIEWER,
     "GET /surveys/answers/{id_}": VIEWER,
     "GET /surveys/{table}.csv": VIEWER,
+    "GET /surveys/digest": RENEWALS,
+    "POST /surveys/digest": RENEWALS,
     "GET /reports": VIEWER,
     "GET /reports/promises": VIEWER,
     "GET /reports/renewals": VIEWER,

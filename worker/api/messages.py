@@ -16,7 +16,7 @@ from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
 from worker.kernel.keys import first_mail_key
-from worker.outbox.records import messages
+from worker.outbox.records import SHOWN, messages
 from worker.outbox.rules import STATES
 
 _ORDER = Order([messages.c.mail_key, messages.c.address], falling=True)
@@ -37,7 +37,7 @@ def mount(router: APIRouter, frame: Frame) -> None:
     @router.get("/messages", response_model=Page[Message], tags=["messages"])
     def list_messages(query: Annotated[Messages, Query()], asked: Asked = reader) -> Response:
         """Mails, the latest first: a row for each address. Their ids begin with their moment."""
-        rows = store.query_of(Message, *_ORDER.columns)
+        rows = store.query_of(Message, *_ORDER.columns).where(SHOWN)
         if query.state is not None:
             rows = rows.where(messages.c.state == query.state)
         if query.since is not None:

@@ -9,7 +9,7 @@ judge says whether there is still a reason for it, and what it says.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
@@ -24,6 +24,7 @@ from worker.cadence.budget import BUDGET, day_with_room
 from worker.cadence.ladder import why_silent
 from worker.cadence.letters import managers, writer
 from worker.cadence.library import Defaults
+from worker.cadence.resting import OPEN_FEEDBACK, RESTS
 from worker.catalogue import stops
 from worker.catalogue.records import accounts
 from worker.catalogue.stops import Stops
@@ -36,6 +37,7 @@ from worker.outbox.rules import Drop, Go, Verdict, Wait
 from worker.outbox.store import Message
 from worker.schedules.calendar import wall_moment
 from worker.templating.context import AccountView, ContactView, MailContext, SenderView
+from worker.worklist import store as worklist
 
 OPENS = time(9)
 """When a letter that had to wait may leave, on the client's wall."""
@@ -115,6 +117,7 @@ class Post:
         for origin, some in by_origin.items():
             judged = self.judged(conn, origin, some, now)
             verdicts |= {one.message.id: judged[one.message.id] for one in some}
+        verdicts |= self._resting(conn, read.values(), verdicts, now)
         going = [one for one in read.values() if isinstance(verdicts[one.message.id], Go)]
         return verdicts | self._without_room(conn, going, now)
 
@@ -156,6 +159,29 @@ class Post:
 
     def _zone(self, account: Row[Any]) -> ZoneInfo:
         return ZoneInfo(account.account_timezone or self.defaults.timezone)
+
+    def _resting(
+        self,
+        conn: Connection,
+        read: Collection[Addressed],
+        verdicts: Mapping[int, Verdict],
+        now: datetime,
+    ) -> dict[int, Verdict]:
+        """Advertising to accounts of whom somebody waits for an answer of ours."""
+        some = [
+            one
+            for one in read
+            if one.message.kind == RESTS and isinstance(verdicts[one.message.id], Go)
+        ]
+        waiting = worklist.with_open_feedback(conn, {one.account.id for one in some})
+        return {
+            one.message.id: Wait(
+                wall_moment(one.today + timedelta(days=1), OPENS, self._zone(one.account)),
+                OPEN_FEEDBACK,
+            )
+            for one in some
+            if one.account.id in waiting
+        }
 
     def _without_room(
         self, conn: Connection, going: Sequence[Addressed], now: datetime

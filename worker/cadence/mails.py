@@ -21,7 +21,7 @@ from worker.channels.contract import Mail
 from worker.db import bulk
 from worker.kernel.errors import FindingsError
 from worker.outbox import holds
-from worker.outbox.records import messages
+from worker.outbox.records import SHOWN, messages
 from worker.outbox.rules import DUE
 from worker.templating import mime
 from worker.templating.own import Own
@@ -54,6 +54,7 @@ def listed(conn: Connection, state: str | None, limit: int) -> list[dict[str, An
     )
     query = query.outerjoin(contacts, contacts.c.id == messages.c.contact_id)
     query = query.outerjoin(accounts, accounts.c.id == contacts.c.account_id)
+    query = query.where(SHOWN)
     if state:
         query = query.where(messages.c.state == state)
     rows = conn.execute(query.order_by(messages.c.id.desc()).limit(limit)).all()

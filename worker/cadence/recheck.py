@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, standing, store
+from worker.cadence import load, resting, standing, store
 from worker.cadence.addressed import Judge, Post
 from worker.cadence.budget import BUDGET, day_with_room
 from worker.cadence.facts import Timeline, Walk, account_slot
@@ -130,6 +130,11 @@ class Rechecker:
                 return Wait(None, holds.APPROVAL)
         if inforce.schedule.mail_class == "contractual":
             return None
+        if inforce.schedule.mail_class == resting.RESTS:
+            row, slot = good[0].row, view.slot(good[0])
+            rest = resting.wait(conn, row.licence_account_id, line.calendar, slot, view.now)
+            if rest:
+                return rest
         got = outbox.mailed_on(conn, [message.address], today - timedelta(self.allowance.days + 1))
         # Of mails that are on their way side by side the one that was decided first has the place.
         days = [

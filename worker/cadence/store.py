@@ -245,6 +245,13 @@ _CONTACTS_BY_ID = Prepared(_contacts.where(bulk.listed(contacts.c.id)))
 _NEXT_DUE = Prepared(
     select(walks.c.next_at).where(walks.c.next_at.is_not(None)).order_by(walks.c.next_at).limit(1)
 )
+_FORGET_PUT_OFF = Prepared(
+    delete(steps).where(
+        steps.c.walk_id == bindparam("walk"),
+        steps.c.step == bindparam("named"),
+        steps.c.decision == "put-off",
+    )
+)
 _WAKE = Prepared(
     update(walks).where(bulk.listed(walks.c.id)).values(next_at=bindparam("now", type_=Moment()))
 )
@@ -470,8 +477,7 @@ def forget_cancelled(conn: Connection, walk_ids: Sequence[int]) -> None:
 def forget_put_off(conn: Connection, rows: Sequence[tuple[int, str]]) -> None:
     """Takes back waits that are over: (walk id, step), so that the step can be decided."""
     for walk_id, step in rows:
-        mine = (steps.c.walk_id == walk_id) & (steps.c.step == step)
-        conn.execute(delete(steps).where(mine, steps.c.decision == "put-off"))
+        _FORGET_PUT_OFF.run(conn, walk=walk_id, named=step)
 
 
 def rewrite_step(conn: Connection, step_id: int, decision: str, reason: str | None) -> None:

@@ -27,7 +27,7 @@ from worker.clients.records import answers
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.desk.story import Place
-from worker.outbox.records import messages
+from worker.outbox.records import SHOWN, STEP, messages
 from worker.outbox.rules import DUE, SENDING
 from worker.worklist.records import tasks
 
@@ -208,7 +208,8 @@ def tasks_closed(conn: Connection, account_id: int, before: Place | None, most: 
 
 
 def _mail_keys() -> Any:
-    """The mails that speak of the account's licences, to whomever they went."""
+    """The mails that speak of the account's licences, to whomever they went, and the letters to its
+    own people."""
     mine = licences.c.account_id == _ID
     decided = (
         select(steps.c.mail_key)
@@ -222,7 +223,12 @@ def _mail_keys() -> Any:
         .join(licences, of_licence)
         .where(mine)
     )
-    return union(decided, came_back)
+    posted = (
+        select(messages.c.mail_key)
+        .join(contacts, contacts.c.id == messages.c.contact_id)
+        .where(contacts.c.account_id == _ID, messages.c.origin != STEP, SHOWN)
+    )
+    return union(decided, came_back, posted)
 
 
 _ON_THE_WAY = (DUE, SENDING)

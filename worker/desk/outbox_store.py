@@ -27,7 +27,7 @@ from worker.clients.records import answers
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.events.records import events
-from worker.outbox.records import ODD, messages
+from worker.outbox.records import ODD, SHOWN, messages
 from worker.outbox.rules import ACCEPTED, DUE, SENDING
 from worker.schedules.records import versions
 
@@ -110,7 +110,7 @@ def mark_of(asked: Filters, row: Any) -> Mark:
 
 
 def _conditions(asked: Filters) -> list[ColumnElement[bool] | Any]:
-    found: list[Any] = [*_of_state(asked.state)]
+    found: list[Any] = [SHOWN, *_of_state(asked.state)]
     for name in ("schedule", "step", "address"):
         value = getattr(asked, name)
         if value:
@@ -152,7 +152,7 @@ _SPOKEN_OF = Prepared(
     .order_by(licences.c.key)
 )
 _ONE = Prepared(
-    _rows(contacts.c.name.label("contact_name")).where(messages.c.id == bindparam("id"))
+    _rows(contacts.c.name.label("contact_name")).where(messages.c.id == bindparam("id"), SHOWN)
 )
 _MAIL = bindparam("mail", type_=Text())
 _COPIES = Prepared(select(messages).where(messages.c.mail_key == _MAIL).order_by(messages.c.id))

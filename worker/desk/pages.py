@@ -9,6 +9,7 @@ from worker.desk import (
     accounts,
     audit_page,
     coming,
+    days,
     editing,
     hand_over,
     health,
@@ -27,6 +28,7 @@ from worker.desk import (
     search,
     signing,
     survey_answers,
+    survey_digest,
     surveys,
     task,
     today,
@@ -61,6 +63,7 @@ PAGES = (
     outbox.mount,
     mails.mount,
     schedules.mount,
+    days.mount,
     editing.mount,
     health.mount,
     promises.mount,
@@ -68,6 +71,7 @@ PAGES = (
     reports.mount,
     indicators.mount,
     survey_answers.mount,
+    survey_digest.mount,
     surveys.mount,
 )
 

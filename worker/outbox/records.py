@@ -9,6 +9,10 @@ from worker.db.types import FOR_PEOPLE, Id, Moment, metadata
 STEP = "step"
 """The origin of a mail that a step of a walk sends."""
 
+QUIETLY = "told-quietly"
+"""The origin of letters that no list or page tells of: whoever was promised to stay unseen would be
+known by the address."""
+
 ODD = "state NOT IN ('accepted', 'due', 'sending')"
 """Few mails are in these states, and people ask for them: written as their index has it."""
 
@@ -89,6 +93,9 @@ messages = Table(
         sqlite_where=text("state = 'due' AND next_at IS NULL"),
     ),
 )
+
+SHOWN = messages.c.origin != QUIETLY
+"""What lists and pages tell of."""
 
 # How each way out fares: when it may be used again, and why it rests.
 ways = Table(

@@ -30,10 +30,12 @@ TONES = {
 }
 """The colour that helps a state; those that are not here are quiet."""
 
-_REASONS = {
+REASONS = {
     "approval": "It waits for a person to approve the mails of its schedule.",
     "stale-source": "It waits for newer data: the source that it rests on is too old.",
     "budget": "It waits until its address may get another mail.",
+    "open-feedback": "It waits until somebody has answered a client who is not content.",
+    "unknown-origin": "It waits for a worker of a newer release.",
     "waits": "It waits for the next open moment.",
     "template": "Its template could not be written; a task says where and why.",
     "quarantined": "Three workers died while they sent it.",
@@ -59,6 +61,7 @@ _REASONS = {
     "too-late": "Its time was over.",
     "no-open-moment": "No open moment was left on its side of the expiry.",
 }
+"""Every reason that the ledger gives for a state, in a sentence."""
 
 
 def state_in_words(state: str, reason: str | None) -> str:
@@ -66,4 +69,4 @@ def state_in_words(state: str, reason: str | None) -> str:
     said = STATES.get(state, f"It is {state}.")
     if not reason:
         return said
-    return f"{said} {_REASONS.get(reason, reason if ' ' in reason else f'Reason: {reason}.')}"
+    return f"{said} {REASONS.get(reason, reason if ' ' in reason else f'Reason: {reason}.')}"

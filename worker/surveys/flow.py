@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from worker.surveys import rules, store, telling
+from worker.surveys import feedback, heard, rules, store
 from worker.surveys.numbers import vote
 from worker.surveys.themes import Reader
 
@@ -83,7 +83,9 @@ def _record_known(
         if given.judged == rules.HUMAN:
             store.mark_answered(conn, asked.id)
             if (before.judged, before.score) != (given.judged, given.score):
-                telling.note(conn, asked, before.id, given.score, now)
+                heard.note(conn, asked, before.id, given.score, now)
+            feedback.note_change(conn, before.id, given.score, now)
+            feedback.open_feedback(conn, before.id, now, today)
         return "changed"
     named = asked.promise == rules.NAMED
     row = {
@@ -104,7 +106,8 @@ def _record_known(
     _read(conn, row["id"], said, today, reader)
     if given.judged == rules.HUMAN:
         store.mark_answered(conn, asked.id)
-        telling.note(conn, asked, row["id"], given.score, now)
+        heard.note(conn, asked, row["id"], given.score, now)
+        feedback.open_feedback(conn, row["id"], now, today)
     return "recorded"
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    UniqueConstraint,
     false,
     text,
 )
@@ -118,6 +119,31 @@ response_themes = Table(
     Column("theme", Text, primary_key=True),
     Column("answered_on", Date),  # that of the answer: a list of one theme goes by it
     Index("ix_response_themes_theme", "theme", "answered_on", "response_id"),
+)
+
+# What our people told those who answered: one of them ("you said, we did"), or all who were asked
+# in a period.
+tellings = Table(
+    "tellings",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("schedule", Text, nullable=False),
+    Column("response_id", Id, ForeignKey("responses.id"), index=True),  # empty: told to all
+    Column("first", Date),  # the period of those who were asked; empty: told to one
+    Column("last", Date),
+    Column("words", Text, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("made_by", Text, nullable=False),  # a login
+    Column("letters", Integer, nullable=False),  # how many were written
+    UniqueConstraint("schedule", "first", "last"),
+)
+
+# Which mail tells it.
+telling_letters = Table(
+    "telling_letters",
+    metadata,
+    Column("mail_key", Text, primary_key=True),
+    Column("telling_id", Id, ForeignKey("tellings.id"), nullable=False, index=True),
 )
 
 # A survey that another system asks for: put to its person once `next_at` has come (requests.py).

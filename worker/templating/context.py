@@ -105,12 +105,14 @@ class TotalView:
 @dataclass(frozen=True, slots=True)
 class FeedbackView:
     """What a client said and what came of it. ``words`` are those of our people, a paragraph each;
-    the rest is the client's own answer: a score from 0 to 10, a comment, the day."""
+    the rest is the client's own answer: a score from 0 to 10, a comment, the day. ``unseen``: it
+    was promised that our people do not see whose it is."""
 
     words: tuple[str, ...]
     score: int | None = None
     comment: str | None = None
     answered_on: date | None = None
+    unseen: bool = False
 
     @classmethod
     def of(cls, text: str, **said: Any) -> FeedbackView:

@@ -150,6 +150,8 @@ def letters() -> Iterator[MailContext]:
         context = without(field, context)
     yield context
     yield linked(context)
+    assert context.feedback is not None
+    yield replace(context, feedback=replace(context.feedback, unseen=True))
 
 
 def _licence(place: int, days_left: int, *, auto_renew: bool) -> LicenceView:

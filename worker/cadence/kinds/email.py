@@ -19,6 +19,7 @@ from worker.cadence.budget import BUDGET, ORDER, day_with_room
 from worker.cadence.decisions import called
 from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.cadence.ladder import People
+from worker.cadence.resting import OPEN_FEEDBACK, RESTS, at_rest
 from worker.kernel.keys import new_mail_key
 from worker.outbox import store as outbox
 from worker.outbox.rules import DUE
@@ -48,6 +49,7 @@ class EmailKind:
         mails = sorted(_grouped(actions), key=lambda mail: ORDER.index(_class(mail)))
         rungs = [people.rung(mail.first) for mail in mails]
         room = _Room.load(conn, mails, [rung.contacts for rung in rungs], on)
+        resting = at_rest(conn, actions)
         acted: dict[int, Acted] = {}
         messages: list[tuple[Any, ...]] = []
         orphans: list[Action] = []
@@ -55,6 +57,10 @@ class EmailKind:
             if not rung.contacts:
                 orphans += [] if rung.silenced else mail.actions
                 acted |= dict.fromkeys(mail.places, _unreachable(rung.silenced))
+                continue
+            if _class(mail) == RESTS and mail.first.row.licence_account_id in resting:
+                rests = [_rest(action, on.now) for action in mail.actions]
+                acted |= dict(zip(mail.places, rests, strict=True))
                 continue
             put_off = room.wait(mail, rung.contacts)
             if put_off:
@@ -145,17 +151,22 @@ class _Room:
         return day_with_room(got, today, self._on.allowance)
 
 
-def put_off(action: Action, day: date) -> Acted:
+def put_off(action: Action, day: date, why: str = BUDGET) -> Acted:
     """The step waits until ``day``; it is skipped when it would be too late by then."""
     calendar, walk = action.line.calendar, action.walk
     until = calendar.next_opening(calendar.closes_at(day - _DAY), walk.slot)
     valid = action.decision.valid_until
     if until is None or (valid is not None and until > valid):
-        return Acted("skipped", BUDGET)
+        return Acted("skipped", why)
     due_on = action.decision.due_on
     if due_on <= walk.edge < calendar.today(until):
-        return Acted("skipped", BUDGET)
-    return Acted("put-off", BUDGET, until=until)
+        return Acted("skipped", why)
+    return Acted("put-off", why, until=until)
+
+
+def _rest(action: Action, now: datetime) -> Acted:
+    """Looked at again the next day, and every day until the client has an answer."""
+    return put_off(action, action.line.calendar.today(now) + _DAY, OPEN_FEEDBACK)
 
 
 def _message(mail: _Mail, contact: Row[Any], key: str, now: datetime) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from alembic import op
 from worker.db.types import Id, Json, Moment
 
 revision = '0014'
-down_revision = '0008'
+down_revision = '0013'
 branch_labels = None
 depends_on = None
 
