@@ -232,6 +232,7 @@ class App:
         from worker.cadence import machine
         from worker.cadence.library import Defaults
         from worker.cadence.machine import Letterhead
+        from worker.cadence.quiet import quiet_of
         from worker.links.rules import links_of
         from worker.webhooks.doors import Doors
 
@@ -254,6 +255,7 @@ class App:
                     hold=mail.hold,
                     gap=mail.pace.gap if mail.pace else timedelta(0),
                     allowance=self.settings.budget.per_contact,
+                    quiet=quiet_of(self.settings.surveys),
                     guards=self._guards(),
                     outside=self._doors.outside(held=self._stands_still),
                     refused=self._hear_refusal,

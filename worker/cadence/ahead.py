@@ -23,6 +23,7 @@ from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letterhead
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db.engine import lay_tables, make_scratch, reading
 from worker.kernel.clock import VirtualClock
@@ -45,6 +46,7 @@ class Forecasting:
     now: datetime
     drafts: Sequence[Draft] | None = None
     allowance: Allowance = USUAL_ALLOWANCE
+    quiet: Quiet = USUAL_QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,7 @@ def replayed(live: Engine, asked: Forecasting, period: Period) -> list[Record]:
         Path(),
         samples=0,
         allowance=asked.allowance,
+        quiet=asked.quiet,
     )
     with rehearse.rehearsed(live, whole) as done:
         return _announced(done.engine, asked, period)
@@ -179,6 +182,7 @@ def _live(engine: Engine, asked: Forecasting, period: Period) -> None:
         letterhead=NOBODY,
         lease=rehearse.LEASE,
         allowance=asked.allowance,
+        quiet=asked.quiet,
     )
     rehearse.live_through(works, clock, [], end_of(period))
 

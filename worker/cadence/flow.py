@@ -21,6 +21,7 @@ from worker.cadence.gathering import Judged, pull_in
 from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.cadence.kinds.table import KINDS
 from worker.cadence.library import Defaults, InForce, Library
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.records import LICENCE
 from worker.cadence.rules import HELD, Decision, advanced, decide
 from worker.catalogue import renewing, stops
@@ -49,6 +50,7 @@ class Planning:
     allowance: Allowance = USUAL_ALLOWANCE
     held: Callable[[Connection, datetime], bool] = lambda conn, now: False
     noted: Callable[[Connection, Mapping[date, int], datetime], None] = lambda conn, days, now: None
+    quiet: Quiet = USUAL_QUIET
 
 
 def plan_batch(planning: Planning, limit: int = BATCH) -> int:
@@ -80,7 +82,8 @@ def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> 
     standing = stops.standing(conn)
     judged = list(_judged(conn, planning, active, rows, standing, now))
     judged += pull_in(conn, judged, planning.defaults, standing, now)
-    mails = _carry_out(conn, judged, Occasion(now, planning.allowance, standing))
+    on = Occasion(now, planning.allowance, standing, planning.quiet, planning.defaults)
+    mails = _carry_out(conn, judged, on)
     store.move_walks(conn, [_moved(one) for one in judged])
     if mails:
         planning.noted(conn, Counter(mails.values()), now)
@@ -154,7 +157,7 @@ def _judge(
     now: datetime,
 ) -> Judged:
     """What is decided about a walk's steps, and where it stands from now on."""
-    gone = load.left(inforce, row, row.walk_cycle)
+    gone = load.over(inforce, row, row.walk_cycle, history)
     if gone and row.walk_state == "parked":
         return _at_rest(row, inforce, "parked", row.walk_reason)
     anchor = load.anchor_of(inforce, row, gone)
@@ -241,7 +244,9 @@ def _why_it_waited(one: Judged, decision: Decision) -> str | None:
     """What a step had to wait for before this was decided; ``None`` when it did not."""
     if one.walk is None or decision.step.id not in one.walk.put_off:
         return None
-    return HELD if decision.step.id in one.walk.held else BUDGET
+    if decision.step.id in one.walk.held:
+        return HELD
+    return one.walk.waits.get(decision.step.id, BUDGET)
 
 
 def _action(one: Judged, decision: Decision) -> Action:

@@ -15,6 +15,7 @@ from worker.cadence.summary_page import in_plain_words
 from worker.catalogue.records import accounts
 from worker.db import bulk
 from worker.kernel.dates import Period
+from worker.schedules.model import MAILING
 
 COLUMNS = (
     *("at", "account", "name", "licence", "schedule", "step", "kind", "decision", "reason"),
@@ -61,7 +62,7 @@ def _row(record: Record, moment: str) -> dict[str, Any]:
 def summary(records: Sequence[Record], period: Period) -> Iterator[str]:
     """How many mails, tasks and calls there will be, what cannot be done, who gets nothing; why."""
     planned = [record for record in records if record.decision == "planned"]
-    mails = {record.message for record in planned if record.kind == "email"}
+    mails = {record.message for record in planned if record.kind in MAILING}
     kinds = Counter(record.kind for record in planned)
     calls = f", {counted(kinds['webhook'], 'call')}" if kinds["webhook"] else ""
     quiet = [record for record in records if record.decision == "nothing"]

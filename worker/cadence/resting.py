@@ -26,7 +26,7 @@ def at_rest(conn: Connection, actions: Iterable[Any]) -> frozenset[int]:
     """The accounts among those of these actions to which advertising rests now; asked only where
     there is some."""
     some = {
-        action.row.licence_account_id
+        action.row.account_id
         for action in actions
         if action.line.schedule.mail_class == RESTS
     }

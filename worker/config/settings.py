@@ -355,9 +355,18 @@ class DelightedSettings(Section):
     key: GivenSecret | None = None
 
 
-class SurveySettings(Section):
-    """What is looked for in the comments of surveys, by name; and those of Delighted's users."""
+def _quiet(value: timedelta) -> timedelta:
+    if value % timedelta(days=1) or value > timedelta(days=365):
+        raise not_a("span", "a number of whole days, 365 at most", "write e.g. '90 days'")
+    return value
 
+
+class SurveySettings(Section):
+    """For how long nobody is asked again: ``quiet_contact`` the same person, ``quiet_account``
+    anybody of the same company. What is looked for in comments, by name; Delighted's users."""
+
+    quiet_contact: Annotated[Span, AfterValidator(_quiet)] = timedelta(days=90)
+    quiet_account: Annotated[Span, AfterValidator(_quiet)] = timedelta(days=30)
     themes: dict[str, ThemeSettings] = Field(default_factory=dict)
     delighted: DelightedSettings = DelightedSettings()
 

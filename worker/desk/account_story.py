@@ -20,6 +20,7 @@ from worker.desk import story
 from worker.desk.story import Entry, Place
 from worker.desk.writing import day, part
 from worker.kernel.dates import Period
+from worker.schedules.model import MAILING
 
 AHEAD = timedelta(days=60)
 """So far ahead an account's page looks."""
@@ -108,7 +109,7 @@ def _planned(records: Sequence[Record]) -> Iterator[Entry]:
     coming = [one for one in records if one.at and one.decision in ("planned", "put-off")]
     together: dict[tuple[object, ...], list[Record]] = {}
     for number, one in enumerate(coming):
-        alone = one.message is None or one.kind != "email"
+        alone = one.message is None or one.kind not in MAILING
         together.setdefault((number,) if alone else (one.message, one.decision), []).append(one)
     for number, group in enumerate(together.values()):
         first = group[0]
@@ -117,7 +118,7 @@ def _planned(records: Sequence[Record]) -> Iterator[Entry]:
         to = f" to {', '.join(first.to)}" if first.to else ""
         yield Entry(
             Place(first.at, store.TERMS + 1, number),
-            "mail" if first.kind == "email" else first.kind or "step",
+            "mail" if first.kind in MAILING else first.kind or "step",
             f"{first.schedule} / {first.step}{to}",
             note=f"about {len(named):,} licences" if len(named) > story.NAMED else "",
             state="planned" if first.decision == "planned" else "put off",

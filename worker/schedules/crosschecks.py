@@ -15,8 +15,9 @@ from worker.config.validation import Finding, UnfitError
 from worker.kernel.dates import zone, zone_names
 from worker.kernel.toml import Path_
 from worker.schedules import words
+from worker.schedules.kinds import survey
 from worker.schedules.kinds.contract import Found, listed
-from worker.schedules.kinds.table import KINDS, LATER, NOUNS
+from worker.schedules.kinds.table import KINDS, NOUNS
 from worker.schedules.model import Offset
 from worker.schedules.shape import TRIGGERS
 
@@ -56,6 +57,7 @@ def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
             yield from _step(number, step, templates)
         yield from _same_ids(tables)
         yield from _same_moments(tables)
+        yield from survey.of_schedule(data.get("class"), tables)
         if isinstance(trigger, str) and trigger in _NO_BEFORE:
             yield from _nothing_before(tables, trigger)
 
@@ -125,11 +127,8 @@ def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | Non
         said = f"a step does one thing; this one has {', '.join(kinds)}"
         yield here, Finding("kind", said, "make a [[steps]] of its own for each")
     for kind in kinds:
-        if kind in LATER:
-            yield (*here, kind), _not_yet(f"a {kind} step", "use an email or a task")
-        else:
-            for path, finding in KINDS[kind].check(step, templates):
-                yield (*here, *path), finding
+        for path, finding in KINDS[kind].check(step, templates):
+            yield (*here, *path), finding
     if len(kinds) == 1:
         yield from _strangers(here, step, kinds[0])
     both = [word for word in listed(step.get("unless")) if word in listed(step.get("only_if"))]

@@ -1,4 +1,5 @@
-"""Tables of surveys: who was asked, what they said, what their comments speak of.
+"""Tables of surveys: what was said, and what the comments speak of. Who was asked stands in
+``cadence/records.py``, because steps of walks ask.
 
 Three promises, kept by what is written and not only by what is shown:
 
@@ -14,7 +15,6 @@ Three promises, kept by what is written and not only by what is shown:
 from __future__ import annotations
 
 from sqlalchemy import (
-    Boolean,
     Column,
     Date,
     ForeignKey,
@@ -23,40 +23,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
     text,
 )
 
+from worker.cadence.records import invitations
 from worker.db.types import Id, Json, Moment, metadata
 
-# One question asked of one contact. Quiet time, coverage and response rates are counted from it.
-invitations = Table(
-    "invitations",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("schedule", Text, nullable=False),  # the file stem of the schedule that asks
-    Column("survey", Text, nullable=False),  # the texts of its question
-    Column("walk_id", Id, ForeignKey("walks.id"), index=True),  # empty: asked by other means
-    Column("contact_id", Id, ForeignKey("contacts.id")),  # empty once the person was erased
-    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
-    Column("licence_id", Id, ForeignKey("licences.id")),  # the renewal it is about, if any
-    Column("mail_key", Text, unique=True),  # the mail with the question
-    Column("promise", Text, nullable=False),  # named, confidential, anonymous
-    Column("role", Text),  # role, segment and product as they were when it was asked
-    Column("segment", Text),
-    Column("product", Text),
-    Column("language", Text),
-    Column("asked_on", Date, nullable=False),  # the day in the zone of the book
-    Column("asked_at", Moment, nullable=False),
-    Column("closes_at", Moment),  # until then an answer may be given, or changed
-    Column("answered", Boolean, nullable=False, server_default=false()),
-    # The invitation whose person passed the question on; what is answered is shown to neither.
-    Column("passed_on_by", Id, index=True),
-    Index("ix_invitations_account", "account_id", "asked_on"),
-    Index("ix_invitations_contact", "contact_id", "asked_at"),
-    Index("ix_invitations_asked_on", "asked_on"),
-    Index("ix_invitations_schedule", "schedule", "segment"),
-)
+__all__ = ["invitations", "response_themes", "responses"]
 
 # One answer. Numbers are drawn by lot for all, so that none tells an order.
 responses = Table(

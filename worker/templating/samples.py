@@ -15,6 +15,7 @@ from typing import Any
 from worker.templating.context import (
     MOST_LISTED,
     AccountView,
+    Asked,
     ContactView,
     FeedbackView,
     LicenceView,
@@ -76,6 +77,13 @@ def linked(context: MailContext) -> MailContext:
     )
 
 
+def asking(context: MailContext, promise: str = "named", *, reminder: bool = False) -> MailContext:
+    """The same as a mail that asks a question."""
+    asked = Asked("sample", promise, reminder, "https://renewals.example.com/s/abc.def")
+    context = linked(replace(commercial(context), mail_class="survey"))
+    return replace(context, answer_url=None, survey=asked)
+
+
 def mixed(days_left: int = 30, licences: int = 4) -> MailContext:
     """As ``full``, where every other licence renews by itself."""
     plain, auto = full(days_left, licences), full(days_left, licences, auto_renew=True)
@@ -126,6 +134,17 @@ def contexts() -> Iterator[MailContext]:
     yield linked(without("licence.renew_url", full(auto_renew=True)))
     yield linked(mixed(2, MOST_LISTED + 1))
     yield linked(commercial(full(licences=3)))
+
+
+def surveys() -> Iterator[MailContext]:
+    """The same for mails that ask a question: each promise, the first mail and the reminder."""
+    for promise in ("named", "confidential", "anonymous"):
+        for reminder in (False, True):
+            yield asking(full(300), promise, reminder=reminder)
+            yield asking(full(300, licences=3), promise, reminder=reminder)
+    yield asking(full(300, licences=MOST_LISTED + 3))
+    yield asking(full(300, auto_renew=True))
+    yield asking(bare())
 
 
 def letter() -> MailContext:

@@ -22,9 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from worker.access.asking import TOO_LARGE
 from worker.access.rules import Scope
 from worker.api.delighted.said import Said, nested, parsed
-from worker.api.frame import HEADERS, Asked, Body, Frame, failed
+from worker.api.frame import HEADERS, Asked, Body, Frame, Instance, failed
 from worker.api.problems import Fault, RefusedError
-from worker.config.wiring import Wiring
 from worker.kernel.errors import PerennialError
 
 Operation = Callable[..., Response]
@@ -40,7 +39,7 @@ class Call(Asked):
 class Door:
     """What all operations share. Made once; used by several threads."""
 
-    def __init__(self, app: Wiring) -> None:
+    def __init__(self, app: Instance) -> None:
         self.app, self._frame = app, Frame(app)
         self.settings = app.settings.surveys.delighted
 

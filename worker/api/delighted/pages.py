@@ -7,14 +7,14 @@ from starlette.routing import Match
 
 from worker.api.delighted import answers, entering, figures, lists, people
 from worker.api.delighted.frame import Door
+from worker.api.frame import Instance
 from worker.api.problems import RefusedError
-from worker.config.wiring import Wiring
 
 PARTS = (people, entering, answers, figures, lists)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
-def make_router(app: Wiring) -> APIRouter:
+def make_router(app: Instance) -> APIRouter:
     """Delighted's API on the book of ``app``."""
     door = Door(app)
     router = door.router()
