@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Response
 
 from worker.access.rules import Role
 from worker.db.engine import reading
+from worker.desk import queue
 from worker.desk.frame import READ, Desk, Sent, Visit, missing
 from worker.desk.worklist import hand_of, may_claim, today_of
 from worker.kernel.errors import FindingsError
@@ -62,12 +63,14 @@ def show(
         if task is None:
             raise missing(f"task with the number {number}")
         history = store.history(conn, number)
+        why = queue.why(conn, task)
         known = people.colleagues(conn)
     hand, today = hand_of(asked), today_of(desk, asked)
     book = desk.app.settings.book
     calendar = rules.calendar_of(book.timezone, book.country)
     values: dict[str, Any] = {
         "task": task,
+        "why": why,
         "kind": kind_of(task.kind),
         "pool": rules.pool_of(task),
         "history": history,
