@@ -48,8 +48,8 @@ def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
     """Show it at work on a sample book, nothing to set up.
 
     200 real licences, imported, planned and mailed as if it had run for the last 30 days, and two
-    years of orders of 36 real clients of another business. The mails are files in a folder; nobody
-    is mailed, and nothing of your own settings is used.
+    years of orders of 36 real clients of another business; what clients answered is made up. The
+    mails are files in a folder; nobody is mailed, and nothing of your own settings is used.
     """
     from worker.bootstrap import App
     from worker.cadence.commands import checked_drafts
@@ -155,6 +155,7 @@ def live(
                 _machine(app, engine), clock, news, now, lambda part: told(int(part * 100))
             )
         sell(orders, now.date())
+        _import_answers(app, engine, now.date())
         sample_desk.fill(engine, now, app.settings.book.timezone)
     finally:
         engine.dispose()
@@ -195,6 +196,17 @@ def _import_orders(app: App, engine: Engine, rows: Sequence[Row], day: date) -> 
     source = app.settings.sources["orders"]
     sample_book.write(app.root / (source.path or ""), sample_book.ordered_before(rows, day))
     import_source(engine, "orders", source, app.clock, app.root)
+
+
+def _import_answers(app: App, engine: Engine, today: date) -> None:
+    """What ``perennial import answers`` does."""
+    from worker.catalogue.flow import Options, import_source
+    from worker.cli import sample_book
+
+    source = app.settings.sources["answers"]
+    sample_book.write(app.root / (source.path or ""), sample_book.answers_until(today))
+    options = Options(answers=app.take_answers)
+    import_source(engine, "answers", source, app.clock, app.root, options)
 
 
 def _answer_page(app: App) -> str:
