@@ -14,6 +14,7 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
 from worker.cadence.horizon import warm_up
 from worker.cadence.library import library_of
+from worker.cadence.summary_page import in_plain_words
 from worker.desk import account_store as store
 from worker.desk import story
 from worker.desk.story import Entry, Place
@@ -50,7 +51,7 @@ def to_come(conn: Connection, asked: Forecasting, row: Any, today: date) -> list
             Place(one.next_at or one.valid_until, store.MAILED, one.id),
             "mail",
             f"{one.schedule} / {one.step} to {one.address}",
-            note=one.reason or "",
+            note=in_plain_words(one.reason) if one.reason else "",
             state="waits",
             links=[(f"/outbox/{one.id}", "the mail")],
         )

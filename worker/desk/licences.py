@@ -15,7 +15,6 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
 from worker.cadence.library import Defaults
 from worker.cadence.rules import TAKEN_OVER
-from worker.cadence.summary_page import in_plain_words
 from worker.db.engine import reading
 from worker.desk import accounts_store, story
 from worker.desk import licences_store as store
@@ -154,7 +153,6 @@ def _entry(
     return {
         "record": record,
         "tone": story.TONES.get(record.decision, ""),
-        "words": in_plain_words(record.reason) if record.reason else "",
         "why": told.why(record),
         "mails": mails.get(record.message or "", ()),
         "task": task if record.kind == "task" else None,

@@ -30,7 +30,7 @@ TONES = {
 }
 """The colour that helps a state; those that are not here are quiet."""
 
-_REASONS = {
+REASONS = {
     "approval": "It waits for a person to approve the mails of its schedule.",
     "stale-source": "It waits for newer data: the source that it rests on is too old.",
     "budget": "It waits until its address may get another mail.",
@@ -59,6 +59,7 @@ _REASONS = {
     "too-late": "Its time was over.",
     "no-open-moment": "No open moment was left on its side of the expiry.",
 }
+"""Every reason that the ledger gives for a state, in a sentence."""
 
 
 def state_in_words(state: str, reason: str | None) -> str:
@@ -66,4 +67,4 @@ def state_in_words(state: str, reason: str | None) -> str:
     said = STATES.get(state, f"It is {state}.")
     if not reason:
         return said
-    return f"{said} {_REASONS.get(reason, reason if ' ' in reason else f'Reason: {reason}.')}"
+    return f"{said} {REASONS.get(reason, reason if ' ' in reason else f'Reason: {reason}.')}"
