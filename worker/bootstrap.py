@@ -269,7 +269,11 @@ class App:
     @cached_property
     def judges(self) -> Mapping[str, Judge]:
         """Who looks at letters that are no step of a walk, by their origin."""
-        return {}
+        from worker.cadence.asked_letters import ASKED, AskedJudge
+        from worker.cadence.quiet import quiet_of
+
+        settings = self.settings
+        return {ASKED: AskedJudge(quiet_of(settings.surveys), settings.book.timezone)}
 
     @cached_property
     def texts(self) -> Current:
