@@ -77,7 +77,7 @@ def test_the_letter_stands_in_the_outbox_and_in_the_story_of_its_account(house: 
     page = shown(sales.get(f"/outbox/{letter.id}"))
     assert "what was done about this client's answer" in page
     assert "Since Monday a second person works on your cases." in page
-    assert f'href="/outbox/{letter.id}"' in sales.get("/accounts/A%2F1").text
+    assert f'href="/outbox/{letter.id}"' in sales.get("/accounts/A%2F1/to-come").text
 
 
 def test_a_confidential_answer_shows_no_person_before_or_after_it_was_answered(
@@ -97,7 +97,7 @@ def test_a_confidential_answer_shows_no_person_before_or_after_it_was_answered(
         assert f"/outbox/{letter.id}" not in page
         assert "what was done about" not in page
     assert sales.get(f"/outbox/{letter.id}").status_code == 404
-    assert f"/outbox/{letter.id}" not in sales.get("/accounts/A%2F1").text
+    assert f"/outbox/{letter.id}" not in sales.get("/accounts/A%2F1/to-come").text
     assert f"/outbox/{letter.id}" not in sales.get("/search?q=anna@example.com").text
 
 
