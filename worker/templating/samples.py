@@ -144,6 +144,7 @@ def surveys() -> Iterator[MailContext]:
             yield asking(full(300, licences=3), promise, reminder=reminder)
     yield asking(full(300, licences=MOST_LISTED + 3))
     yield asking(full(300, auto_renew=True))
+    yield replace(asking(full(300)), licences=())
     yield asking(bare())
 
 
