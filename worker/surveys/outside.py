@@ -68,7 +68,7 @@ def enter(
 
 def _question(conn: Connection, one: Brought, texts: tuple[str, str]) -> int:
     """An answer that comes by itself was asked for somewhere else, just before."""
-    row = {"schedule": texts[0], "survey": texts[1], "promise": rules.NAMED}
+    row: dict[str, Any] = {"schedule": texts[0], "survey": texts[1], "promise": rules.NAMED}
     row |= {"asked_at": one.at, "asked_on": one.on, **of_person(conn, one.contact_id)}
     return store.invite(conn, row)
 
