@@ -18,6 +18,7 @@ from worker.kernel.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row
 
+    from worker.cadence.addressed import Judge
     from worker.cadence.machine import Guards, Machine
     from worker.catalogue.refresh import Tried
     from worker.catalogue.report import Counts, Managed
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from worker.kernel.errors import PerennialError
     from worker.outbox.store import Message
     from worker.surveys.themes import Reader
+    from worker.templating.current import Current
     from worker.upkeep import Upkeep
     from worker.vitals import Ping, Pulse
     from worker.webhooks.doors import Doors
@@ -230,6 +232,7 @@ class App:
         from worker.cadence import machine
         from worker.cadence.library import Defaults
         from worker.cadence.machine import Letterhead
+        from worker.cadence.quiet import quiet_of
         from worker.links.rules import links_of
         from worker.webhooks.doors import Doors
 
@@ -252,13 +255,30 @@ class App:
                     hold=mail.hold,
                     gap=mail.pace.gap if mail.pace else timedelta(0),
                     allowance=self.settings.budget.per_contact,
+                    quiet=quiet_of(self.settings.surveys),
                     guards=self._guards(),
                     outside=self._doors.outside(held=self._stands_still),
                     refused=self._hear_refusal,
+                    judges=self.judges,
+                    texts=self.texts,
                     stop=self.stopping.is_set,
                     wait=self.stopping.wait,
                 )
             return self._machine
+
+    @cached_property
+    def judges(self) -> Mapping[str, Judge]:
+        """Who looks at letters that are no step of a walk, by their origin."""
+        from worker.surveys import telling
+
+        return telling.JUDGES
+
+    @cached_property
+    def texts(self) -> Current:
+        """The templates of such letters, as they lie in their folder."""
+        from worker.templating.current import Current
+
+        return Current(self.root / "templates")
 
     def _hear_refusal(
         self, conn: Connection, message: Message, result: Result, now: datetime
@@ -355,9 +375,11 @@ class App:
         """Tells the rooms that a person closed a task."""
         from worker.kernel.dates import civil_date, zone
         from worker.reactivation import closing
+        from worker.surveys import feedback
 
         today = civil_date(now, zone(self.settings.book.timezone))
         closing.hear(conn, task, ending, who, now, today)
+        feedback.hear(conn, task, ending, who, now)
 
     def take_answers(
         self, conn: Connection, said: Sequence[AnswerSaid], *, dry_run: bool

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from worker.access import store as access
 from worker.cadence import brakes, coverage, foreseen, watch
 from worker.cadence.ahead import Forecasting
+from worker.cadence.flow import Planning
 from worker.cadence.machine import Machine
 from worker.cadence.watch import Fingerprint
 from worker.catalogue import freshness, lapses
@@ -135,8 +136,7 @@ class Upkeep:
 
     def _foresee_days(self) -> None:
         planning, now = self._instance.machine.planning, self._instance.clock.now()
-        asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
-        brakes.foresee(self._instance.engine, asked)
+        brakes.foresee(self._instance.engine, _forecasting(planning, now))
 
     def _count_calendar(self) -> None:
         """Once a day, and after each application, for the calendars of the pages."""
@@ -145,8 +145,7 @@ class Upkeep:
             due = foreseen.is_due(conn, now)
         if due:
             planning = self._instance.machine.planning
-            asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
-            foreseen.count(engine, asked)
+            foreseen.count(engine, _forecasting(planning, now))
 
     def _prove_coverage(self) -> None:
         active = self._instance.machine.planning.library.active
@@ -219,3 +218,8 @@ class Upkeep:
 def _open_keys(conn: Connection) -> set[str]:
     """The keys of the open tasks about calls, those about endpoints among them."""
     return {task.key for task in worklist.open_ones(conn, ["failed-call"])}
+
+
+def _forecasting(planning: Planning, now: datetime) -> Forecasting:
+    """What the machine itself plans with, to look ahead from ``now``."""
+    return Forecasting(planning.defaults, now, allowance=planning.allowance, quiet=planning.quiet)

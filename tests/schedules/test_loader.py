@@ -447,13 +447,9 @@ def test_an_audience_is_checked_line_by_line(line: str, said: str) -> None:
             "make a [[steps]] of its own for each",
         ),
         (
-            'survey = "nps"',
-            "7:10: steps[0].survey: a survey step does not run in this release; "
-            "use an email or a task",
-        ),
-        (
             'webhook = "https://hooks.example.com/x"\nto = ["any"]',
-            "8:6: steps[0].to: 'to' belongs to email steps; this step is a webhook; remove it",
+            "8:6: steps[0].to: 'to' belongs to email or survey steps; this step is a webhook; "
+            "remove it",
         ),
         (
             'emial = "renewal/grace"\ntask = "Call"',
@@ -466,7 +462,8 @@ def test_an_audience_is_checked_line_by_line(line: str, said: str) -> None:
         ),
         (
             'task = "Call"\nto = ["any"]',
-            "8:6: steps[0].to: 'to' belongs to email steps; this step is a task; remove it",
+            "8:6: steps[0].to: 'to' belongs to email or survey steps; this step is a task; "
+            "remove it",
         ),
         (
             'task = "Call"\ndue_in = "soon"',

@@ -23,6 +23,7 @@ from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letterhead
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db.engine import lay_tables, make_scratch, reading
 from worker.kernel.clock import VirtualClock
@@ -45,6 +46,7 @@ class Forecasting:
     now: datetime
     drafts: Sequence[Draft] | None = None
     allowance: Allowance = USUAL_ALLOWANCE
+    quiet: Quiet = USUAL_QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,6 @@ def touched(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
     return book.licence_ids(conn, period.first - margin, period.last + margin)
 
 
-def forecast_of_acting(conn: Connection, asked: Forecasting, period: Period) -> list[Record]:
-    """The decisions to come in ``period``; the cost is that of what is due until its end."""
-    return forecast_of(conn, asked, period, book.acting_ids(conn, end_of(period)))
-
-
 def forecast_of(
     conn: Connection, asked: Forecasting, period: Period, ids: Sequence[int]
 ) -> list[Record]:
@@ -102,13 +99,14 @@ def forecast_of(
 def forecast_apart(
     live: Engine, asked: Forecasting, period: Period, most: int
 ) -> tuple[list[Record], Sample]:
-    """As ``forecast_of_acting``, of about ``most`` licences: of a larger book a sample. The live
-    database is let go once its rows are copied: nobody who writes waits for the forecast."""
+    """The decisions to come in ``period`` on the licences of which any is due until its end; where
+    they are more than about ``most``, on those of a sample. The live database is let go once its
+    rows are copied: nobody who writes waits for the forecast."""
+    until = end_of(period)
     with _scratch() as engine:
         with reading(live) as conn:
-            ids = book.acting_ids(conn, end_of(period))
-            sample = sample_for(len(ids), most)
-            _copy(conn, engine, asked, sample.of(conn, ids))
+            sample = sample_for(book.acting_count(conn, until), most)
+            _copy(conn, engine, asked, book.acting_ids(conn, until, sample.one_in))
         return _foretold(engine, asked, period), sample
 
 
@@ -137,6 +135,7 @@ def replayed(live: Engine, asked: Forecasting, period: Period) -> list[Record]:
         Path(),
         samples=0,
         allowance=asked.allowance,
+        quiet=asked.quiet,
     )
     with rehearse.rehearsed(live, whole) as done:
         return _announced(done.engine, asked, period)
@@ -183,6 +182,7 @@ def _live(engine: Engine, asked: Forecasting, period: Period) -> None:
         letterhead=NOBODY,
         lease=rehearse.LEASE,
         allowance=asked.allowance,
+        quiet=asked.quiet,
     )
     rehearse.live_through(works, clock, [], end_of(period))
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from worker.cadence.entering import OVER, RENEWED
 from worker.cadence.horizon import warm_up
 from worker.cadence.library import InForce
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import licences, terms
 from worker.outbox.records import messages
 from worker.webhooks.records import calls
@@ -58,7 +58,7 @@ def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterato
             .outerjoin(
                 walks,
                 and_(
-                    walks.c.subject_id == licences.c.id,
+                    of_licence,
                     walks.c.cycle == licences.c.term,
                     walks.c.schedule == stem,
                 ),
@@ -116,7 +116,7 @@ def _mails(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
     """Steps that wait for a mail which does not exist, and mails that nobody picks up."""
     lost = (
         select(licences.c.key, walks.c.schedule)
-        .join(walks, walks.c.subject_id == licences.c.id)
+        .join(walks, of_licence)
         .join(steps, steps.c.walk_id == walks.c.id)
         .outerjoin(messages, messages.c.mail_key == steps.c.mail_key)
         .where(steps.c.decision == "waiting", messages.c.id.is_(None), steps.c.kind != "webhook")
@@ -126,7 +126,7 @@ def _mails(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
         yield Gap(row.key, row.schedule, "no-message")
     stuck = (
         select(licences.c.key, walks.c.schedule)
-        .join(walks, walks.c.subject_id == licences.c.id)
+        .join(walks, of_licence)
         .join(steps, steps.c.walk_id == walks.c.id)
         .join(messages, messages.c.mail_key == steps.c.mail_key)
         .where(messages.c.next_at < now - OVERDUE)
@@ -139,7 +139,7 @@ def _calls(conn: Connection, now: datetime, margin: timedelta) -> Iterator[Gap]:
     """Steps that wait for a call which is over or does not exist, and calls that nobody makes."""
     waiting = (
         select(licences.c.key, walks.c.schedule, calls.c.next_at)
-        .join(walks, walks.c.subject_id == licences.c.id)
+        .join(walks, of_licence)
         .join(steps, steps.c.walk_id == walks.c.id)
         .outerjoin(calls, calls.c.key == steps.c.mail_key)
         .where(steps.c.decision == "waiting", steps.c.kind == "webhook")

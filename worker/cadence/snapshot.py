@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
 
 from worker.cadence.library import InForce
-from worker.cadence.records import happenings, steps, walks
+from worker.cadence.records import happenings, invitations, of_licence, steps, walks
 from worker.catalogue.records import (
     accounts,
     contacts,
@@ -28,6 +28,9 @@ from worker.worklist.records import tasks
 
 _LATELY = timedelta(days=40)
 """Mails older than this matter neither to a walk's day nor to a budget."""
+
+_ASKED = timedelta(days=366)
+"""Questions older than this are no reason to leave anybody in peace."""
 
 _CHUNK = 2000
 
@@ -108,8 +111,7 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     _copy(source, target, terms, terms.c.licence_id.in_(of_mine))
     living = or_(
         walks.c.state != "ended",
-        walks.c.cycle
-        == select(licences.c.term).where(licences.c.id == walks.c.subject_id).scalar_subquery(),
+        walks.c.cycle == select(licences.c.term).where(of_licence).scalar_subquery(),
     )
     going = and_(walks.c.subject_id.in_(of_mine), living)
     _copy(source, target, walks, going)
@@ -121,8 +123,26 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     target.execute(just_now.values(decided_at=now - timedelta(seconds=1)))
     _copy(source, target, tasks, tasks.c.licence_id.in_(of_mine))
     addresses = {row.email for row in people if row.email}
+    _take_questions(source, target, ids, {row.id for row in people}, now)
     _take_mails(source, target, sorted(addresses), {row.id for row in people}, now)
     return addresses
+
+
+def _take_questions(
+    source: Connection, target: Connection, ids: list[int], people: set[int], now: datetime
+) -> None:
+    """Whom these accounts' people were asked about lately: for quiet times and reminders."""
+    mine = bulk.among(invitations.c.account_id, ids)
+    lately = invitations.c.asked_on >= (now - _ASKED).date()
+    found = source.execute(select(invitations).where(mine, lately)).mappings()
+    there = set(target.execute(select(walks.c.id)).scalars()) if found else set()
+    rows = [
+        {**row, "walk_id": row["walk_id"] if row["walk_id"] in there else None}
+        for row in found
+        if row["contact_id"] in people
+    ]
+    columns = [column.name for column in invitations.columns]
+    bulk.insert(target, invitations, columns, [[row[name] for name in columns] for row in rows])
 
 
 def _take_mails(

@@ -92,10 +92,15 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "nps",
         "Say how likely clients are to recommend us, and how surely that is known.",
     ),
+    "delighted": (
+        "worker.surveys.fetch_commands",
+        "delighted",
+        "Read people and answers from an account at Delighted.",
+    ),
     "report": (
-        "worker.reports.commands",
+        "worker.indicators.commands",
         "report",
-        "Count renewals: rates, value, lateness, effects.",
+        "Count renewals, clients who stay, what they are worth, and what is done for them.",
     ),
     "score": (
         "worker.reactivation.commands",

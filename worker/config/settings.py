@@ -233,7 +233,7 @@ class MailSettings(Section):
 
 EVENTS = (
     *("licence.renewed", "licence.lapsed", "task.opened", "task.closed", "answer.given"),
-    *("client.dormant", "client.back"),
+    *("client.dormant", "client.back", "survey.answered"),
 )
 """What an endpoint may hear of."""
 
@@ -288,6 +288,34 @@ class ReactivationSettings(Section):
     exponent: Annotated[float, AfterValidator(_exponent)] = 3.0
 
 
+def _discount(value: float) -> float:
+    if not 0 < value <= 1:
+        raise not_a("share", "a share above 0 and up to 1", "write e.g. 0.1 for 10 % a year")
+    return value
+
+
+def _cost(value: float) -> float:
+    if not 0 <= value <= 100_000:
+        raise not_a("cost", "an amount from 0 to 100000", "write e.g. 0.02")
+    return value
+
+
+def _currency(value: str) -> str:
+    if value and not re.fullmatch("[A-Z]{3}", value):
+        raise not_a("currency", "three capital letters (ISO 4217)", "write e.g. 'EUR'", repr(value))
+    return value
+
+
+class IndicatorSettings(Section):
+    """What the indicators cannot know: the discount of a year, and what one mail and one task of a
+    person cost, in ``currency``; a cost that is not said is in no figure."""
+
+    discount: Annotated[float, AfterValidator(_discount)] = 0.1
+    currency: Annotated[str, AfterValidator(_currency)] = ""
+    mail_cost: Annotated[float, AfterValidator(_cost)] | None = None
+    task_cost: Annotated[float, AfterValidator(_cost)] | None = None
+
+
 def _theme_words(value: list[str]) -> list[str]:
     for text in value:
         if (
@@ -309,10 +337,38 @@ class ThemeSettings(Section):
     words: dict[str, Annotated[list[str], AfterValidator(_theme_words)]]
 
 
-class SurveySettings(Section):
-    """What is looked for in the comments of surveys, by name."""
+class DelightedSettings(Section):
+    """How requests made for Delighted are understood (``/v1``).
 
+    Answers and invitations bear the name ``schedule``; ``survey`` are the texts of the question.
+    ``company`` names the property that tells the account of a new person, ``account`` the key of
+    the one for whoever comes without. ``trends``: a trend's number -> the schedule it stands for.
+    ``key`` and ``url`` are for reading an account at Delighted that still answers.
+    """
+
+    schedule: Filled = "delighted"
+    survey: Filled = "relationship"
+    company: Filled = "company"
+    account: Filled | None = None
+    trends: dict[str, Filled] = Field(default_factory=dict)
+    url: Annotated[str, AfterValidator(_url)] = "https://api.delighted.com/v1/"
+    key: GivenSecret | None = None
+
+
+def _quiet(value: timedelta) -> timedelta:
+    if value % timedelta(days=1) or value > timedelta(days=365):
+        raise not_a("span", "a number of whole days, 365 at most", "write e.g. '90 days'")
+    return value
+
+
+class SurveySettings(Section):
+    """For how long nobody is asked again: ``quiet_contact`` the same person, ``quiet_account``
+    anybody of the same company. What is looked for in comments, by name; Delighted's users."""
+
+    quiet_contact: Annotated[Span, AfterValidator(_quiet)] = timedelta(days=90)
+    quiet_account: Annotated[Span, AfterValidator(_quiet)] = timedelta(days=30)
     themes: dict[str, ThemeSettings] = Field(default_factory=dict)
+    delighted: DelightedSettings = DelightedSettings()
 
 
 class LogSettings(Section):
@@ -365,5 +421,6 @@ class Settings(Section):
     worklist: WorklistSettings = WorklistSettings()
     reactivation: ReactivationSettings = ReactivationSettings()
     surveys: SurveySettings = SurveySettings()
+    indicators: IndicatorSettings = IndicatorSettings()
     log: LogSettings = LogSettings()
     sources: dict[str, SourceSettings] = Field(default_factory=dict)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from threading import Lock
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Response
+from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
-from worker.catalogue import store as catalogue
-from worker.db.engine import reading
+from worker.cadence.picture import day_name
+from worker.desk.counting import Counted, Counting, day_in
 from worker.desk.frame import READ, Desk, Visit, missing
+from worker.indicators.reports import KINDS
+from worker.indicators.rules import back
 from worker.kernel import sheets
 from worker.kernel.dates import Period
 from worker.reports import figures, page, rules, words
@@ -21,30 +23,27 @@ from worker.reports.cohort import GROUPS, MONTH, Asked
 from worker.reports.figures import Cohort, Report
 
 _KEPT = timedelta(minutes=15)
-_REPORTS = 8
 _LONGEST = timedelta(days=3660)
 
 Table = list[dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A report, when it was counted, and the last import that it knows of."""
+class Read:
+    """A report, and its months."""
 
     report: Report
     months: Sequence[Cohort]
-    at: datetime
-    imported_at: datetime | None
 
 
 def mount(router: APIRouter, desk: Desk) -> None:
     """The list and the report on renewals."""
-    viewer, counting = desk.visit(Role.VIEWER), _Counting(desk)
+    viewer, counting = desk.visit(Role.VIEWER), _counting(desk)
 
     @router.api_route("/reports", methods=READ)
     def listed(asked: Visit = viewer) -> Response:
         period = rules.last_full_months(desk.writing.local(asked.now).date())
-        return desk.page(asked, "reports.html", period=period)
+        return desk.page(asked, "reports.html", period=period, kinds=KINDS.values())
 
     @router.api_route("/reports/renewals", methods=READ)
     def renewals(asked: Visit = viewer) -> Response:
@@ -52,13 +51,15 @@ def mount(router: APIRouter, desk: Desk) -> None:
         typed = dict(asked.request.query_params)
         if wrong:
             return _page(desk, asked, given, 422, faults=wrong, typed=typed)
+        given, hint = _opened(desk, counting, asked, given)
         counted = counting.of(given, asked.now)
-        return _page(desk, asked, given, counted=counted, typed=typed)
+        return _page(desk, asked, given, counted=counted, typed=typed, hint=hint)
 
     @router.api_route("/reports/renewals/{table}.csv", methods=READ)
     def file(table: str, asked: Visit = viewer) -> Response:
         given, wrong = _asked(desk, asked)
-        found = {} if wrong else tables(counting.of(given, asked.now))
+        given, _ = (given, "") if wrong else _opened(desk, counting, asked, given)
+        found = {} if wrong else tables(counting.of(given, asked.now).found)
         if table not in found:
             raise missing("table of that name")
         name = f"renewals-{table}-{given.period.first}-{given.period.last}.csv"
@@ -67,29 +68,13 @@ def mount(router: APIRouter, desk: Desk) -> None:
         return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-class _Counting:
-    """Reports that were counted lately: a million licences take a while. One is counted at a time,
-    so that an impatient reader does not count it twice."""
+def _counting(desk: Desk) -> Counting[Asked, Read]:
+    """Reports that were counted lately: a million licences take a while."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._app = desk.app
-        self._found: dict[Asked, Counted] = {}
-        self._lock = Lock()
+    def count(conn: Connection, asked: Asked, _: datetime) -> Read:
+        return Read(figures.read(conn, asked), figures.by_month(conn, asked))
 
-    def of(self, asked: Asked, now: datetime) -> Counted:
-        """The report as it was counted in the last minutes, if nothing was imported since."""
-        with self._lock:
-            with reading(self._app.engine) as conn:
-                moments = [one.read_at for one in catalogue.reads(conn).values() if one.read_at]
-                imported_at = max(moments, default=None)
-                known = self._found.pop(asked, None)
-                if known is None or known.imported_at != imported_at or now - known.at >= _KEPT:
-                    report, months = figures.read(conn, asked), figures.by_month(conn, asked)
-                    known = Counted(report, months, now, imported_at)
-            self._found[asked] = known
-            while len(self._found) > _REPORTS:
-                del self._found[next(iter(self._found))]
-            return known
+    return Counting(desk.app.engine, _KEPT, count)
 
 
 def _asked(desk: Desk, asked: Visit) -> tuple[Asked, list[str]]:
@@ -98,7 +83,7 @@ def _asked(desk: Desk, asked: Visit) -> tuple[Asked, list[str]]:
     today = desk.writing.local(asked.now).date()
     usual = rules.last_full_months(today)
     wrong: list[str] = []
-    first, last = _day(query, "from", usual.first, wrong), _day(query, "to", usual.last, wrong)
+    first, last = day_in(query, "from", usual.first, wrong), day_in(query, "to", usual.last, wrong)
     if not wrong and last < first:
         wrong.append(f"The last day, {last}, lies before the first, {first}")
     elif not wrong and last - first > _LONGEST:
@@ -111,14 +96,27 @@ def _asked(desk: Desk, asked: Visit) -> tuple[Asked, list[str]]:
     return Asked(period, today, None if wrong else by, grace, within), wrong
 
 
-def _day(query: Mapping[str, str], name: str, otherwise: date, wrong: list[str]) -> date:
-    if not query.get(name):
-        return otherwise
-    try:
-        return date.fromisoformat(query[name])
-    except ValueError:
-        wrong.append(f"{name}: expected a day such as 2026-03-31, got {query[name]!r}")
-        return otherwise
+def _opened(
+    desk: Desk, counting: Counting[Asked, Read], asked: Visit, given: Asked
+) -> tuple[Asked, str]:
+    """What is shown where no day is asked for: the usual period, or, where nothing was renewed in
+    it (in a young book), the twelve months up to today; and a sentence that says so."""
+    query = asked.request.query_params
+    if query.get("from") or query.get("to") or _renewed(counting, asked, given):
+        return given, ""
+    recent = Period(back(given.today, 12) + timedelta(days=1), given.today)
+    other = replace(given, period=recent)
+    if not _renewed(counting, asked, other):
+        return given, ""
+    usual = given.period
+    return other, (
+        f"In the last twelve full months, {day_name(usual.first)} to {day_name(usual.last)}, "
+        "nothing was renewed. These are the twelve months up to today; the last one is not over."
+    )
+
+
+def _renewed(counting: Counting[Asked, Read], asked: Visit, given: Asked) -> int:
+    return counting.of(given, asked.now).found.report.whole.outcomes["renewed"]
 
 
 def _span(query: Mapping[str, str], name: str, least: int, otherwise: int, wrong: list[str]) -> int:
@@ -136,17 +134,18 @@ def _page(
     status: int = 200,
     *,
     typed: dict[str, str],
-    counted: Counted | None = None,
+    counted: Counted[Read] | None = None,
     faults: Sequence[str] = (),
+    hint: str = "",
 ) -> Response:
-    values: dict[str, Any] = {"counted": counted, "given": given, "typed": typed}
+    values: dict[str, Any] = {"counted": counted, "given": given, "typed": typed, "hint": hint}
     values |= {"faults": faults, "groupings": [*GROUPS], "query": str(asked.request.query_params)}
     if counted is not None:
-        values["shown"] = page.values(counted.report, counted.months, counted.at)
+        values["shown"] = page.values(counted.found.report, counted.found.months, counted.at)
     return desk.page(asked, "renewals.html", status, **values)
 
 
-def tables(counted: Counted) -> dict[str, Table]:
+def tables(counted: Read) -> dict[str, Table]:
     """Every table behind a picture, by the name of its file; those without a row are left out."""
     report = counted.report
     found = {

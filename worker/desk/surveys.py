@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from threading import Lock
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Response
+from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
-from worker.catalogue import store as catalogue
-from worker.db.engine import reading
 from worker.desk import accounts_store
+from worker.desk.counting import Counted, Counting, day_in
 from worker.desk.frame import READ, Desk, Visit, missing
 from worker.desk.paging import tidy
 from worker.kernel import sheets
@@ -31,13 +30,12 @@ from worker.surveys.themes import Reader, reader_of
 
 _SCHEDULES = accounts_store.values_of(responses.c.schedule)
 _KEPT = timedelta(minutes=1)
-_BOARDS = 8
 BY = tuple(name for name in GROUPS if name != MONTH)  # months are always there
 
 
 def mount(router: APIRouter, desk: Desk) -> None:
     """The dashboard and its files."""
-    viewer, counting = desk.visit(Role.VIEWER), _Counting(desk)
+    viewer, boards, changes = desk.visit(Role.VIEWER), _boards(desk), _changes(desk)
 
     @router.api_route("/surveys", methods=READ)
     def surveys(asked: Visit = viewer) -> Response:
@@ -45,13 +43,13 @@ def mount(router: APIRouter, desk: Desk) -> None:
         typed = dict(asked.request.query_params)
         if wrong:
             return _page(desk, asked, given, 422, faults=wrong, typed=typed)
-        return _page(desk, asked, given, counted=counting.of(given, asked.now), typed=typed)
+        return _page(desk, asked, given, counted=boards.of(given, asked.now), typed=typed)
 
     @router.api_route("/surveys/shared", methods=READ)
     def shared(asked: Visit = viewer) -> Response:
         """The change with accounts drawn anew: apart, because it takes its time."""
         given, wrong = _asked(desk, asked)
-        found = None if wrong else counting.change(given, asked.now)
+        found = None if wrong else changes.of(given.but(by=None), asked.now).found
         told = words.changed(found, figures.before(given.period)) if found else ""
         values: dict[str, Any] = {
             "told": told,
@@ -66,7 +64,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
     @router.api_route("/surveys/{table}.csv", methods=READ)
     def file(table: str, asked: Visit = viewer) -> Response:
         given, wrong = _asked(desk, asked)
-        found = {} if wrong else board.tables(counting.of(given, asked.now).board)
+        found = {} if wrong else board.tables(boards.of(given, asked.now).found.board)
         if table not in found:
             raise missing("table of that name")
         name = f"surveys-{table}-{given.period.first}-{given.period.last}.csv"
@@ -81,53 +79,31 @@ def themes(desk: Desk) -> Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A board, when it was counted, and the last import that it knows of."""
+class Read:
+    """A board, and the schedules that may be asked for."""
 
     board: Board
     schedules: list[str]
-    at: datetime
-    imported_at: datetime | None
 
 
-class _Counting:
-    """Boards that were counted lately: a million answers take a second or two. One is counted at a
-    time, so that an impatient reader does not count it twice."""
+def _boards(desk: Desk) -> Counting[Asked, Read]:
+    """Boards that were counted lately: a million answers take a second or two."""
+    reader = themes(desk)
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._reader = desk, themes(desk)
-        self._found: dict[Asked, Counted] = {}
-        self._changes: dict[Asked, tuple[datetime, Change | None]] = {}
-        self._lock, self._drawing = Lock(), Lock()
+    def count(conn: Connection, asked: Asked, now: datetime) -> Read:
+        today = desk.writing.local(now).date()
+        return Read(board.read(conn, asked, today, reader), _SCHEDULES.scalars(conn))
 
-    def of(self, asked: Asked, now: datetime) -> Counted:
-        """The board as it was counted in the last minute, if nothing was imported since."""
-        today = self._desk.writing.local(now).date()
-        with self._lock, reading(self._desk.app.engine) as conn:
-            moments = [one.read_at for one in catalogue.reads(conn).values() if one.read_at]
-            imported_at = max(moments, default=None)
-            known = self._found.pop(asked, None)
-            if known is None or known.imported_at != imported_at or now - known.at >= _KEPT:
-                read = board.read(conn, asked, today, self._reader)
-                schedules = _SCHEDULES.scalars(conn)
-                known = Counted(read, schedules, now, imported_at)
-            self._found[asked] = known
-            while len(self._found) > _BOARDS:
-                del self._found[next(iter(self._found))]
-            return known
+    return Counting(desk.app.engine, _KEPT, count)
 
-    def change(self, asked: Asked, now: datetime) -> Change | None:
-        """The change with accounts drawn anew; one is drawn at a time."""
-        alone = asked.but(by=None)
-        with self._drawing:
-            at, found = self._changes.pop(alone, (None, None))
-            if at is None or now - at >= _KEPT:
-                with reading(self._desk.app.engine) as conn:
-                    at, found = now, figures.shared_change(conn, alone)
-            self._changes[alone] = at, found
-            while len(self._changes) > _BOARDS:
-                del self._changes[next(iter(self._changes))]
-            return found
+
+def _changes(desk: Desk) -> Counting[Asked, Change | None]:
+    """Changes with accounts drawn anew, which take longer."""
+
+    def count(conn: Connection, asked: Asked, _: datetime) -> Change | None:
+        return figures.shared_change(conn, asked)
+
+    return Counting(desk.app.engine, _KEPT, count)
 
 
 def _asked(desk: Desk, asked: Visit) -> tuple[Asked, list[str]]:
@@ -135,7 +111,7 @@ def _asked(desk: Desk, asked: Visit) -> tuple[Asked, list[str]]:
     query = asked.request.query_params
     usual = last_year(desk.writing.local(asked.now).date())
     wrong: list[str] = []
-    first, last = _day(query, "from", usual.first, wrong), _day(query, "to", usual.last, wrong)
+    first, last = day_in(query, "from", usual.first, wrong), day_in(query, "to", usual.last, wrong)
     if not wrong and last < first:
         wrong.append(f"The last day, {last}, lies before the first, {first}")
     elif not wrong and board.longest(Period(first, last)):
@@ -148,16 +124,6 @@ def _asked(desk: Desk, asked: Visit) -> tuple[Asked, list[str]]:
     return Asked(Period(first, last), tidy(query.get("schedule", "")) or None, by), wrong
 
 
-def _day(query: Mapping[str, str], name: str, otherwise: date, wrong: list[str]) -> date:
-    if not query.get(name):
-        return otherwise
-    try:
-        return date.fromisoformat(query[name])
-    except ValueError:
-        wrong.append(f"{name}: expected a day such as 2026-03-31, got {query[name]!r}")
-        return otherwise
-
-
 def _page(
     desk: Desk,
     asked: Visit,
@@ -165,12 +131,12 @@ def _page(
     status: int = 200,
     *,
     typed: dict[str, str],
-    counted: Counted | None = None,
+    counted: Counted[Read] | None = None,
     faults: list[str] | None = None,
 ) -> Response:
     values: dict[str, Any] = {"counted": counted, "given": given, "typed": typed}
     values |= {"faults": faults or [], "groupings": BY, "query": str(asked.request.query_params)}
-    values["shown"] = _shown(counted.board) if counted else None
+    values["shown"] = _shown(counted.found.board) if counted else None
     return desk.page(asked, "surveys.html", status, **values)
 
 

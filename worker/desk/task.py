@@ -7,16 +7,19 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
+from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
 from worker.db.engine import reading
-from worker.desk import queue
+from worker.desk import queue, surveys_store
 from worker.desk.frame import READ, Desk, Sent, Visit, missing
+from worker.desk.survey_answers import TONES, VOTES
 from worker.desk.worklist import hand_of, may_claim, today_of
 from worker.kernel.errors import FindingsError
+from worker.surveys.feedback import answer_of
 from worker.worklist import flow, people, rules, store
 from worker.worklist.flow import ChangedError, More, Today
-from worker.worklist.kinds import kind_of
+from worker.worklist.kinds import FEEDBACK, REFERRAL, kind_of
 
 Number = Annotated[int, Path(ge=1, le=2**62)]
 _BACK = ("/worklist?", "/queue")
@@ -65,12 +68,16 @@ def show(
         history = store.history(conn, number)
         why = queue.why(conn, task)
         known = people.colleagues(conn)
+        told = _said(conn, task)
     hand, today = hand_of(asked), today_of(desk, asked)
     book = desk.app.settings.book
     calendar = rules.calendar_of(book.timezone, book.country)
     values: dict[str, Any] = {
         "task": task,
         "why": why,
+        "told": told,
+        "groups": {vote: name for name, vote in VOTES.items()},
+        "tones": TONES,
         "kind": kind_of(task.kind),
         "pool": rules.pool_of(task),
         "history": history,
@@ -89,6 +96,14 @@ def show(
         "what": what,
     }
     return desk.page(asked, "task.html", status, **values)
+
+
+def _said(conn: Connection, task: Any) -> Any:
+    """The answer that a task is about, with all that its promise lets be seen."""
+    if task.kind not in (FEEDBACK, REFERRAL):
+        return None
+    number = answer_of(task.key)
+    return surveys_store.answer(conn, number) if number is not None else None
 
 
 def _typed(asked: Visit, what: str) -> Mapping[str, str]:

@@ -138,7 +138,7 @@ def base(conn: Connection, asked: Asked, by: str | None) -> list[Any]:
 
 def _yearly_by_account(asked: Asked, by: str | None) -> Select[Any]:
     first, after = asked.period.first, asked.period.last + timedelta(days=1)
-    yearly = _yearly_cents()
+    yearly = yearly_cents()
     before, behind = (case((_in_force(day), yearly), else_=0) for day in (first, after))
     return (
         select(
@@ -168,8 +168,9 @@ def _in_force(day: date) -> ColumnElement[bool]:
     return and_(begun, terms.c.expires_on > on)
 
 
-def _yearly_cents() -> ColumnElement[Any]:
-    """Today's amount by the year: times 12, by the whole months of the term that it is paid for."""
+def yearly_cents() -> ColumnElement[Any]:
+    """Today's amount of a licence by the year, in cents: times 12, by the whole months of the term
+    that it is paid for."""
     days = func.coalesce(
         Days(licences.c.expires_on, licences.c.starts_on), UNKNOWN_LENGTH_DAYS, type_=Integer
     )

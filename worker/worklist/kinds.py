@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from worker.access.rules import Role
 
 PROMISE, BY_HAND, DORMANT = "promise", "todo", "dormant"
+FEEDBACK, REFERRAL = "feedback", "referral"
 KEPT, BROKEN, WITHDRAWN = "kept", "broken", "withdrawn"
 LATER, FALSE_ALARM = "later", "false-alarm"
 _NOT_NEEDED = {"not-needed": "nothing to do any more"}
@@ -24,7 +25,8 @@ class Kind:
     is meant when none is given. ``pool`` is the role that may claim it while nobody has it.
     ``days`` are the business days that one opened by hand is given. ``answer`` says what closes a
     task that no person closes by hand, and ``page`` where. ``why`` has the outcomes that need a
-    reason, each with the words to choose from, ``until`` those that need a day.
+    reason, each with the words to choose from, ``until`` those that need a day. ``words`` says what
+    the note has to say, where a task is not closed without one.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Kind:
     page: str = ""
     why: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     until: Sequence[str] = ()
+    words: str = ""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -158,6 +161,27 @@ KINDS: Mapping[str, Kind] = {
             }
         },
         until=(LATER,),
+    ),
+    FEEDBACK: Kind(
+        "answer of a client who is not content",
+        Role.SALES,
+        {
+            "done": "done as the client wished",
+            "otherwise": "agreed on something else",
+            "explained": "could not be done; the client hears why",
+        },
+        words="what was done, in words that the client will read",
+    ),
+    REFERRAL: Kind(
+        "client who would recommend us",
+        Role.SALES,
+        {
+            "named": "named somebody to talk to",
+            "quoted": "may be quoted, or tells of us",
+            "declined": "would rather not",
+        }
+        | _NOT_NEEDED,
+        days=5,
     ),
     PROMISE: Kind(
         "promise to a client",

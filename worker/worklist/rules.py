@@ -118,8 +118,13 @@ def against_ending(kind: str, ending: Ending, today: date) -> str | None:
         against_closing(kind, outcome)
         or _against_why(ending, known.why.get(outcome, {}))
         or _against_until(ending, today, needed=outcome in known.until)
+        or _against_silence(ending, known.words)
         or against_long("note", ending.words, LONGEST_NOTE)
     )
+
+
+def _against_silence(ending: Ending, words: str) -> str | None:
+    return f"note: expected {words}; got nothing." if words and not ending.words.strip() else None
 
 
 def _against_why(ending: Ending, words: Mapping[str, str]) -> str | None:

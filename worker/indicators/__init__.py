@@ -1,0 +1,1 @@
+"""What clients are worth, how surely they stay, and what is done for them; nothing here writes."""
