@@ -68,16 +68,16 @@ def show(
         history = store.history(conn, number)
         why = queue.why(conn, task)
         known = people.colleagues(conn)
-        answer = _answer(conn, task)
+        told = _said(conn, task)
     hand, today = hand_of(asked), today_of(desk, asked)
     book = desk.app.settings.book
     calendar = rules.calendar_of(book.timezone, book.country)
     values: dict[str, Any] = {
         "task": task,
-        "answer": answer,
+        "why": why,
+        "told": told,
         "groups": {vote: name for name, vote in VOTES.items()},
         "tones": TONES,
-        "why": why,
         "kind": kind_of(task.kind),
         "pool": rules.pool_of(task),
         "history": history,
