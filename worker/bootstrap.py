@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from worker.kernel.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, Row
 
+    from worker.cadence.addressed import Judge
     from worker.cadence.machine import Guards, Machine
     from worker.catalogue.refresh import Tried
     from worker.catalogue.report import Counts, Managed
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
     from worker.kernel.errors import PerennialError
     from worker.outbox.store import Message
     from worker.surveys.themes import Reader
+    from worker.templating.current import Current
     from worker.upkeep import Upkeep
     from worker.vitals import Ping, Pulse
     from worker.webhooks.doors import Doors
+    from worker.worklist.rules import Ending
 
 MOST_DUE = 10_000
 """Due rows are counted up to here: enough to know how many bells to ring."""
@@ -229,6 +232,7 @@ class App:
         from worker.cadence import machine
         from worker.cadence.library import Defaults
         from worker.cadence.machine import Letterhead
+        from worker.cadence.quiet import quiet_of
         from worker.links.rules import links_of
         from worker.webhooks.doors import Doors
 
@@ -251,13 +255,34 @@ class App:
                     hold=mail.hold,
                     gap=mail.pace.gap if mail.pace else timedelta(0),
                     allowance=self.settings.budget.per_contact,
+                    quiet=quiet_of(self.settings.surveys),
                     guards=self._guards(),
                     outside=self._doors.outside(held=self._stands_still),
                     refused=self._hear_refusal,
+                    judges=self.judges,
+                    texts=self.texts,
                     stop=self.stopping.is_set,
                     wait=self.stopping.wait,
                 )
             return self._machine
+
+    @cached_property
+    def judges(self) -> Mapping[str, Judge]:
+        """Who looks at letters that are no step of a walk, by their origin."""
+        from worker.cadence.asked_letters import ASKED, AskedJudge
+        from worker.cadence.quiet import quiet_of
+        from worker.surveys import telling
+
+        settings = self.settings
+        asking = AskedJudge(quiet_of(settings.surveys), settings.book.timezone)
+        return {ASKED: asking, **telling.JUDGES}
+
+    @cached_property
+    def texts(self) -> Current:
+        """The templates of such letters, as they lie in their folder."""
+        from worker.templating.current import Current
+
+        return Current(self.root / "templates")
 
     def _hear_refusal(
         self, conn: Connection, message: Message, result: Result, now: datetime
@@ -347,6 +372,18 @@ class App:
         from worker.worklist import handing
 
         handing.open_for(conn, changes, now)
+
+    def hear_closed(
+        self, conn: Connection, task: Row[Any], ending: Ending, who: str, now: datetime
+    ) -> None:
+        """Tells the rooms that a person closed a task."""
+        from worker.kernel.dates import civil_date, zone
+        from worker.reactivation import closing
+        from worker.surveys import feedback
+
+        today = civil_date(now, zone(self.settings.book.timezone))
+        closing.hear(conn, task, ending, who, now, today)
+        feedback.hear(conn, task, ending, who, now)
 
     def take_answers(
         self, conn: Connection, said: Sequence[AnswerSaid], *, dry_run: bool

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from worker.access import store as access
 from worker.cadence import brakes, coverage, foreseen, watch
 from worker.cadence.ahead import Forecasting
+from worker.cadence.flow import Planning
 from worker.cadence.machine import Machine
 from worker.cadence.watch import Fingerprint
 from worker.catalogue import freshness, lapses
@@ -28,6 +29,7 @@ from worker.db.engine import reading
 from worker.events import bounces
 from worker.kernel.clock import Clock
 from worker.outbox import holds
+from worker.reactivation import closing
 from worker.reactivation import flow as reactivation
 from worker.surveys import flow as comments
 from worker.surveys.themes import Reader
@@ -99,6 +101,7 @@ class Upkeep:
         self._count_calendar()
         self._daily("repeats", self._forget_repeats)
         self._score_clients()
+        self._see_orders()
         self._note_lapses()
         it = self._instance
         comments.read_comments(it.engine, it.themes)
@@ -133,8 +136,7 @@ class Upkeep:
 
     def _foresee_days(self) -> None:
         planning, now = self._instance.machine.planning, self._instance.clock.now()
-        asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
-        brakes.foresee(self._instance.engine, asked)
+        brakes.foresee(self._instance.engine, _forecasting(planning, now))
 
     def _count_calendar(self) -> None:
         """Once a day, and after each application, for the calendars of the pages."""
@@ -143,8 +145,7 @@ class Upkeep:
             due = foreseen.is_due(conn, now)
         if due:
             planning = self._instance.machine.planning
-            asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
-            foreseen.count(engine, asked)
+            foreseen.count(engine, _forecasting(planning, now))
 
     def _prove_coverage(self) -> None:
         active = self._instance.machine.planning.library.active
@@ -180,6 +181,11 @@ class Upkeep:
         it = self._instance
         reactivation.nightly(it.engine, reactivation.asked_by(it.settings, it.clock.now()))
 
+    def _see_orders(self) -> None:
+        """Ends the episodes of clients who ordered since they were flagged."""
+        it = self._instance
+        closing.see_orders(it.engine, it.clock.now(), it.settings.book.timezone)
+
     def _watch_edits(self) -> None:
         it = self._instance
         seen = watch.fingerprint(it.root)
@@ -212,3 +218,8 @@ class Upkeep:
 def _open_keys(conn: Connection) -> set[str]:
     """The keys of the open tasks about calls, those about endpoints among them."""
     return {task.key for task in worklist.open_ones(conn, ["failed-call"])}
+
+
+def _forecasting(planning: Planning, now: datetime) -> Forecasting:
+    """What the machine itself plans with, to look ahead from ``now``."""
+    return Forecasting(planning.defaults, now, allowance=planning.allowance, quiet=planning.quiet)

@@ -18,7 +18,7 @@ from worker.cadence.explain import Explanation, explain
 from worker.cadence.facts import Timeline, Walk
 from worker.cadence.library import Defaults
 from worker.cadence.machine import UNGUARDED, Guards, Letterhead, Machine
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.cadence.rules import Decision, advanced, decide
 from worker.catalogue.records import licences
 from worker.channels.contract import Channel
@@ -201,7 +201,7 @@ class Book(World):
 
     def walks(self, key: str = "L-1") -> list[tuple[int, str, str | None]]:
         """(cycle, state, reason) of a licence's walks, in order of cycles."""
-        query = select(walks).join(licences, licences.c.id == walks.c.subject_id)
+        query = select(walks).join(licences, of_licence)
         query = query.where(licences.c.key == key).order_by(walks.c.cycle, walks.c.schedule)
         with reading(self.engine) as conn:
             return [(row.cycle, row.state, row.reason) for row in conn.execute(query)]

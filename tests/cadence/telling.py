@@ -17,7 +17,7 @@ from worker.cadence import heard as heard_of
 from worker.cadence.decisions import outcome
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Guards
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.cadence.standing import HOLD, TAKE_OVER
 from worker.catalogue import stops, suppressions
 from worker.catalogue.records import accounts, contacts, licences, preferences
@@ -239,7 +239,7 @@ def _decided(book: Book) -> list[Any]:
     query = (
         select(steps, licences.c.key.label("licence"), accounts.c.timezone)
         .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .join(accounts, accounts.c.id == licences.c.account_id)
         .order_by(steps.c.id)
     )

@@ -22,7 +22,7 @@ from worker.cadence import edits, flow
 from worker.cadence.edits import Outlook
 from worker.cadence.findings import findings
 from worker.cadence.library import Defaults
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import licences
 from worker.db.engine import make_engine, reading
 from worker.db.types import metadata
@@ -272,7 +272,7 @@ def _mailed(book: Book) -> list[Mailed]:
         select(licences.c.key, walks.c.cycle, steps.c.step, messages.c.accepted_at)
         .join(steps, steps.c.mail_key == messages.c.mail_key)
         .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(messages.c.state == "accepted")
         .order_by(messages.c.accepted_at, messages.c.id, licences.c.key)
     )

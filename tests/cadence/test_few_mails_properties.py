@@ -18,7 +18,7 @@ from sqlalchemy import select
 from tests.cadence.conftest import DAY, EVERY_DAY, WEEKDAYS, Book, schedule_text
 from worker.cadence import ahead
 from worker.cadence.library import Library
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, licences
 from worker.channels.contract import Channel
 from worker.channels.rehearsal import RehearsalChannel
@@ -184,7 +184,7 @@ def _told(book: Book) -> list[Told]:
         select(steps, walks.c.anchor_on, walks.c.schedule, licences.c.key, licences.c.starts_on)
         .add_columns(accounts.c.key.label("account"), accounts.c.timezone)
         .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .join(accounts, accounts.c.id == licences.c.account_id)
         .where(steps.c.mail_key.is_not(None))
         .order_by(steps.c.id)

@@ -15,7 +15,7 @@ from bench.book import WORLD, fill, ten_steps
 from worker.cadence import halves, rehearse
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import contacts, licences
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db.engine import make_engine, reading
@@ -75,7 +75,7 @@ def told(engine: Engine) -> list[Any]:
         .add_columns(steps.c.reason, steps.c.due_on, steps.c.at, messages.c.address)
         .add_columns(messages.c.state, messages.c.accepted_at)
         .select_from(walks)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .join(steps, steps.c.walk_id == walks.c.id)
         .outerjoin(messages, messages.c.mail_key == steps.c.mail_key)
     )

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import Engine, Table, select, update
+from sqlalchemy import Engine, Table, insert, select, update
 
 from tests.outbox.world import LEASE, SCHEDULE, World
 from tests.processes import write_config
@@ -19,12 +20,15 @@ from worker.bootstrap import App
 from worker.cadence import machine
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
-from worker.catalogue.records import preferences, stops
+from worker.catalogue.records import accounts, contacts, preferences, stops
 from worker.channels.contract import Channel
 from worker.clients.records import answers
 from worker.db.engine import reading
 from worker.db.types import metadata
-from worker.links.rules import links_of
+from worker.links.rules import Purpose, links_of
+from worker.outbox.records import messages
+from worker.surveys import rules
+from worker.surveys.records import invitations, responses
 from worker.web.serving import serving
 from worker.worklist.records import tasks
 
@@ -36,7 +40,7 @@ COMMERCIAL = SCHEDULE.replace('class = "contractual"', 'class = "commercial"').r
 GROUPED = SCHEDULE.replace(
     'valid_for = "3 days"', 'valid_for = "3 days"\ngroup_by = "contact"\ngather = "5 days"'
 )
-TRACES = {"visits"}
+TRACES = {"visits", "preselections"}
 
 
 @dataclass
@@ -78,10 +82,47 @@ class Site(World):
         self._load("people", row, {**_CONTACT})
 
     def links(self) -> dict[str, str]:
-        """The paths in the last mail, by their first letter: a, p, u."""
+        """The paths in the last mail, by their first letter: a, p, u, s."""
         part = self.mails()[-1].get_body(("plain",))
         assert part is not None
         return links_in(part.get_content(), self.client.base_url)
+
+    def asked(self, promise: str = rules.NAMED, *, survey: str = "renewal", **more: Any) -> str:
+        """Mails the client once more if need be, and has the last mail ask for a score; the path of
+        its link."""
+        if not self.rows(messages):
+            self.mailed(COMMERCIAL)
+        mail = self.rows(messages)[-1]
+        row = {"schedule": "surveys", "survey": survey, "promise": promise, "segment": "smb"}
+        row |= {"mail_key": mail.mail_key, "contact_id": mail.contact_id, "role": "decision-maker"}
+        row |= {"account_id": self.rows(accounts)[0].id, "asked_on": self.clock.now().date()}
+        row |= {"asked_at": self.clock.now(), "closes_at": self.clock.now() + timedelta(days=30)}
+        row |= more
+        with self.engine.begin() as conn:
+            conn.execute(insert(invitations).values(**row))
+        return self.link(row["mail_key"], row["contact_id"])
+
+    def asked_of(self, key: str, promise: str = rules.NAMED, **more: Any) -> str:
+        """Asks one more contact of the client by other means than a mail; the path of the link."""
+        self._contact(key, f"{key.lower()}@example.com")
+        person = next(row for row in self.rows(contacts) if row.key == key)
+        return self.asked(promise, contact_id=person.id, mail_key=f"by-hand-{key}", **more)
+
+    def link(self, mail_key: str, contact_id: int) -> str:
+        """The path of the link to the question in this mail."""
+        assert self.app is not None
+        made = links_of(self.app.settings.web)
+        assert made is not None
+        return f"/s/{made.token(Purpose.SURVEY, mail_key, contact_id, self.clock.now())}"
+
+    def send(self, path: str, **fields: Any) -> httpx.Response:
+        """Sends a form as a browser does."""
+        headers = {**OWN, "Content-Type": "application/x-www-form-urlencoded"}
+        return self.client.post(path, data=fields, headers=headers)
+
+    def said(self) -> list[tuple[int, str | None, str]]:
+        """Score, comment and judgement of every answer."""
+        return [(row.score, row.comment, row.judged) for row in self.rows(responses)]
 
     def answer(self, path: str, kind: str, *keys: str, **more: str) -> httpx.Response:
         """Sends the answer page as a browser does."""
@@ -135,7 +176,7 @@ _CONTACT = {
 
 
 def links_in(text: str, base: object) -> dict[str, str]:
-    found = re.findall(rf"{re.escape(str(base).rstrip('/'))}(/([apu])/\S+)", text)
+    found = re.findall(rf"{re.escape(str(base).rstrip('/'))}(/([apus])/\S+)", text)
     return {letter: path for path, letter in found}
 
 

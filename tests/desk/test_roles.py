@@ -64,6 +64,9 @@ ROUTES: Mapping[str, str] = {
     "POST /worklist/new": SALES,
     "GET /worklist/{number}": VIEWER,
     "POST /worklist/{number}/{what}": SALES,
+    # clients that fell silent
+    "GET /queue": SALES,
+    "GET /queue.csv": SALES,
     # schedules, what is held
     "GET /schedules": VIEWER,
     "GET /schedules/{stem}": VIEWER,
@@ -83,6 +86,8 @@ ROUTES: Mapping[str, str] = {
     "GET /surveys/answers": VIEWER,
     "GET /surveys/answers/{id_}": VIEWER,
     "GET /surveys/{table}.csv": VIEWER,
+    "GET /surveys/digest": RENEWALS,
+    "POST /surveys/digest": RENEWALS,
     "GET /reports": VIEWER,
     "GET /reports/promises": VIEWER,
     "GET /reports/renewals": VIEWER,

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from tests.outbox.world import CONTACT, World
-from worker.cadence.records import happenings, returned, steps, walks
+from worker.cadence.records import happenings, of_licence, returned, steps, walks
 from worker.catalogue.records import contacts, licences, preferences, suppressions
 from worker.channels.told import Kind, Told, as_raw, copy_mark
 from worker.db.engine import reading
@@ -110,7 +110,7 @@ class EventWorld(World):
         query = (
             select(happenings.c.what)
             .join(walks, walks.c.id == happenings.c.walk_id)
-            .join(licences, licences.c.id == walks.c.subject_id)
+            .join(licences, of_licence)
             .where(licences.c.key == key)
         )
         with reading(self.engine) as conn:

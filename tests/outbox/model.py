@@ -18,7 +18,7 @@ from tests.events.world import EventWorld
 from worker.cadence import machine
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import contacts, licences, preferences, stops, suppressions
 from worker.channels.contract import Envelope, Mail, Outcome, Result
 from worker.events import refusals
@@ -98,7 +98,7 @@ def read_book(conn: Connection, text: int, today: date) -> Claimed:
     """The book as it stands."""
     gone = select(contacts.c.email).join(preferences).where(preferences.c.no_commercial)
     resting = select(licences.c.key, walks.c.cycle, walks.c.rests_until)
-    resting = resting.join(walks, walks.c.subject_id == licences.c.id)
+    resting = resting.join(walks, of_licence)
     standing = select(stops.c.subject_id).where(stops.c.lifted_at.is_(None))
     return Claimed(
         {row.key: row for row in conn.execute(select(licences))},
@@ -176,7 +176,7 @@ class Town(EventWorld):
         assert post.claimed is not None
         query = (
             select(licences.c.key, walks.c.cycle, steps.c.step)
-            .join(walks, walks.c.subject_id == licences.c.id)
+            .join(walks, of_licence)
             .join(steps, steps.c.walk_id == walks.c.id)
             .where(steps.c.mail_key == envelope.mail_key)
         )

@@ -18,7 +18,7 @@ from tests.staff import OFFICE
 from worker.cadence import flow, machine
 from worker.cadence.library import Defaults
 from worker.cadence.machine import UNGUARDED, Guards, Letterhead, Machine
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.flow import import_source
 from worker.catalogue.records import licences
 from worker.channels.contract import Channel, Envelope, Mail, Outcome, Result
@@ -239,7 +239,7 @@ class World:
         query = (
             select(steps.c.step, steps.c.decision, steps.c.reason)
             .join(walks, walks.c.id == steps.c.walk_id)
-            .join(licences, licences.c.id == walks.c.subject_id)
+            .join(licences, of_licence)
             .where(licences.c.key == key)
         )
         with reading(self.engine) as conn:

@@ -12,7 +12,9 @@ from sqlalchemy import Engine
 from tests.processes import write_config
 from tests.surveys.conftest import Town
 from worker.cli.main import run
+from worker.outbox.records import messages
 from worker.surveys import rules
+from worker.surveys.records import tellings
 
 Said = pytest.CaptureFixture[str]
 YEAR = ("--from", "2026-01-01", "--to", "2026-12-31")
@@ -90,3 +92,37 @@ def test_what_cannot_be_asked_is_a_usage_error(
     code, _, err = said(*args)
     assert code == 2
     assert told in err
+
+
+def test_a_summary_is_looked_at_first_and_sent_with_yes(town: Town, said: Any, root: Path) -> None:
+    town.asked("C-1", "A-1")
+    (root / "words.txt").write_text("We answer within a day now.\n", encoding="utf-8")
+    given = ("digest", "surveys", *YEAR, "--words", str(root / "words.txt"))
+    code, out, _ = said(*given)
+    assert (code, "It would go to 1." in out) == (0, True)
+    assert town.rows(messages) == []
+    code, out, _ = said(*given, "--yes")
+    assert (code, "1 will be told" in out) == (0, True)
+    assert [row.origin for row in town.rows(messages)] == ["digest"]
+    code, _, err = said(*given, "--yes")
+    assert (code, "choose another period" in err) == (1, True)
+
+
+def test_a_summary_without_words_or_without_anybody_says_all_that_is_wrong(
+    town: Town, said: Any, root: Path
+) -> None:
+    (root / "words.txt").write_text("\n", encoding="utf-8")
+    code, _, err = said("digest", "nobody", *YEAR, "--words", str(root / "words.txt"), "--yes")
+    assert code == 1
+    assert "words: expected" in err
+    assert "nobody asked nobody who has an address" in " ".join(err.split())
+    assert town.rows(tellings) == []
+
+
+def test_people_read_how_soon_those_who_are_not_content_are_attended_to(
+    town: Town, said: Any
+) -> None:
+    town.answer(town.asked("C-1", "A-1"), 3)
+    code, out, _ = said(*YEAR)
+    assert code == 0
+    assert "1 answers of clients who are not content became tasks; 1 are open" in out

@@ -45,9 +45,9 @@ def test_all_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
         "did you mean 'name'?",
         f"{EN}/body.txt:2: expected a known filter, got 'mony'; did you mean 'money'?",
         f"{EN}/body.txt:3: foo: expected a known variable, got 'foo'; there are account, "
-        "answer_url, auto_renewing, contact, expired, first_notice_on, first_on, language, "
-        "last_on, licence, licence_count, licences, mail_class, more, preferences_url, renew_url, "
-        "sender, step, sums, today, unsubscribe",
+        "answer_url, auto_renewing, contact, expired, feedback, first_notice_on, first_on, "
+        "language, last_on, licence, licence_count, licences, mail_class, more, preferences_url, "
+        "renew_url, sender, step, sums, today, unsubscribe",
         f"{EN}/body.txt:4: expected a file to include, got 'x'; paths count from templates/",
         f"{EN}/subject.txt: expected one line of at most 200 characters, got a line break; "
         "join the lines",

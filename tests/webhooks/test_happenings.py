@@ -137,3 +137,26 @@ def test_an_answer_is_told_of_without_who_gave_it_and_in_which_words(site: Site)
     site.clock.advance(timedelta(minutes=1))
     site.answer(links["a"], "renew")
     assert len([type_ for type_, _ in told(site.engine) if type_ == "answer.given"]) == 2
+
+
+def test_a_score_with_a_name_is_told_of_without_who_gave_it_and_once(site: Site) -> None:
+    path = site.asked()
+    site.clock.advance(timedelta(minutes=5))
+    with site.engine.begin() as conn:
+        conn.execute(notices.delete())
+    for score in (3, 3, 9):
+        site.send(path, score=score)
+        site.send(f"{path}/more", comment="Ask for Anna")
+        site.clock.advance(timedelta(minutes=1))
+    found = [body for type_, body in told(site.engine) if type_ == "survey.answered"]
+    assert [(one["score"], one["group"]) for one in found] == [(3, "detractor"), (9, "promoter")]
+    assert found[0]["account"] == "A-1"
+    assert "anna" not in str(found).lower()
+
+
+@pytest.mark.parametrize("promise", ["confidential", "anonymous"])
+def test_nothing_is_told_of_an_answer_that_shall_not_be_known(site: Site, promise: str) -> None:
+    path = site.asked(promise)
+    site.clock.advance(timedelta(minutes=5))
+    site.send(path, score=3)
+    assert "survey.answered" not in [type_ for type_, _ in told(site.engine)]

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
@@ -32,6 +32,7 @@ from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel.errors import FindingsError, PerennialError, UsageError
 from worker.kernel.keys import digest
+from worker.worklist.flow import Hears
 
 _SELDOM = timedelta(minutes=5)
 """That a token was used is noted so often, not at every request."""
@@ -74,6 +75,13 @@ class Sent(Asked, Generic[Model]):
     content: Model
 
 
+class Instance(Wiring, Protocol):
+    """The wired application, with who hears of tasks that are closed."""
+
+    @property
+    def hear_closed(self) -> Hears: ...
+
+
 class Empty(BaseModel):
     """What is sent where nothing has to be."""
 
@@ -81,7 +89,7 @@ class Empty(BaseModel):
 class Frame:
     """What all operations share. Made once; used by several threads."""
 
-    def __init__(self, app: Wiring) -> None:
+    def __init__(self, app: Instance) -> None:
         self.app = app
 
     def router(self) -> APIRouter:
@@ -112,16 +120,19 @@ class Frame:
     def let_in(self, request: Request, scope: Scope | None) -> Asked:
         """Who asks, if the token stands and has the scope (``None``: any); raises
         ``RefusedError``."""
-        now, engine = self.app.clock.now(), self.app.engine
         said = request.headers.get("authorization", "")
         kind, _, secret = said.partition(" ")
-        secret = secret.strip()
+        return self.admit(request, secret.strip() if kind.lower() == "bearer" else "", scope)
+
+    def admit(self, request: Request, secret: str, scope: Scope | None) -> Asked:
+        """The same for a token that was shown in some other way."""
+        now, engine = self.app.clock.now(), self.app.engine
         row = None
-        if kind.lower() == "bearer" and 0 < len(secret) <= _LONGEST_TOKEN:
+        if 0 < len(secret) <= _LONGEST_TOKEN:
             with reading(engine) as conn:
                 row = store.token(conn, digest_of(secret), now)
         if row is None:
-            raise _unknown(given=bool(said))
+            raise _unknown(given="authorization" in request.headers)
         if scope is not None and scope not in row.scopes:
             raise _too_narrow(scope, row.scopes)
         if row.used_at is None or now - row.used_at >= _SELDOM:
@@ -233,7 +244,7 @@ class _Route(APIRoute):
             except RequestValidationError as error:
                 return told(problems.unfit(problems.of_parameters(error.errors())))
             except (PerennialError, SQLAlchemyError) as error:
-                return told(_failed(error))
+                return told(failed(error))
 
         return handle
 
@@ -245,7 +256,8 @@ def told(error: RefusedError) -> Response:
     return response
 
 
-def _failed(error: Exception) -> RefusedError:
+def failed(error: Exception) -> RefusedError:
+    """What the database or a rule said, as a refusal."""
     if isinstance(error, FindingsError | UsageError):
         return RefusedError(422, f"Nothing was changed: {error}")
     if isinstance(error, DataError):

@@ -12,11 +12,11 @@ from worker.api.asking import Moment, Paged, Printable
 from worker.api.frame import Asked, Frame
 from worker.api.paging import Order, Wanted
 from worker.api.shapes import Message, Page
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
 from worker.kernel.keys import first_mail_key
-from worker.outbox.records import messages
+from worker.outbox.records import SHOWN, messages
 from worker.outbox.rules import STATES
 
 _ORDER = Order([messages.c.mail_key, messages.c.address], falling=True)
@@ -37,7 +37,7 @@ def mount(router: APIRouter, frame: Frame) -> None:
     @router.get("/messages", response_model=Page[Message], tags=["messages"])
     def list_messages(query: Annotated[Messages, Query()], asked: Asked = reader) -> Response:
         """Mails, the latest first: a row for each address. Their ids begin with their moment."""
-        rows = store.query_of(Message, *_ORDER.columns)
+        rows = store.query_of(Message, *_ORDER.columns).where(SHOWN)
         if query.state is not None:
             rows = rows.where(messages.c.state == query.state)
         if query.since is not None:
@@ -55,7 +55,7 @@ def _about(account: str) -> Select[Any]:
     return (
         select(steps.c.mail_key)
         .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .join(accounts, accounts.c.id == licences.c.account_id)
         .where(accounts.c.key == account, steps.c.mail_key.is_not(None))
     )

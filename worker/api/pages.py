@@ -21,9 +21,8 @@ from worker.api import (
     tasks,
     writing,
 )
-from worker.api.frame import HEADERS, Frame
+from worker.api.frame import HEADERS, Frame, Instance
 from worker.api.problems import RefusedError
-from worker.config.wiring import Wiring
 
 PARTS = (decisions, book, writing, messages, tasks, stops, reports)
 """Decisions first: a key may hold slashes, so a longer path is tried before a shorter one."""
@@ -40,7 +39,7 @@ BODIES: Mapping[str, type[BaseModel]] = {
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 
-def make_router(app: Wiring) -> APIRouter:
+def make_router(app: Instance) -> APIRouter:
     """The API of ``app``: its operations, its document, and a problem for every other address."""
     frame = Frame(app)
     operations = frame.router()

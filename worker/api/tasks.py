@@ -12,19 +12,20 @@ from sqlalchemy.engine import Connection
 from worker.access import audit
 from worker.api import repeats, store
 from worker.api.asking import Day, Number, Paged, Printable
-from worker.api.frame import Asked, Frame, Sent, must_match, tag_of
+from worker.api.frame import Asked, Frame, Instance, Sent, must_match, tag_of
 from worker.api.paging import Order, Wanted
 from worker.api.problems import Fault, RefusedError, missing, unfit
 from worker.api.repeats import Done
 from worker.api.shapes import Account, Licence, Page, Task
 from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
+from worker.kernel.dates import civil_date, zone
 from worker.kernel.keys import new_attempt_id
 from worker.worklist import people, rules
 from worker.worklist import store as worklist
 from worker.worklist.kinds import BY_HAND
 from worker.worklist.records import tasks
-from worker.worklist.rules import LONGEST_NOTE, LONGEST_TITLE
+from worker.worklist.rules import LONGEST_NOTE, LONGEST_TITLE, Ending
 
 _ORDER = Order([tasks.c.id])
 _UNSAFE = "\x7f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
@@ -72,10 +73,12 @@ class TaskGiven(_Sent):
 
 class Closing(_Sent):
     """What came of a task: a word that fits its kind (the first one of the kind when none is
-    given), and what there is to say of it."""
+    given), and what there is to say of it. Some outcomes ask for a reason, some for a day."""
 
     outcome: Line | None = None
     note: Lines | None = None
+    why: Line | None = None
+    until: Day | None = None
 
 
 class Note(_Sent):
@@ -123,7 +126,7 @@ def mount(router: APIRouter, frame: Frame) -> None:
     @router.post("/tasks/{number}/close", response_model=Task, tags=["tasks"])
     def close_task(number: Number, asked: Sent[Closing] = closing) -> Response:
         """Closes a task; what waited for it goes on."""
-        return repeats.once(frame, asked, lambda conn: _close(conn, asked, number))
+        return repeats.once(frame, asked, lambda conn: _close(conn, asked, number, frame.app))
 
     @router.post("/tasks/{number}/note", response_model=Task, tags=["tasks"])
     def note_on_task(number: Number, asked: Sent[Note] = noting) -> Response:
@@ -186,15 +189,27 @@ def _at(task: dict[str, Any]) -> dict[str, str]:
     return {"Location": f"/api/v1/tasks/{task['id']}"}
 
 
-def _close(conn: Connection, asked: Sent[Closing], number: int) -> Done:
-    task = _held(conn, asked, number)
-    outcome = asked.content.outcome or rules.usual_outcome(task["kind"])
-    against = rules.against_closing(task["kind"], outcome)
+def _close(conn: Connection, asked: Sent[Closing], number: int, app: Instance) -> Done:
+    task, given = _held(conn, asked, number), asked.content
+    outcome = given.outcome or rules.usual_outcome(task["kind"])
+    ending = Ending(outcome, given.note or "", given.why or "", given.until)
+    today = civil_date(asked.now, zone(app.settings.book.timezone))
+    against = rules.against_ending(task["kind"], ending, today)
     if against:
-        raise unfit([Fault("body: /outcome", "an outcome of its kind", ascii(outcome), against)])
-    note = asked.content.note or ""
-    worklist.close_seen(conn, number, task["version"], outcome, asked.name, note, asked.now)
+        raise unfit([_fault(against, given, outcome)])
+    told = ending.told()
+    worklist.close_seen(conn, number, task["version"], outcome, asked.name, told, asked.now)
+    app.hear_closed(conn, worklist.one(conn, number), ending, asked.name, asked.now)
     return _done(conn, asked, number, "closed")
+
+
+def _fault(against: str, given: Closing, outcome: str) -> Fault:
+    """Where the fault is, as its sentence begins."""
+    name = against.partition(":")[0]
+    if name in ("why", "until"):
+        got = getattr(given, name)
+        return Fault(f"body: /{name}", "what its outcome asks for", str(got or "nothing"), against)
+    return Fault("body: /outcome", "an outcome of its kind", ascii(outcome), against)
 
 
 def _note(conn: Connection, asked: Sent[Note], number: int) -> Done:

@@ -12,15 +12,17 @@ from sqlalchemy.engine import Connection
 
 from worker.access.audit import Actor
 from worker.cadence import load, store
+from worker.cadence.decisions import called
 from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.library import Defaults, InForce, library_of
-from worker.cadence.records import steps, walks
-from worker.cadence.rules import TAKEN_OVER
+from worker.cadence.records import of_licence, steps, walks
+from worker.cadence.rules import FOR_EVER, TAKEN_OVER
 from worker.catalogue.records import accounts, licences
 from worker.db.prepared import Prepared
 from worker.kernel.errors import FindingsError, UsageError, did_you_mean
 from worker.outbox import store as outbox
 from worker.outbox.rules import ACCEPTED, DUE, SENDING
+from worker.schedules.calendar import SLOT
 
 
 class Place(NamedTuple):
@@ -72,7 +74,7 @@ class Aim:
     @property
     def said(self) -> str:
         """The mail, for sentences about it."""
-        return f"{self.row.walk_schedule}/{self.step} of licence {self.row.licence_key}"
+        return f"{self.row.walk_schedule}/{self.step} of {called(self.row)}"
 
     @property
     def edge(self) -> date:
@@ -84,6 +86,14 @@ class Aim:
         """Which ten minutes the account's mails leave in."""
         return account_slot(self.row.account_key)
 
+    def leaves_at(self, now: datetime) -> datetime:
+        """When the mail would leave as things stand: at its own moment, at the end of what it waits
+        for, or now, whichever is last."""
+        own, one = self.item.opens_at + self.slot * SLOT, self.decided
+        if one is not None and one.decision == "put-off" and one.at < FOR_EVER:
+            own = max(own, one.at)
+        return max(own, now)
+
     def day(self, now: datetime) -> date:
         """The day on which the mail would go: its own, or today when that is past."""
         return max(self.item.day or self.item.due_on, self.line.calendar.today(now))
@@ -93,7 +103,7 @@ def find(conn: Connection, key: str, step: str, schedule: str | None) -> Place:
     """The step of a licence's current term. ``UsageError`` when the schedule has to be named."""
     query = (
         select(walks.c.id, walks.c.schedule)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(licences.c.key == key, walks.c.cycle == licences.c.term)
         .order_by(walks.c.schedule)
     )
@@ -129,7 +139,7 @@ def aim(
     """
     rows = store.walks_by_id(conn, [place.walk_id])
     if rows and hold:
-        held = select(accounts.c.id).where(accounts.c.id == rows[0].licence_account_id)
+        held = select(accounts.c.id).where(accounts.c.id == rows[0].account_id)
         conn.execute(held.with_for_update(key_share=True)).all()
         rows = store.walks_by_id(conn, [place.walk_id])
     if not rows:
@@ -149,7 +159,7 @@ def aim(
 def _aimed(
     conn: Connection, place: Place, row: Row[Any], inforce: InForce, line: Timeline, hold: bool
 ) -> Aim:
-    gone = load.left(row, row.walk_cycle)
+    gone = load.left(inforce, row, row.walk_cycle)
     anchor = load.anchor_of(inforce, row, gone) or row.walk_anchor_on
     items = {item.step.id: item for item in line.of(anchor)}
     item = items.get(place.step)

@@ -7,15 +7,15 @@ stands in the book now is known from now on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import CompoundSelect, Row, and_, func, or_, select, union
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import walks
+from worker.cadence.records import LICENCE, walks
 from worker.catalogue.records import licences, terms
 from worker.db import bulk
 from worker.kernel.dates import zone
@@ -78,6 +78,17 @@ def licence_ids(conn: Connection, first: date, last: date) -> list[int]:
     return list(conn.execute(query).scalars())
 
 
+def acting_accounts(conn: Connection, schedules: Collection[str], until: datetime) -> list[int]:
+    """Accounts with a walk of their own on one of these schedules that is due before ``until``."""
+    found: set[int] = set()
+    for stem in sorted(schedules):
+        query = select(walks.c.account_id).where(
+            walks.c.account_id.is_not(None), walks.c.schedule == stem, walks.c.next_at < until
+        )
+        found |= set(conn.execute(query).scalars())
+    return sorted(found)
+
+
 def sampled(conn: Connection, ids: Sequence[int], one_in: int) -> list[int]:
     """Those of the licences ``ids`` whose account is one in ``one_in``, always the same ones."""
     chosen = select(licences.c.id).where(licences.c.account_id % one_in == 0)
@@ -88,19 +99,33 @@ def sampled(conn: Connection, ids: Sequence[int], one_in: int) -> list[int]:
     return found
 
 
-def acting_ids(conn: Connection, until: datetime) -> list[int]:
+def acting_count(conn: Connection, until: datetime) -> int:
+    """About how many licences something is decided about before ``until``."""
+    acting = _acting(until).subquery()
+    return conn.execute(select(func.count()).select_from(acting)).scalar_one()
+
+
+def acting_ids(conn: Connection, until: datetime, one_in: int = 1) -> list[int]:
     """Licences about which something is decided before ``until``: a walk of theirs is due, they
-    changed, or they renew by themselves."""
+    changed, or they renew by themselves. Of one account in ``one_in``, always the same ones."""
+    acting = _acting(until).subquery()
+    query = select(licences.c.id).join(acting, acting.c.id == licences.c.id)
+    if one_in > 1:
+        query = query.where(licences.c.account_id % one_in == 0)
+    return list(conn.execute(query.order_by(licences.c.id)).scalars())
+
+
+def _acting(until: datetime) -> CompoundSelect[Any]:
+    """Their ids, each once."""
     renews = and_(
         licences.c.auto_renew,
         licences.c.status == "active",
         licences.c.expires_on <= until.date(),
     )
-    found: set[int] = set()
-    for query in (
-        select(walks.c.subject_id).where(walks.c.next_at < until),
+    return union(
+        select(walks.c.subject_id.label("id")).where(
+            walks.c.subject == LICENCE, walks.c.next_at < until
+        ),
         select(licences.c.id).where(licences.c.changed),
         select(licences.c.id).where(renews),
-    ):
-        found |= set(conn.execute(query).scalars())
-    return sorted(found)
+    )

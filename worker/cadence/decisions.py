@@ -43,6 +43,14 @@ class Record:
         return values
 
 
+def called(row: Any) -> str:
+    """Whom a walk is about, off a row with licence_ and account_ columns: ``licence L-1``, or
+    ``account A-1`` where it has no licence."""
+    if row.licence_key is None:
+        return f"account {row.account_key}"
+    return f"licence {row.licence_key}"
+
+
 def in_order(records: Iterable[Record]) -> list[Record]:
     """Records by moment, then licence, then step; those without a moment last."""
     return sorted(

@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 from worker.cadence import load, store
 from worker.cadence.facts import Timeline
 from worker.cadence.library import Defaults, InForce
+from worker.cadence.records import LICENCE
 from worker.cadence.rules import decide
-from worker.cadence.triggers import TRIGGERS
 from worker.catalogue import stops
 from worker.catalogue import store as catalogue
 from worker.schedules.calendar import wall_moment
@@ -35,7 +35,8 @@ def follow_changes(conn: Connection, planning: Planning, now: datetime, limit: i
     walks: dict[tuple[str, int], list[Row[Any]]] = defaultdict(list)
     for walk in store.walks_of(conn, ids):
         walks[walk.schedule, walk.subject_id].append(walk)
-    active = planning.library.active(conn).values()
+    running = planning.library.active(conn).values()
+    active = [inforce for inforce in running if inforce.trigger.subject == LICENCE]
     seen: Mapping[int, Row[Any]] = {}
     if any(inforce.schedule.trigger == RENEWED for inforce in active):
         seen = {row.licence_id: row for row in store.renewals(conn, ids)}
@@ -48,7 +49,7 @@ def follow_changes(conn: Connection, planning: Planning, now: datetime, limit: i
             mine = walks.get((inforce.schedule.stem, row.licence_id), [])
             current = [walk for walk in mine if walk.cycle == row.licence_term]
             awake += [walk.id for walk in mine if walk in current or walk.state != "ended"]
-            if not current and load.left(row, row.licence_term) is None:
+            if not current and load.left(inforce, row, row.licence_term) is None:
                 begun = _start(inforce, row, seen.get(row.licence_id), planning.defaults, now)
                 fresh += [begun] if begun else []
                 late += [_past_deadline(row, begun)] if begun and begun[7] == PAST else []
@@ -81,7 +82,7 @@ OVER = ("history", PAST)
 
 def missing(inforce: InForce) -> str:
     """Why a walk of this schedule has no day to count from."""
-    return TRIGGERS[inforce.schedule.trigger].missing
+    return inforce.trigger.missing
 
 
 def is_over(reason: str, line: Timeline, anchor: date, now: datetime) -> bool:
@@ -105,7 +106,7 @@ def _start(
             return None
         anchor: date | None = line.calendar.today(seen.seen_at)
     else:
-        anchor = TRIGGERS[trigger].anchor(row)
+        anchor = inforce.trigger.anchor(row)
     state, reason, next_at = "active", None, None
     if anchor is None:
         state, reason = "parked", missing(inforce)
@@ -140,7 +141,7 @@ def _past_deadline(row: Row[Any], walk: tuple[Any, ...]) -> worklist.NewTask:
         title="The notice deadline was past when the licence was first seen",
         detail=f"{row.account_name}: licence {row.licence_key} renews by itself on "
         f"{row.licence_expires_on}; notice could be given until {walk[3]}",
-        account_id=row.licence_account_id,
+        account_id=row.account_id,
         licence_id=row.licence_id,
         assignee=row.account_renewal_manager or row.account_account_manager,
     )

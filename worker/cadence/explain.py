@@ -19,7 +19,7 @@ from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.horizon import SHIFT
 from worker.cadence.library import InForce, library_of
 from worker.cadence.recorded import Reading
-from worker.cadence.records import returned, steps, walks
+from worker.cadence.records import LICENCE, returned, steps, walks
 from worker.cadence.triggers import TRIGGERS
 from worker.catalogue import stops
 from worker.catalogue.records import licences, terms
@@ -34,7 +34,9 @@ _TERMS = Prepared(
     select(terms).where(terms.c.licence_id == bindparam("licence")).order_by(terms.c.expires_on)
 )
 _WALKS = Prepared(
-    select(walks).where(walks.c.subject_id == bindparam("licence")).order_by(walks.c.cycle)
+    select(walks)
+    .where(walks.c.subject == LICENCE, walks.c.subject_id == bindparam("licence"))
+    .order_by(walks.c.cycle)
 )
 _STEPS = Prepared(select(steps).where(bulk.listed(steps.c.walk_id)).order_by(steps.c.id))
 _RETURNED = Prepared(

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from worker.cadence.decisions import Record
 from worker.cadence.edits import Outlook
 from worker.cadence.library import Defaults, library_of
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, contacts, licences
 from worker.kernel import toml
 from worker.kernel.errors import Problem
@@ -246,7 +246,7 @@ def _skipped(conn: Connection, today: date) -> Sequence[Any]:
             func.min(licences.c.key).label("key"),
         )
         .join(steps, steps.c.walk_id == walks.c.id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(
             steps.c.reason == "before-term",
             walks.c.cycle == licences.c.term,

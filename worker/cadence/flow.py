@@ -14,13 +14,15 @@ from sqlalchemy.engine import Connection
 
 from worker.access import audit
 from worker.access.audit import Actor
-from worker.cadence import entering, load, standing, store
+from worker.cadence import arrivals, entering, library, load, standing, store
 from worker.cadence.budget import BUDGET
 from worker.cadence.facts import Timeline
 from worker.cadence.gathering import Judged, pull_in
 from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.cadence.kinds.table import KINDS
 from worker.cadence.library import Defaults, InForce, Library
+from worker.cadence.quiet import USUAL_QUIET, Quiet
+from worker.cadence.records import LICENCE
 from worker.cadence.rules import HELD, Decision, advanced, decide
 from worker.catalogue import renewing, stops
 from worker.catalogue import store as catalogue
@@ -47,6 +49,7 @@ class Planning:
     allowance: Allowance = USUAL_ALLOWANCE
     held: Callable[[Connection, datetime], bool] = lambda conn, now: False
     noted: Callable[[Connection, Mapping[date, int], datetime], None] = lambda conn, days, now: None
+    quiet: Quiet = USUAL_QUIET
 
 
 def plan_batch(planning: Planning, limit: int = BATCH) -> int:
@@ -61,6 +64,7 @@ def plan_batch(planning: Planning, limit: int = BATCH) -> int:
             return 0
         changed = renewing.renew_automatically(conn, now, planning.defaults.timezone, limit)
         changed += entering.follow_changes(conn, planning, now, limit)
+        changed += arrivals.follow(conn, planning, now, limit)
         if not changed:
             return advance(conn, planning, now, limit)
     with planning.engine.begin() as conn:
@@ -69,13 +73,18 @@ def plan_batch(planning: Planning, limit: int = BATCH) -> int:
 
 def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> int:
     """Judges due walks, does what they decide, and notes when to look again."""
-    rows = store.take_due(conn, now, limit)
+    active = planning.library.active(conn)
+    alone = [stem for stem, one in active.items() if one.trigger.subject != LICENCE]
+    rows = store.take_due(conn, now, limit, alone)
     if not rows:
         return 0
     standing = stops.standing(conn)
-    judged = list(_judged(conn, planning, rows, standing, now))
+    judged = list(_judged(conn, planning, active, rows, standing, now))
+    if alone:
+        arrivals.begin_next_reviews(conn, judged, planning.defaults, now)
     judged += pull_in(conn, judged, planning.defaults, standing, now)
-    mails = _carry_out(conn, judged, Occasion(now, planning.allowance, standing))
+    on = Occasion(now, planning.allowance, standing, planning.quiet, planning.defaults)
+    mails = _carry_out(conn, judged, on)
     store.move_walks(conn, [_moved(one) for one in judged])
     if mails:
         planning.noted(conn, Counter(mails.values()), now)
@@ -83,33 +92,45 @@ def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> 
 
 
 def _judged(
-    conn: Connection, planning: Planning, rows: Sequence[Row[Any]], standing: Stops, now: datetime
+    conn: Connection,
+    planning: Planning,
+    active: Mapping[str, InForce],
+    rows: Sequence[Row[Any]],
+    standing: Stops,
+    now: datetime,
 ) -> Iterator[Judged]:
-    active = planning.library.active(conn)
     lines = {
         row.walk_id: load.line_of(active[row.walk_schedule], row, planning.defaults)
         for row in rows
-        if row.walk_schedule in active
+        if library.fits(active.get(row.walk_schedule), row)
     }
-    revived = [row.walk_id for row in rows if _revives(row)]
+    revived = [
+        row.walk_id
+        for row in rows
+        if row.walk_state == "ended" and _revives(active.get(row.walk_schedule), row)
+    ]
     if revived:
         store.forget_cancelled(conn, revived)
     known = load.histories(conn, sorted(lines), now, lines)
     for row in rows:
         inforce = active.get(row.walk_schedule)
-        if inforce is None:
+        if inforce is None or row.walk_id not in lines:
             yield _at_rest(row, None, "ended", "schedule-removed")
             continue
         history = known.get(row.walk_id, load.NOTHING)
-        yield _judge(row, inforce, lines[row.walk_id], history, standing, now)
+        one = _judge(row, inforce, lines[row.walk_id], history, standing, now)
+        if row.licence_id is None:
+            arrivals.look_again(one, lines[row.walk_id], now)
+        yield one
 
 
-def _revives(row: Row[Any]) -> bool:
+def _revives(inforce: InForce | None, row: Row[Any]) -> bool:
     """A walk that had ended for a reason that may have gone away, as its licence is active."""
     return (
         row.walk_state == "ended"
         and row.walk_reason in _MAY_GO_AWAY
-        and load.left(row, row.walk_cycle) is None
+        and inforce is not None
+        and load.left(inforce, row, row.walk_cycle) is None
     )
 
 
@@ -132,7 +153,7 @@ def _judge(
     now: datetime,
 ) -> Judged:
     """What is decided about a walk's steps, and where it stands from now on."""
-    gone = load.left(row, row.walk_cycle)
+    gone = load.over(inforce, row, row.walk_cycle, history)
     if gone and row.walk_state == "parked":
         return _at_rest(row, inforce, "parked", row.walk_reason)
     anchor = load.anchor_of(inforce, row, gone)
@@ -142,7 +163,7 @@ def _judge(
         return _at_rest(row, inforce, "ended", row.walk_reason)
     if gone is None and not load.in_audience(inforce, row):
         return _at_rest(row, inforce, "parked", "not-in-audience")
-    since = now if row.walk_state == "parked" or _revives(row) else row.walk_first_act_at
+    since = now if row.walk_state == "parked" or _revives(inforce, row) else row.walk_first_act_at
     walk = load.walk_of(
         row,
         inforce,
@@ -219,7 +240,9 @@ def _why_it_waited(one: Judged, decision: Decision) -> str | None:
     """What a step had to wait for before this was decided; ``None`` when it did not."""
     if one.walk is None or decision.step.id not in one.walk.put_off:
         return None
-    return HELD if decision.step.id in one.walk.held else BUDGET
+    if decision.step.id in one.walk.held:
+        return HELD
+    return one.walk.waits.get(decision.step.id, BUDGET)
 
 
 def _action(one: Judged, decision: Decision) -> Action:
@@ -277,7 +300,16 @@ def put_in_force(
         worklist.close_all(conn, f"approve:{stem}:", "a new version runs", now)
     if changes:
         catalogue.mark_changed(conn, None)
+        _look_afresh(conn, now)
         _note(conn, by, drafts, changes, now)
+
+
+def _look_afresh(conn: Connection, now: datetime) -> None:
+    """Has the walks looked at that no licence wakes. The library is a passing one: this may all be
+    taken back, and a version's number given to another."""
+    running = Library().active(conn)
+    subjects = {stem: one.trigger.subject for stem, one in running.items()}
+    store.look_afresh(conn, {s: said for s, said in subjects.items() if said != LICENCE}, now)
 
 
 def _note(

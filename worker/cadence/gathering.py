@@ -62,14 +62,16 @@ def pull_in(
     Walks of the batch get one more decision; those that were not due are returned.
     """
     known = {one.row.walk_id: one for one in judged}
+    without_licence = {one.row.walk_schedule for one in judged if one.row.licence_id is None}
     fresh: list[Judged] = []
     for (stem, step), windows in _openings(judged).items():
         first = min(window.anchors[0] for window in windows.values())
         last = max(window.anchors[1] for window in windows.values())
-        rows = store.going_with(conn, stem, sorted(windows), first, last)
+        alone = stem in without_licence
+        rows = store.going_with(conn, stem, sorted(windows), first, last, alone=alone)
         company = _company(conn, rows, step, windows, known, defaults, stops, now)
         for one in company:
-            window = windows[one.row.licence_account_id]
+            window = windows[one.row.account_id]
             days = one.line.schedule.limits.gather_days
             assert one.walk is not None
             found = gather(one.walk, step, window.first_due, days, now)
@@ -97,7 +99,7 @@ def _openings(judged: Iterable[Judged]) -> Openings:
 
 
 def _widen(windows: dict[int, _Window], one: Judged, decision: Decision, days: int) -> None:
-    account = one.row.licence_account_id
+    account = one.row.account_id
     first, last = one.anchor_on - _SLACK, one.anchor_on + timedelta(days=days) + _SLACK
     due = decision.due_on
     known = windows.get(account)
@@ -128,13 +130,14 @@ def _company(
         if row.walk_id not in known:
             inforce = active[row.walk_schedule]
             line, anchor = load.line_of(inforce, row, defaults), load.anchor_of(inforce, row)
-            if anchor and _falls_within(windows[row.licence_account_id], line, anchor, step):
+            if anchor and _falls_within(windows[row.account_id], line, anchor, step):
                 others[row.walk_id] = row, line, anchor
     lines = {walk_id: line for walk_id, (_, line, _) in others.items()}
     histories = load.histories(conn, sorted(lines), now, lines)
     for row, line, anchor in others.values():
-        inforce = active[row.walk_schedule]
-        if load.left(row, row.walk_cycle) or not load.in_audience(inforce, row):
+        inforce, history = active[row.walk_schedule], histories.get(row.walk_id, load.NOTHING)
+        gone = load.over(inforce, row, row.walk_cycle, history)
+        if gone or not load.in_audience(inforce, row):
             continue
         walk = load.walk_of(
             row,
@@ -142,7 +145,7 @@ def _company(
             line,
             row.walk_first_act_at,
             anchor=anchor,
-            history=histories.get(row.walk_id, load.NOTHING),
+            history=history,
             stopped=load.why_stopped(stops, row, line, now),
         )
         state = (row.walk_first_act_at, None, row.walk_state, row.walk_reason)

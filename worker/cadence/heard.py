@@ -14,12 +14,15 @@ from sqlalchemy import bindparam, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import happenings, steps, walks
+from worker.cadence.records import LICENCE, happenings, steps, walks
 from worker.catalogue.records import licences
 from worker.catalogue.store import mark_changed
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
+
+ANSWERED = "answered"
+"""What ends a review."""
 
 _HAPPENED = Prepared(
     select(happenings.c.walk_id, happenings.c.what).where(bulk.listed(happenings.c.walk_id))
@@ -37,6 +40,10 @@ def note(conn: Connection, walk_ids: Sequence[int], what: str, now: datetime) ->
     for some in bulk.chunks(walk_ids):
         rows = [{"walk_id": walk_id, "what": what, "at": now} for walk_id in some]
         conn.execute(dialect.insert(happenings).on_conflict_do_nothing(), rows)
+        if what == ANSWERED:
+            alone = walks.c.account_id.is_not(None) & (walks.c.state != "ended")
+            mine = bulk.among(walks.c.id, some)
+            conn.execute(update(walks).where(mine, alone).values(next_at=now))
 
 
 def note_mails(conn: Connection, mail_keys: Sequence[str], what: str, now: datetime) -> None:
@@ -60,7 +67,7 @@ def forget(conn: Connection, walk_ids: Sequence[int], what: str) -> None:
 
 
 _OF_MAIL = Prepared(
-    select(*[walks.c[name] for name in ("id", "schedule", "subject_id", "cycle")])
+    select(*[walks.c[name] for name in ("id", "schedule", "subject", "subject_id", "cycle")])
     .join(steps, steps.c.walk_id == walks.c.id)
     .where(steps.c.mail_key == bindparam("mail"))
     .order_by(walks.c.id)
@@ -68,20 +75,25 @@ _OF_MAIL = Prepared(
 
 
 def walks_of_mail(conn: Connection, mail_key: str) -> list[Any]:
-    """The walks that a mail speaks of: id, schedule, subject_id (a licence), cycle."""
+    """The walks that a mail speaks of: id, schedule, subject, subject_id, cycle."""
     return _OF_MAIL.rows(conn, mail=mail_key)
 
 
 def walks_of_term(conn: Connection, licence_id: int, cycle: int) -> list[int]:
     """Every walk on this term of a licence, whatever its schedule."""
-    mine = (walks.c.subject_id == licence_id) & (walks.c.cycle == cycle)
+    mine = _term(licence_id, cycle)
     return list(conn.execute(select(walks.c.id).where(mine).order_by(walks.c.id)).scalars())
+
+
+def _term(licence_id: int, cycle: int) -> Any:
+    mine = (walks.c.subject == LICENCE) & (walks.c.subject_id == licence_id)
+    return mine & (walks.c.cycle == cycle)
 
 
 def rest(conn: Connection, licence_id: int, cycle: int, until: date | None) -> None:
     """Has all mails about this term rest until the client's civil day ``until``, when the step
     that fits goes out; ``None`` ends the rest. The engine looks again at the next beat."""
-    mine = (walks.c.subject_id == licence_id) & (walks.c.cycle == cycle)
+    mine = _term(licence_id, cycle)
     conn.execute(update(walks).where(mine).values(rests_until=until))
     mark_changed(conn, [licence_id])
 

@@ -211,7 +211,7 @@ def _open(
         task.kind,
         task.title,
         task.detail,
-        account_id=row.licence_account_id,
+        account_id=row.account_id,
         licence_id=row.licence_id,
         assignee=assignee or row.account_renewal_manager or row.account_account_manager,
         due_on=due_on,

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.cadence.facts import Timeline
+from worker.cadence.records import LICENCE
+from worker.cadence.triggers import TRIGGERS, Trigger
 from worker.schedules import store
 from worker.schedules.calendar import calendar_for
 from worker.schedules.loader import load_text
@@ -37,6 +40,11 @@ class InForce:
     steps_since: Mapping[str, datetime]
     lines: dict[tuple[str, str | None], Timeline] = field(default_factory=dict)
 
+    @property
+    def trigger(self) -> Trigger:
+        """Who enters it, and when a walk on it is over."""
+        return TRIGGERS[self.schedule.trigger]
+
     def line(self, zone: str, country: str | None) -> Timeline:
         """The timeline for accounts of one zone and country."""
         found = self.lines.get((zone, country))
@@ -44,6 +52,15 @@ class InForce:
             calendar = calendar_for(self.schedule, zone, country)
             found = self.lines[zone, country] = Timeline(self.schedule, calendar)
         return found
+
+
+def fits(inforce: InForce | None, row: Any) -> bool:
+    """Whether a walk (walk_ and licence_ columns) is one of this schedule's kind: another trigger
+    may stand in a file by now."""
+    if inforce is None:
+        return False
+    subject = LICENCE if row.licence_id is not None else row.walk_subject
+    return bool(inforce.trigger.subject == subject)
 
 
 class Library:

@@ -12,10 +12,9 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import heard, store
 from worker.cadence.audience import matches
-from worker.cadence.facts import Timeline, Walk, account_slot
+from worker.cadence.facts import SURVEYED, Timeline, Walk, account_slot
 from worker.cadence.library import Defaults, InForce
 from worker.cadence.rules import HELD
-from worker.cadence.triggers import TRIGGERS
 from worker.catalogue.stops import Stops
 from worker.outbox import store as outbox
 
@@ -29,6 +28,7 @@ class History(NamedTuple):
     put_off: Mapping[str, datetime] = MappingProxyType({})
     numbers: Mapping[str, int] = MappingProxyType({})  # the order in which steps were decided
     held: frozenset[str] = frozenset()  # of those put off: which wait for a person
+    waits: Mapping[str, str] = MappingProxyType({})  # why each of them was put off
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -45,10 +45,12 @@ def histories(
     put_off: dict[int, dict[str, datetime]] = {}
     numbers: dict[int, dict[str, int]] = {}
     held: dict[int, frozenset[str]] = {}
+    waits: dict[int, dict[str, str]] = {}
     for walk_id, step, decision, key, until, why, number in store.decided_on(conn, walk_ids, now):
         numbers.setdefault(walk_id, {})[step] = number
         if until is not None:
             put_off.setdefault(walk_id, {})[step] = until
+            waits.setdefault(walk_id, {})[step] = why
             if why == HELD:
                 held[walk_id] = held.get(walk_id, _NEVER) | {step}
             done.setdefault(walk_id, {})
@@ -74,6 +76,7 @@ def histories(
             put_off.get(walk_id, _NOTHING),
             numbers.get(walk_id, _NOTHING),
             held.get(walk_id, _NEVER),
+            waits.get(walk_id, _NOTHING),
         )
         for walk_id in done.keys() | happened.keys()
     }
@@ -115,19 +118,21 @@ def fields_of(inforce: InForce, row: Row[Any]) -> dict[str, object]:
     return {name: getattr(row, name.replace(".", "_"), None) for name in asked}
 
 
-def left(row: Row[Any], cycle: int) -> str | None:
-    """Why a walk on term ``cycle`` of this licence is over; ``None`` while it goes on."""
-    if row.licence_term > cycle:
-        return "renewed"
-    if row.licence_status != "active":
-        return str(row.licence_status)
-    return "declined" if row.licence_declined_term == cycle else None
+def left(inforce: InForce, row: Row[Any], cycle: int) -> str | None:
+    """Why a walk on ``cycle`` (a licence's term, an account's episode) is over; ``None`` while it
+    goes on."""
+    return inforce.trigger.left(row, cycle)
+
+
+def over(inforce: InForce, row: Row[Any], cycle: int, history: History) -> str | None:
+    """The same, also when the walk asked a question and all whom it asked have answered."""
+    return left(inforce, row, cycle) or ("answered" if SURVEYED in history.happened else None)
 
 
 def anchor_of(inforce: InForce, row: Row[Any], gone: str | None = None) -> date | None:
     """The day that a walk's steps count from, off a row with walk_ and licence_ columns; ``None``
     when there is none at the moment. A walk on an older term keeps the day it had."""
-    trigger = TRIGGERS[inforce.schedule.trigger]
+    trigger = inforce.trigger
     if trigger.fixed or gone == "renewed":
         day: date = row.walk_anchor_on
         return day
@@ -135,14 +140,14 @@ def anchor_of(inforce: InForce, row: Row[Any], gone: str | None = None) -> date 
 
 
 def why_stopped(stops: Stops, row: Row[Any], line: Timeline, now: datetime) -> str | None:
-    """Why nothing is to be done about this licence now: ``stopped`` by staff, ``answered`` by the
+    """Why nothing is to be done about this walk now: ``stopped`` by staff, ``answered`` by the
     client, whose task is open; ``None`` when it goes on."""
     if not stops:
         return None
     today = line.at(now).today
-    return stops.hold("licence", row.licence_id, today) or stops.hold(
-        "account", row.licence_account_id, today
-    )
+    about = row.licence_id
+    stopped = stops.hold("licence", about, today) if about is not None else None
+    return stopped or stops.hold("account", row.account_id, today)
 
 
 def walk_of(
@@ -165,7 +170,7 @@ def walk_of(
     ``waited`` are steps that we made wait until a moment, besides those that history tells of;
     ``held`` are those of them that waited for a person.
     """
-    in_term = TRIGGERS[inforce.schedule.trigger].in_term
+    in_term = inforce.trigger.in_term
     done, mailed = history.done, history.mailed
     if without:
         step, key = without
@@ -183,6 +188,7 @@ def walk_of(
         happened=history.happened,
         steps_since=inforce.steps_since,
         put_off={**history.put_off, **waited} if waited else history.put_off,
+        waits=history.waits,
         held=history.held | held if held else history.held,
         overtaken_by=_overtaken_by(history, [*history.put_off, *(without or ())[:1]]),
         stopped=stopped,

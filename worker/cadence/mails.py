@@ -11,19 +11,21 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, standing, store
+from worker.cadence import asking, load, standing, store
 from worker.cadence.letters import context, managers, writer
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letter, Letterhead, write
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, contacts, licences
 from worker.channels.contract import Mail
 from worker.db import bulk
 from worker.kernel.errors import FindingsError
 from worker.outbox import holds
-from worker.outbox.records import messages
+from worker.outbox.records import SHOWN, STEP, messages
 from worker.outbox.rules import DUE
+from worker.schedules.model import SURVEYS
 from worker.templating import mime
+from worker.templating.context import Asked
 from worker.templating.own import Own
 from worker.templating.render import RenderError
 
@@ -54,6 +56,7 @@ def listed(conn: Connection, state: str | None, limit: int) -> list[dict[str, An
     )
     query = query.outerjoin(contacts, contacts.c.id == messages.c.contact_id)
     query = query.outerjoin(accounts, accounts.c.id == contacts.c.account_id)
+    query = query.where(SHOWN)
     if state:
         query = query.where(messages.c.state == state)
     rows = conn.execute(query.order_by(messages.c.id.desc()).limit(limit)).all()
@@ -65,7 +68,7 @@ def _licences(conn: Connection, mail_keys: Sequence[str]) -> dict[str, list[str]
     query = (
         select(steps.c.mail_key, licences.c.key)
         .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(bulk.among(steps.c.mail_key, sorted(set(mail_keys))))
         .order_by(licences.c.key)
     )
@@ -156,7 +159,9 @@ def written(
     row = rows[0]
     staff = {person.key: person for person in store.staff_of(conn, managers([rows]))}
     today = load.line_of(inforce, row, writing.defaults).calendar.today(writing.now)
-    built = context(writer(row, staff, writing.letterhead.view), contact, rows, inforce, today)
+    asked = _asked(conn, told, rows, contact, inforce)
+    person = writer(row, staff, writing.letterhead.view)
+    built = context(person, contact, rows, inforce, today, asked)
     wanted = (told.language, contact.language, row.account_language, writing.defaults.language)
     letter = Letter(
         told.mail_key,
@@ -172,6 +177,21 @@ def written(
         raise FindingsError(f"{told.template} cannot be written.", (error.problem,)) from error
 
 
+def _asked(
+    conn: Connection, told: Told, rows: Sequence[Any], contact: Any, inforce: InForce
+) -> Asked | None:
+    """The question of the mail, if it asks one; before it is decided, as its step will ask it."""
+    if not told.template.startswith(SURVEYS):
+        return None
+    for one in reversed(asking.of_walks(conn, [row.walk_id for row in rows])):
+        if one.contact_id == contact.id:
+            return Asked(one.mail_key, one.promise, one.mail_key != told.mail_key)
+    steps_ = inforce.schedule.steps
+    step = next((one for one in steps_ if one.id == rows[0].step), None)
+    promise = inforce.schedule.asking(step).keys.promise if step else "named"
+    return Asked(told.mail_key, promise)
+
+
 def _own(conn: Connection, rows: Sequence[Any]) -> Own:
     return standing.latest(standing.edits_of(conn, [row.walk_id for row in rows]), rows)
 
@@ -179,6 +199,13 @@ def _own(conn: Connection, rows: Sequence[Any]) -> Own:
 def _template(inforce: InForce | None, step: str) -> str | None:
     found = [one.template for one in inforce.schedule.steps if one.id == step] if inforce else []
     return found[0] if found else None
+
+
+def waiting_letter(conn: Connection, mail_key: str) -> Any | None:
+    """The mail that waits under this key, if it is a letter that no step sends."""
+    mine = messages.c.mail_key == mail_key, messages.c.origin != STEP, SHOWN
+    query = select(messages).where(*mine, messages.c.state == DUE).order_by(messages.c.id)
+    return conn.execute(query).first()
 
 
 def _waiting(conn: Connection, mail_key: str) -> Any:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select
 from worker.cadence import load, store
 from worker.cadence.decisions import Record, outcome
 from worker.cadence.library import Defaults, InForce
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.cadence.rules import FOR_EVER
 from worker.catalogue.records import accounts, licences, terms
 from worker.db import bulk
@@ -94,7 +94,7 @@ def record(step: Any, walk: Any, row: Any, mails: Sequence[Any], known: Reading)
         schedule=walk.schedule,
         step=step.step,
         kind=step.kind,
-        subject=row.licence_key,
+        subject=row.licence_key or row.account_key,
         licence=row.licence_key,
         account=row.account_key,
         cycle=walk.cycle,
@@ -145,7 +145,7 @@ def unspoken(
         .join(accounts, accounts.c.id == licences.c.account_id)
         .outerjoin(
             walks,
-            (walks.c.subject_id == terms.c.licence_id) & (walks.c.cycle == terms.c.number),
+            of_licence & (walks.c.cycle == terms.c.number),
         )
         .where(terms.c.expires_on.between(period.first, period.last))
         .where(terms.c.number.is_not(None), terms.c.number <= licences.c.term)

@@ -171,7 +171,7 @@ def _not_sent(conn: Connection, one: Over, who: str) -> worklist.NewTask:
         detail=f"{row.account_name}: {row.walk_schedule}/{one.step} of licence {row.licence_key}, "
         f"held by {who or 'nobody known'}, ended as {one.decision} ({one.reason}). "
         f"Why: perennial explain {row.licence_key}",
-        account_id=row.licence_account_id,
+        account_id=row.account_id,
         licence_id=row.licence_id,
         assignee=holder or row.account_renewal_manager or row.account_account_manager,
     )

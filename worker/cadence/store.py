@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, bindparam, case, cast, delete, func, literal, select, update
+from sqlalchemy import (
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    exists,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import steps, walks
+from worker.cadence.elsewhere import episodes, responses
+from worker.cadence.records import ACCOUNT as OF_ACCOUNT
+from worker.cadence.records import ANSWER as OF_ANSWER
+from worker.cadence.records import LICENCE as OF_LICENCE
+from worker.cadence.records import happenings, of_licence, steps, walks
 from worker.cadence.rules import HELD
 from worker.catalogue.records import (
     accounts,
@@ -24,6 +43,7 @@ from worker.catalogue.records import (
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
+from worker.schedules.model import Schedule
 from worker.worklist.records import tasks
 
 WALK = (
@@ -40,7 +60,6 @@ WALK = (
 LICENCE = (
     "id",
     "key",
-    "account_id",
     "product",
     "vendor",
     "quantity",
@@ -59,6 +78,7 @@ LICENCE = (
     "source",
 )
 ACCOUNT = (
+    "id",
     "key",
     "name",
     "segment",
@@ -71,24 +91,82 @@ ACCOUNT = (
     "tags",
 )
 
-_subject = [licences.c[name].label(f"licence_{name}") for name in LICENCE] + [
-    accounts.c[name].label(f"account_{name}") for name in ACCOUNT
-]
+_account = [accounts.c[name].label(f"account_{name}") for name in ACCOUNT]
+_subject = [licences.c[name].label(f"licence_{name}") for name in LICENCE] + _account
 _walk = [walks.c[name].label(f"walk_{name}") for name in WALK]
 
 
 _walks = (
     select(*_walk, *_subject)
-    .join(licences, licences.c.id == walks.c.subject_id)
+    .join(licences, of_licence)
     .join(accounts, accounts.c.id == licences.c.account_id)
+)
+_task_key = (
+    literal("step:")
+    + walks.c.schedule
+    + ":"
+    + steps.c.step
+    + ":"
+    + case((walks.c.subject == OF_LICENCE, ""), else_=walks.c.subject + "-")
+    + cast(walks.c.subject_id, Text)
+    + ":"
+    + cast(walks.c.cycle, Text)
+)
+_task = (
+    exists()
+    .where(steps.c.walk_id == walks.c.id, steps.c.kind == "task", tasks.c.key == _task_key)
+    .correlate(walks)
+)
+_tasks_done = and_(
+    _task.where(tasks.c.closed_at.is_not(None)), ~_task.where(tasks.c.closed_at.is_(None))
+)
+"""Whether steps of a walk opened tasks, and all of them are closed."""
+_of_episode = and_(
+    walks.c.subject == OF_ACCOUNT,
+    episodes.c.schedule == walks.c.schedule,
+    episodes.c.account_id == walks.c.account_id,
+    episodes.c.number == walks.c.cycle,
+)
+_told = exists().where(happenings.c.walk_id == walks.c.id, happenings.c.what == "answered")
+# Walks without a licence: the same columns, and what their triggers ask about.
+_alone = (
+    select(
+        *_walk,
+        walks.c.subject.label("walk_subject"),
+        *[null().label(f"licence_{name}") for name in LICENCE],
+        *_account,
+        episodes.c.ended_why.label("episode_ended_why"),
+        _told.label("walk_answered"),
+        responses.c.score.label("answer_score"),
+        case(
+            (responses.c.vote > 0, "promoter"),
+            (responses.c.vote < 0, "detractor"),
+            (responses.c.vote == 0, "passive"),
+        ).label("answer_group"),
+        responses.c.schedule.label("answer_schedule"),
+        case((walks.c.subject == OF_ANSWER, _tasks_done), else_=false()).label("answer_done"),
+    )
+    .select_from(walks)
+    .join(accounts, accounts.c.id == walks.c.account_id)
+    .outerjoin(episodes, _of_episode)
+    .outerjoin(responses, and_(walks.c.subject == OF_ANSWER, responses.c.id == walks.c.subject_id))
 )
 
 _sibling = licences.alias()
+_unsettled = select(_sibling.c.account_id).where(_sibling.c.changed)
 _DUE_ACCOUNTS = Prepared(
-    select(licences.c.account_id)
-    .join(walks, walks.c.subject_id == licences.c.id)
+    select(licences.c.account_id, walks.c.next_at)
+    .join(walks, of_licence)
     .where(walks.c.next_at <= bindparam("now"))
-    .where(licences.c.account_id.not_in(select(_sibling.c.account_id).where(_sibling.c.changed)))
+    .where(licences.c.account_id.not_in(_unsettled))
+    .order_by(walks.c.next_at)
+    .limit(bindparam("most"))
+)
+_DUE_ALONE = Prepared(
+    select(walks.c.account_id, walks.c.next_at)
+    .where(walks.c.account_id.is_not(None), walks.c.schedule == bindparam("stem"))
+    .where(walks.c.next_at <= bindparam("now"))
+    .where(walks.c.account_id.not_in(_unsettled))
     .order_by(walks.c.next_at)
     .limit(bindparam("most"))
 )
@@ -104,31 +182,45 @@ _DUE = Prepared(
     .order_by(walks.c.id)
     .with_for_update(of=walks)
 )
+_DUE_OF_ACCOUNTS = Prepared(
+    _alone.where(bulk.listed(walks.c.account_id), walks.c.next_at <= bindparam("now"))
+    .order_by(walks.c.id)
+    .with_for_update(of=walks)
+)
+_alongside = (
+    walks.c.schedule == bindparam("stem"),
+    walks.c.state == "active",
+    walks.c.anchor_on.between(bindparam("first"), bindparam("last")),
+)
 _GOING_WITH = Prepared(
-    _walks.where(
-        bulk.listed(licences.c.account_id),
-        walks.c.schedule == bindparam("stem"),
-        walks.c.state == "active",
-        walks.c.anchor_on.between(bindparam("first"), bindparam("last")),
-    )
+    _walks.where(bulk.listed(licences.c.account_id), *_alongside)
     .order_by(walks.c.anchor_on, licences.c.id)
     .with_for_update(of=walks, skip_locked=True)
 )
+_GOING_ALONE = Prepared(
+    _alone.where(bulk.listed(walks.c.account_id), *_alongside)
+    .order_by(walks.c.anchor_on, walks.c.id)
+    .with_for_update(of=walks, skip_locked=True)
+)
 _WALKS_BY_ID = Prepared(_walks.where(bulk.listed(walks.c.id)))
+_ALONE_BY_ID = Prepared(_alone.where(bulk.listed(walks.c.id)))
+_step = (
+    steps.c.mail_key,
+    steps.c.step,
+    steps.c.id.label("step_id"),
+    steps.c.reason.label("step_reason"),
+    steps.c.at.label("step_at"),
+)
+_of_mails = bulk.listed(steps.c.mail_key, "keys")
 _WALKS_OF_MAILS = Prepared(
-    _walks.add_columns(
-        steps.c.mail_key,
-        steps.c.step,
-        steps.c.id.label("step_id"),
-        steps.c.reason.label("step_reason"),
-        steps.c.at.label("step_at"),
-    )
-    .join(steps, steps.c.walk_id == walks.c.id)
-    .where(bulk.listed(steps.c.mail_key, "keys"))
+    _walks.add_columns(*_step).join(steps, steps.c.walk_id == walks.c.id).where(_of_mails)
+)
+_ALONE_OF_MAILS = Prepared(
+    _alone.add_columns(*_step).join(steps, steps.c.walk_id == walks.c.id).where(_of_mails)
 )
 _WALKS_OF = Prepared(
     select(*[walks.c[name] for name in ("id", "schedule", "subject_id", "cycle", "state")]).where(
-        bulk.listed(walks.c.subject_id)
+        walks.c.subject == OF_LICENCE, bulk.listed(walks.c.subject_id)
     )
 )
 _SUBJECTS = Prepared(
@@ -185,45 +277,108 @@ _CONTACTS_BY_ID = Prepared(_contacts.where(bulk.listed(contacts.c.id)))
 _NEXT_DUE = Prepared(
     select(walks.c.next_at).where(walks.c.next_at.is_not(None)).order_by(walks.c.next_at).limit(1)
 )
+_FORGET_PUT_OFF = Prepared(
+    delete(steps).where(
+        steps.c.walk_id == bindparam("walk"),
+        steps.c.step == bindparam("named"),
+        steps.c.decision == "put-off",
+    )
+)
 _WAKE = Prepared(
     update(walks).where(bulk.listed(walks.c.id)).values(next_at=bindparam("now", type_=Moment()))
 )
 
 
-def take_due(conn: Connection, now: datetime, limit: int) -> Sequence[Any]:
-    """The due walks of the accounts that have the ``limit`` longest due ones.
+_waits = (
+    walks.c.account_id.is_not(None),
+    walks.c.schedule == bindparam("stem"),
+    walks.c.next_at > bindparam("now"),
+)
+_OVER = {
+    "account-dormant": Prepared(
+        select(walks.c.id)
+        .join(episodes, _of_episode)
+        .where(*_waits, episodes.c.ended_on.is_not(None))
+    ),
+    "survey-answered": Prepared(select(walks.c.id).where(*_waits, _tasks_done)),
+}
+
+
+def over_by_now(conn: Connection, schedule: Schedule, now: datetime) -> list[int]:
+    """Walks that wait for a later moment although what they are about has ended. The cost is that
+    of what goes on; who ends a review tells so (``heard.note``)."""
+    found = _OVER.get(schedule.trigger)
+    return found.scalars(conn, stem=schedule.stem, now=now) if found else []
+
+
+def take_due(
+    conn: Connection, now: datetime, limit: int, alone: Sequence[str] = ()
+) -> Sequence[Any]:
+    """The due walks of the accounts that have the ``limit`` longest due ones. ``alone`` are the
+    schedules whose walks have no licence.
 
     An account is one piece of work, because its licences share mails: nobody else judges its walks
     until the transaction ends, and none of its due walks is left for a later batch. One of whose
     licences some have changed waits until that was followed: they may want to go along.
     """
-    due = _DUE_ACCOUNTS.scalars(conn, now=now, most=limit)
-    held = _HOLD_ACCOUNTS.scalars(conn, ids=sorted(set(due))) if due else []
-    return _DUE.rows(conn, ids=held, now=now) if held else []
+    due = _DUE_ACCOUNTS.rows(conn, now=now, most=limit)
+    others = [
+        row for stem in alone for row in _DUE_ALONE.rows(conn, stem=stem, now=now, most=limit)
+    ]
+    if others:
+        due = sorted([*due, *others], key=lambda row: row.next_at)[:limit]
+    held = _HOLD_ACCOUNTS.scalars(conn, ids=sorted({row[0] for row in due})) if due else []
+    if not held:
+        return []
+    rows = _DUE.rows(conn, ids=held, now=now)
+    return [*rows, *_DUE_OF_ACCOUNTS.rows(conn, ids=held, now=now)] if alone else rows
+
+
+def _due_alone(conn: Connection, stem: str, now: datetime, limit: int) -> Sequence[Any]:
+    return _DUE_ALONE.rows(conn, stem=stem, now=now, most=limit)
 
 
 def going_with(
-    conn: Connection, stem: str, account_ids: Sequence[int], first: date, last: date
+    conn: Connection,
+    stem: str,
+    account_ids: Sequence[int],
+    first: date,
+    last: date,
+    *,
+    alone: bool = False,
 ) -> Sequence[Any]:
-    """Active walks of these accounts on a schedule whose anchors lie between two days."""
+    """Active walks of these accounts on a schedule whose anchors lie between two days. ``alone``:
+    the schedule's walks have no licence."""
     asked = {"ids": account_ids, "stem": stem, "first": first, "last": last}
-    return _GOING_WITH.rows(conn, **asked) if account_ids else []
+    found = _GOING_ALONE if alone else _GOING_WITH
+    return found.rows(conn, **asked) if account_ids else []
 
 
 def walks_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Any]:
-    """Walks with their licence and account."""
-    return _WALKS_BY_ID.rows(conn, ids=ids) if ids else []
+    """Walks with their account, and their licence where they have one."""
+    rows = _WALKS_BY_ID.rows(conn, ids=ids) if ids else []
+    if len(rows) == len(ids):
+        return rows
+    rest = sorted(set(ids) - {row.walk_id for row in rows})
+    return [*rows, *_ALONE_BY_ID.rows(conn, ids=rest)] if rest else rows
 
 
 def walks_of_mails(conn: Connection, keys: Sequence[str]) -> Sequence[Any]:
-    """Walks with licence and account, once for each step that travels in one of these mails."""
-    return _WALKS_OF_MAILS.rows(conn, keys=keys) if keys else []
+    """Walks with their account, and their licence where they have one, once for each step that
+    travels in one of these mails."""
+    rows = _WALKS_OF_MAILS.rows(conn, keys=keys) if keys else []
+    rest = sorted(set(keys) - {row.mail_key for row in rows})
+    return [*rows, *_ALONE_OF_MAILS.rows(conn, keys=rest)] if rest else rows
 
 
 def planned(conn: Connection, walk_id: int, step: str) -> Any:
     """A walk with licence and account, as one that travels in a mail of this step."""
-    query = _walks.add_columns(literal(step).label("step")).where(walks.c.id == walk_id)
-    return conn.execute(query).one()
+    mine = (literal(step).label("step"), walks.c.id == walk_id)
+    for query in (_walks, _alone):
+        found = conn.execute(query.add_columns(mine[0]).where(mine[1])).first()
+        if found is not None:
+            return found
+    raise LookupError(f"expected a walk of the number {walk_id}, got none")
 
 
 def walks_of(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
@@ -281,14 +436,20 @@ NEW_WALK = (
 )
 
 
-def add_walks(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Starts walks, in the order of ``NEW_WALK``. One that exists already stays as it is."""
+NEW_ALONE = (*NEW_WALK, "subject", "account_id")
+
+
+def add_walks(
+    conn: Connection, rows: Sequence[tuple[Any, ...]], columns: Sequence[str] = NEW_WALK
+) -> None:
+    """Starts walks, in the order of ``columns``: ``NEW_ALONE`` for those without a licence. One
+    that exists already stays as it is."""
     if not rows:
         return
     dialect = postgresql if conn.dialect.name == "postgresql" else sqlite
     insert = dialect.insert(walks).on_conflict_do_nothing()
     for some in bulk.chunks(rows, 1000):
-        conn.execute(insert, [dict(zip(NEW_WALK, row, strict=True)) for row in some])
+        conn.execute(insert, [dict(zip(columns, row, strict=True)) for row in some])
 
 
 MOVED_WALK = ("anchor_on", "first_act_at", "next_at", "state", "reason")
@@ -325,6 +486,20 @@ def wake(conn: Connection, walk_ids: Sequence[int], now: datetime) -> None:
         _WAKE.run(conn, ids=some, now=now)
 
 
+def look_afresh(conn: Connection, running: Mapping[str, str], now: datetime) -> None:
+    """Has the engine look at all walks without a licence that go on, or may go on after an edit,
+    and ends those whose schedules run no more. ``running``: the subjects of those that do."""
+    fits = or_(
+        false(),
+        *[(walks.c.schedule == stem) & (walks.c.subject == said) for stem, said in running.items()],
+    )
+    alone, ended = walks.c.account_id.is_not(None), walks.c.state == "ended"
+    gone = {"state": "ended", "reason": "schedule-removed", "next_at": None}
+    conn.execute(update(walks).where(alone, ~fits, ~ended).values(**gone))
+    may = ~ended | walks.c.reason.in_(("completed", "schedule-removed"))
+    conn.execute(update(walks).where(alone, fits, may).values(next_at=now))
+
+
 def forget_cancelled(conn: Connection, walk_ids: Sequence[int]) -> None:
     """Takes back cancellations of walks that go on after all; nothing was done for them."""
     conn.execute(
@@ -335,8 +510,7 @@ def forget_cancelled(conn: Connection, walk_ids: Sequence[int]) -> None:
 def forget_put_off(conn: Connection, rows: Sequence[tuple[int, str]]) -> None:
     """Takes back waits that are over: (walk id, step), so that the step can be decided."""
     for walk_id, step in rows:
-        mine = (steps.c.walk_id == walk_id) & (steps.c.step == step)
-        conn.execute(delete(steps).where(mine, steps.c.decision == "put-off"))
+        _FORGET_PUT_OFF.run(conn, walk=walk_id, named=step)
 
 
 def rewrite_step(conn: Connection, step_id: int, decision: str, reason: str | None) -> None:
@@ -376,18 +550,7 @@ def next_due(conn: Connection) -> datetime | None:
 _OPEN_TASKS = (
     select(walks.c.id)
     .join(steps, steps.c.walk_id == walks.c.id)
-    .join(
-        tasks,
-        tasks.c.key
-        == literal("step:")
-        + walks.c.schedule
-        + ":"
-        + steps.c.step
-        + ":"
-        + cast(walks.c.subject_id, Text)
-        + ":"
-        + cast(walks.c.cycle, Text),
-    )
+    .join(tasks, tasks.c.key == _task_key)
     .where(bulk.listed(walks.c.id), steps.c.kind == "task", tasks.c.closed_at.is_(None))
 )
 

@@ -19,7 +19,7 @@ from worker.cadence import report as rehearsal_report
 from worker.cadence.commands import defaults_of, forecasting_of, letterhead_of
 from worker.cadence.decisions import Record
 from worker.cadence.explain_commands import tell_story
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import licences
 from worker.catalogue.rejects import told
 from worker.catalogue.report import Report
@@ -78,7 +78,7 @@ def _worth_explaining(conn: Connection) -> str:
     kinds = func.count(steps.c.decision.distinct())
     query = (
         select(licences.c.key)
-        .join(walks, walks.c.subject_id == licences.c.id)
+        .join(walks, of_licence)
         .join(steps, steps.c.walk_id == walks.c.id)
         .group_by(licences.c.key)
         .order_by(kinds.desc(), func.count().desc(), func.max(steps.c.at).desc(), licences.c.key)

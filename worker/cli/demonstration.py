@@ -123,7 +123,7 @@ def live(
     from worker.cadence import flow
     from worker.cadence.rehearse import live_through
     from worker.catalogue.flow import import_source
-    from worker.cli import sample_desk
+    from worker.cli import sample_desk, sample_silent
     from worker.cli.sample_book import days_of_news, known_on, orders_until, rows_around
     from worker.db.engine import make_engine
     from worker.kernel import show
@@ -150,11 +150,13 @@ def live(
             (datetime.combine(day, _READ_AT), partial(sell, orders, day))
             for day in (start + timedelta(weeks=n) for n in range(1, LIVED.days // 7 + 1))
         ]
+        news.sort(key=lambda one: one[0])
         with show.progress("living through 30 days", 100) as told:
             live_through(
                 _machine(app, engine), clock, news, now, lambda part: told(int(part * 100))
             )
         sell(orders, now.date())
+        sample_silent.call(app, engine, now)
         _import_answers(app, engine, now.date())
         sample_desk.fill(engine, now, app.settings.book.timezone)
     finally:
@@ -189,13 +191,14 @@ def _import(app: App, engine: Engine, reports: list[Report], rows: Sequence[Row]
 
 
 def _import_orders(app: App, engine: Engine, rows: Sequence[Row], day: date) -> None:
-    """What ``perennial import orders`` does, on that day."""
+    """What ``perennial import orders`` does, on that day, and the night after it."""
     from worker.catalogue.flow import import_source
-    from worker.cli import sample_book
+    from worker.cli import sample_book, sample_silent
 
     source = app.settings.sources["orders"]
     sample_book.write(app.root / (source.path or ""), sample_book.ordered_before(rows, day))
     import_source(engine, "orders", source, app.clock, app.root)
+    sample_silent.look(app, engine)
 
 
 def _import_answers(app: App, engine: Engine, today: date) -> None:

@@ -32,14 +32,14 @@ from sqlalchemy.exc import SAWarning
 
 from worker.access.records import requests
 from worker.cadence import store as cadence
-from worker.cadence.records import interventions, steps, walks
+from worker.cadence.records import interventions, of_licence, steps, walks
 from worker.catalogue import erasures
 from worker.catalogue.erasures import ADDRESS, Erased
 from worker.catalogue.records import contacts, licences, preferences, stops
 from worker.catalogue.store import mark_accounts_changed
 from worker.channels.contract import Envelope
 from worker.clients import handing, tasks
-from worker.clients.records import answers, visits
+from worker.clients.records import answers, preselections, visits
 from worker.db import bulk
 from worker.kernel.errors import FindingsError
 from worker.outbox.records import messages
@@ -227,15 +227,18 @@ def _forget_surveys(conn: Connection, person: Person, tables: Mapping[str, Table
     if not person.ids:
         return
     asked, said = tables["invitations"], tables["responses"]
+    _delete(conn, tables["asked_for"], "contact_id", person.ids)
     mine = bulk.among(asked.c.contact_id, list(person.ids))
     named = bulk.among(said.c.contact_id, list(person.ids))
     theirs = or_(named, said.c.invitation_id.in_(select(asked.c.id).where(mine)))
     ids = list(conn.execute(select(said.c.id).where(theirs)).scalars())
     if ids:
-        themes = tables["response_themes"]
-        conn.execute(delete(themes).where(bulk.among(themes.c.response_id, ids)))
+        for beside in (tables["response_themes"], tables["answer_extras"]):
+            conn.execute(delete(beside).where(bulk.among(beside.c.response_id, ids)))
         gone = dict.fromkeys(("contact_id", "comment", "follow_up", "key", "language"))
         conn.execute(update(said).where(bulk.among(said.c.id, ids)).values(**gone))
+    opened = preselections.c.invitation_id.in_(select(asked.c.id).where(mine))
+    conn.execute(delete(preselections).where(opened))
     conn.execute(update(asked).where(mine).values(contact_id=None))
 
 
@@ -291,7 +294,7 @@ def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -
 def _walks_of(person: Person) -> Any:
     """The walks of the licences of their accounts."""
     mine = bulk.among(licences.c.account_id, list(person.account_ids))
-    return select(walks.c.id).join(licences, licences.c.id == walks.c.subject_id).where(mine)
+    return select(walks.c.id).join(licences, of_licence).where(mine)
 
 
 def _texts(tables: MetaData, skip: frozenset[str]) -> Iterator[tuple[Table, Column[Any]]]:

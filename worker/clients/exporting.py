@@ -10,9 +10,10 @@ from sqlalchemy.engine import Connection
 from worker.catalogue.records import accounts, contacts, licences, preferences, stops, suppressions
 from worker.clients import tasks
 from worker.clients.erasing import Person
-from worker.clients.records import answers
+from worker.clients.records import answers, preselections
 from worker.db import bulk
 from worker.outbox.records import messages
+from worker.surveys.records import invitations
 from worker.worklist.records import tasks as worklist
 
 _INNER = frozenset(
@@ -31,6 +32,7 @@ def of(conn: Connection, person: Person) -> dict[str, Any]:
         "events": _events(conn, addresses),
         "answers": _answers(conn, ids),
         "survey_answers": _survey_answers(conn, ids),
+        "survey_scores_opened": _opened(conn, ids),
         "tasks": _tasks(conn, person),
         "stops": _rows(conn, stops, stops.c.subject_id, ids, stops.c.scope == "contact"),
         "suppressions": _rows(conn, suppressions, suppressions.c.address, addresses),
@@ -79,17 +81,30 @@ def _survey_answers(conn: Connection, ids: list[int]) -> list[dict[str, Any]]:
     if not ids:
         return []
     found = MetaData()
-    found.reflect(conn, only=["invitations", "responses"])
+    found.reflect(conn, only=["invitations", "responses", "answer_extras", "asked_for"])
     asked, said = found.tables["invitations"], found.tables["responses"]
+    beside, coming = found.tables["answer_extras"], found.tables["asked_for"]
     mine = bulk.among(said.c.contact_id, ids)
     by_invitation = select(asked.c.id).where(bulk.among(asked.c.contact_id, ids))
-    query = select(said).where(or_(mine, said.c.invitation_id.in_(by_invitation)))
+    extras = [beside.c[name] for name in ("properties", "tags", "notes")]
+    source = said.outerjoin(beside, beside.c.response_id == said.c.id)
+    query = select(said, *extras).select_from(source)
+    query = query.where(or_(mine, said.c.invitation_id.in_(by_invitation)))
     answered = [_plain(row) for row in conn.execute(query.order_by(said.c.answered_on))]
     unanswered = select(asked).where(bulk.among(asked.c.contact_id, ids)).order_by(asked.c.id)
     told = ("schedule", "survey", "promise", "role", "asked_on", "answered")
-    return answered + [
-        {name: getattr(row, name) for name in told} for row in conn.execute(unanswered)
-    ]
+    asked_of = [{name: getattr(row, name) for name in told} for row in conn.execute(unanswered)]
+    return answered + asked_of + _rows(conn, coming, coming.c.contact_id, ids)
+
+
+def _opened(conn: Connection, ids: list[int]) -> list[dict[str, Any]]:
+    """The scores that were opened from mails of surveys, by the person or by a program."""
+    if not ids:
+        return []
+    theirs = preselections.join(invitations, invitations.c.id == preselections.c.invitation_id)
+    mine = bulk.among(invitations.c.contact_id, ids)
+    query = select(preselections).select_from(theirs).where(mine).order_by(preselections.c.id)
+    return [_plain(row) for row in conn.execute(query)]
 
 
 def _events(conn: Connection, addresses: list[str]) -> list[dict[str, Any]]:

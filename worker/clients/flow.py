@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import heard
 from worker.cadence.library import Defaults
+from worker.cadence.records import LICENCE
 from worker.catalogue import preferences
 from worker.catalogue.preferences import Preference
 from worker.catalogue.store import mark_changed
@@ -73,11 +74,18 @@ def letter_of(conn: Connection, subject: Subject, defaults: Defaults, now: datet
     row = store.letter(conn, subject.mail_key, subject.contact_id)
     if row is None:
         raise BadLinkError("gone")
+    preference = preference_of(conn, subject)
+    today = now.astimezone(zone(row.timezone or defaults.timezone)).date()
+    return Letter(row, preference, today)
+
+
+def preference_of(conn: Connection, subject: Subject) -> Preference:
+    """What the person of a link chose; ``BadLinkError``: ``revoked`` when its links of that time
+    were."""
     preference = preferences.of(conn, subject.contact_id)
     if preference.links_from is not None and subject.made_at < preference.links_from:
         raise BadLinkError("revoked")
-    today = now.astimezone(zone(row.timezone or defaults.timezone)).date()
-    return Letter(row, preference, today)
+    return preference
 
 
 def page_of(conn: Connection, letter: Letter) -> Page:
@@ -93,7 +101,8 @@ def page_of(conn: Connection, letter: Letter) -> Page:
 
 def _terms_of(conn: Connection, mail_key: str) -> dict[int, int]:
     """The terms that a mail spoke of, by licence id."""
-    return {row.subject_id: row.cycle for row in heard.walks_of_mail(conn, mail_key)}
+    walked = heard.walks_of_mail(conn, mail_key)
+    return {row.subject_id: row.cycle for row in walked if row.subject == LICENCE}
 
 
 def _item(row: Row[Any], cycle: int, given: Mapping[tuple[int, int], Given]) -> Item:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, ForeignKey, Integer, Table, Text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Table, Text
 
 from worker.db.types import Id, Json, Moment, metadata
 
@@ -30,4 +30,17 @@ visits = Table(
     Column("mail_key", Text),
     Column("agent", Text),
     Column("at", Moment, nullable=False),
+)
+
+# Scores that were opened from mails: a click on a number chooses it on the page, and no more. Only
+# GETs write here. Nothing is kept of an anonymous survey.
+preselections = Table(
+    "preselections",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("invitation_id", Id, ForeignKey("invitations.id"), nullable=False),
+    Column("score", Integer, nullable=False),  # 0 to 10
+    Column("at", Moment, nullable=False),
+    Column("judged", Text, nullable=False),  # machine, possible; see events/rules.is_machine
+    Index("ix_preselections_invitation", "invitation_id", "at"),
 )

@@ -1,25 +1,27 @@
-"""Notes that pages were opened: what a second brings goes into one transaction.
+"""Notes of what was only read: what a second brings goes into one transaction.
 
-A visit is a trace, nothing rests on it; the last second's may be lost with the process.
+They are traces, nothing rests on them; the last second's may be lost with the process.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import structlog
 from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.clients import store
 from worker.kernel.errors import PerennialError
 
 EVERY_SECONDS = 1.0
 MOST = 10_000
-"""More visits than that in a second are not noted: it is no client who makes them."""
+"""More traces than that in a second are not noted: it is no client who leaves them."""
+
+Trace = TypeVar("Trace")
 
 log = structlog.get_logger(__name__)
 
@@ -33,30 +35,46 @@ class Visit(NamedTuple):
     at: datetime
 
 
-class Visits:
-    """Takes visits from any thread."""
+class Preselection(NamedTuple):
+    """A score that was opened from a mail; ``agent`` names the program."""
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
+    invitation_id: int
+    score: int
+    agent: str
+    at: datetime
+    delivered_at: datetime | None
+    """When the mail was there, as far as that was known."""
+
+
+class Traces(Generic[Trace]):
+    """Takes traces of one kind from any thread; ``write`` puts them into their table."""
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        write: Callable[[Connection, Sequence[Trace]], None],
+    ) -> None:
         self._engine = engine
+        self._write = write
         self._lock = threading.Lock()
-        self._waiting: list[Visit] = []
+        self._waiting: list[Trace] = []
 
-    def note(self, visit: Visit) -> None:
-        """Keeps a visit until the next transaction; the first of a second sees to one."""
+    def note(self, trace: Trace) -> None:
+        """Keeps a trace until the next transaction; the first of a second sees to one."""
         with self._lock:
             if len(self._waiting) < MOST:
-                self._waiting.append(visit)
+                self._waiting.append(trace)
             first = len(self._waiting) == 1
         if first:
-            timer = threading.Timer(EVERY_SECONDS, self._write)
+            timer = threading.Timer(EVERY_SECONDS, self._bring)
             timer.daemon = True
             timer.start()
 
-    def _write(self) -> None:
+    def _bring(self) -> None:
         with self._lock:
             waiting, self._waiting = self._waiting, []
         try:
             with self._engine().begin() as conn:
-                store.add_visits(conn, waiting)
+                self._write(conn, waiting)
         except (SQLAlchemyError, PerennialError) as error:  # the pages were shown all the same
-            log.warning("visits.lost", visits=len(waiting), error=type(error).__name__)
+            log.warning("traces.lost", traces=len(waiting), error=type(error).__name__)

@@ -48,7 +48,7 @@ class Writing:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._in = {language: _Language(language) for language in LANGUAGES}
+        self._in = {language: Language(language) for language in LANGUAGES}
 
     @cached_property
     def policy(self) -> str:
@@ -77,7 +77,7 @@ class Writing:
         days = reminders(page.open_items, today)
         row = page.letter.row
         shown = [say.item(item, page, filled) for item in page.items]
-        return self._write(
+        return self.write(
             "answer.html",
             language,
             words=words,
@@ -102,7 +102,7 @@ class Writing:
         """What was recorded, and what comes of it."""
         say = self._in[language]
         given = [item.given for item in page.answered if item.given]
-        return self._write(
+        return self.write(
             "thanks.html",
             language,
             words=say.words["thanks"],
@@ -138,7 +138,7 @@ class Writing:
             wanted = {topic: bool(first(fields, topic)) for topic in wanted}
         until = chosen.paused_until
         pause = until.isoformat() if until and until >= letter.today else ""
-        return self._write(
+        return self.write(
             "preferences.html",
             language,
             words=words,
@@ -164,7 +164,7 @@ class Writing:
         words = say.words["unsubscribe"]
         kind = "survey" if letter.row.kind == "survey" else "commercial"
         text = words[f"done_{kind}" if done else kind].format(address=letter.row.address)
-        return self._write(
+        return self.write(
             "unsubscribe.html",
             language,
             words=words,
@@ -175,23 +175,35 @@ class Writing:
             preferences_link=say.words["preferences"]["link"],
         )
 
-    def message(self, language: str, what: str) -> str:
+    def message(self, language: str, what: str, **days: date) -> str:
         """A page that says why there is nothing else: ``broken``, ``expired``, ``away`` …"""
-        words = self._in[language].words["message"]
-        return self._write("message.html", language, title=words[f"{what}_title"], text=words[what])
+        say = self.say(language)
+        words = say.words["message"]
+        told = {name: say.day(day) for name, day in days.items()}
+        text = words[what].format(**told)
+        return self.write("message.html", language, title=words[f"{what}_title"], text=text)
 
-    def _write(self, name: str, language: str, **values: Any) -> str:
+    def say(self, language: str) -> Language:
+        """The words of one of ``LANGUAGES``."""
+        return self._in[language]
+
+    def write(self, name: str, language: str, **values: Any) -> str:
+        """A page from the template ``name``."""
         template = self._environment.get_template(name)
         return template.render(language=language, style=Markup(self._style), **values)  # noqa: S704
 
 
-class _Language:
+class Language:
     """The words of one language, and values in its own way."""
 
     def __init__(self, language: str) -> None:
         text = (_FOLDER / "words" / f"{language}.toml").read_text(encoding="utf-8")
         self.words: Mapping[str, Mapping[str, str]] = tomllib.loads(text)
         self._formats = Formats(language)
+
+    def day(self, day: date) -> str:
+        """A day as this language writes it."""
+        return self._formats.date(day)
 
     def item(self, item: Item, page: Page, filled: Fields) -> dict[str, Any]:
         """One licence as a page shows it."""

@@ -6,6 +6,8 @@ while new ones start; hence a schema newer than this code is accepted.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.engine import Connection
 
 from worker.db.engine import reading
+from worker.db.prepared import driving
 from worker.kernel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ def upgrade(engine: Engine) -> None:
 
     Does nothing when the schema is current or newer.
     """
-    with engine.begin() as conn:
+    with _unreferenced(engine) as conn, conn.begin():
         if conn.dialect.name == "postgresql":
             conn.execute(text("SET LOCAL lock_timeout = '300s'"))
             conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -64,10 +67,33 @@ def upgrade(engine: Engine) -> None:
             _run(conn)
 
 
+@contextmanager
+def _unreferenced(engine: Engine) -> Iterator[Connection]:
+    """A connection on which SQLite lets a table be made anew that others refer to. That each row
+    still finds what it refers to is looked at before the end (``_run``)."""
+    with engine.connect() as conn:
+        _refer(conn, "OFF")
+        try:
+            yield conn
+        finally:
+            _refer(conn, "ON")
+
+
+def _refer(conn: Connection, state: str) -> None:
+    if conn.dialect.name == "sqlite":
+        with driving(conn, begin=False) as cursor:
+            cursor.execute(f"PRAGMA foreign_keys = {state}")
+
+
 def _run(conn: Connection) -> None:
     from alembic import command
 
     command.upgrade(alembic_config(conn), "head")
+    if conn.dialect.name == "sqlite":
+        lost = conn.execute(text("PRAGMA foreign_key_check")).first()
+        if lost is not None:
+            said = f"rows of {lost[0]} refer to what is not there"
+            raise ConfigError(f"The database was left as it was: {said}")
 
 
 def alembic_config(conn: Connection) -> Config:

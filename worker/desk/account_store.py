@@ -21,13 +21,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import returned, steps, walks
+from worker.cadence.records import of_licence, returned, steps, walks
 from worker.catalogue.records import accounts, contacts, licences, stops, terms
 from worker.clients.records import answers
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.desk.story import Place
-from worker.outbox.records import messages
+from worker.outbox.records import SHOWN, STEP, messages
 from worker.outbox.rules import DUE, SENDING
 from worker.worklist.records import tasks
 
@@ -208,21 +208,27 @@ def tasks_closed(conn: Connection, account_id: int, before: Place | None, most: 
 
 
 def _mail_keys() -> Any:
-    """The mails that speak of the account's licences, to whomever they went."""
+    """The mails that speak of the account's licences, to whomever they went, and the letters to its
+    own people."""
     mine = licences.c.account_id == _ID
     decided = (
         select(steps.c.mail_key)
         .join(walks, walks.c.id == steps.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(mine, steps.c.mail_key.is_not(None))
     )
     came_back = (
         select(returned.c.mail_key)
         .join(walks, walks.c.id == returned.c.walk_id)
-        .join(licences, licences.c.id == walks.c.subject_id)
+        .join(licences, of_licence)
         .where(mine)
     )
-    return union(decided, came_back)
+    posted = (
+        select(messages.c.mail_key)
+        .join(contacts, contacts.c.id == messages.c.contact_id)
+        .where(contacts.c.account_id == _ID, messages.c.origin != STEP, SHOWN)
+    )
+    return union(decided, came_back, posted)
 
 
 _ON_THE_WAY = (DUE, SENDING)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, exists, literal, or_, select, tuple_
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import walks
+from worker.cadence.records import of_licence, walks
 from worker.catalogue.records import accounts, licences
 from worker.db import bulk
 from worker.db.prepared import Prepared
@@ -84,7 +84,7 @@ def _where(wanted: Wanted, today: date) -> list[ColumnElement[bool]]:
 def _walks(schedule: str) -> ColumnElement[bool]:
     return exists().where(
         walks.c.schedule == schedule,
-        walks.c.subject_id == licences.c.id,
+        of_licence,
         walks.c.cycle == licences.c.term,
         walks.c.state != "parked",
     )

@@ -21,13 +21,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, contacts, licences
 from worker.clients.records import answers
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.events.records import events
-from worker.outbox.records import ODD, messages
+from worker.outbox.records import ODD, SHOWN, messages
 from worker.outbox.rules import ACCEPTED, DUE, SENDING
 from worker.schedules.records import versions
 
@@ -110,7 +110,7 @@ def mark_of(asked: Filters, row: Any) -> Mark:
 
 
 def _conditions(asked: Filters) -> list[ColumnElement[bool] | Any]:
-    found: list[Any] = [*_of_state(asked.state)]
+    found: list[Any] = [SHOWN, *_of_state(asked.state)]
     for name in ("schedule", "step", "address"):
         value = getattr(asked, name)
         if value:
@@ -147,12 +147,12 @@ _SCHEDULES = Prepared(select(versions.c.schedule).distinct().order_by(versions.c
 _SPOKEN_OF = Prepared(
     select(steps.c.mail_key, licences.c.key)
     .join(walks, walks.c.id == steps.c.walk_id)
-    .join(licences, licences.c.id == walks.c.subject_id)
+    .join(licences, of_licence)
     .where(bulk.listed(steps.c.mail_key, "keys"))
     .order_by(licences.c.key)
 )
 _ONE = Prepared(
-    _rows(contacts.c.name.label("contact_name")).where(messages.c.id == bindparam("id"))
+    _rows(contacts.c.name.label("contact_name")).where(messages.c.id == bindparam("id"), SHOWN)
 )
 _MAIL = bindparam("mail", type_=Text())
 _COPIES = Prepared(select(messages).where(messages.c.mail_key == _MAIL).order_by(messages.c.id))
@@ -162,7 +162,7 @@ _DECISIONS = Prepared(
         *[licences.c[name] for name in ("key", "product", "expires_on")],
     )
     .join(walks, walks.c.id == steps.c.walk_id)
-    .join(licences, licences.c.id == walks.c.subject_id)
+    .join(licences, of_licence)
     .where(steps.c.mail_key == _MAIL)
     .order_by(licences.c.key)
     .limit(MOST_SPOKEN + 1)

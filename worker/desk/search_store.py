@@ -24,7 +24,7 @@ from worker.db.folding import (
     words_of,
 )
 from worker.db.prepared import Prepared
-from worker.outbox.records import messages
+from worker.outbox.records import SHOWN, messages
 from worker.worklist.records import tasks
 
 MOST = 10
@@ -160,7 +160,11 @@ def tasks_worded(conn: Connection, text: str) -> list[Any]:
 _SHOWN = ("id", "address", "subject", "state", "fate", "accepted_at", "created_at", "schedule")
 _MAIL = select(*[messages.c[name] for name in _SHOWN])
 _MAILED = Prepared(
-    _MAIL.where(bulk.listed(messages.c.address, "addresses"), messages.c.day >= bindparam("since"))
+    _MAIL.where(
+        bulk.listed(messages.c.address, "addresses"),
+        messages.c.day >= bindparam("since"),
+        SHOWN,
+    )
     .order_by(messages.c.id.desc())
     .limit(MOST)
 )
@@ -180,7 +184,7 @@ def mails_worded(conn: Connection, text: str, now: datetime) -> list[Any]:
     if not words:
         return []
     newest = (
-        _MAIL.where(messages.c.created_at >= now - MAILS_OF)
+        _MAIL.where(messages.c.created_at >= now - MAILS_OF, SHOWN)
         .order_by(messages.c.id.desc())
         .limit(NEWEST_MAILS)
         .subquery()

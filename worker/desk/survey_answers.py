@@ -26,6 +26,12 @@ PROMISED = {
     rules.ANONYMOUS: "Anonymous: nothing leads to whoever gave it. The day is the one on which "
     "five or more such answers came out together.",
 }
+FURTHER = {
+    "improve": "What should change",
+    "value": "What is valued most",
+    "communication": "What is missed in keeping in touch",
+}
+"""What our own pages ask besides, in short; other questions are shown as they came."""
 _SCHEDULES = accounts_store.values_of(responses.c.schedule)
 _SEGMENTS = accounts_store.values_of(responses.c.segment)
 TONES = {1: "good", 0: "soft", -1: "bad"}
@@ -40,6 +46,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
         "groups": {vote: name for name, vote in VOTES.items()},
         "tones": TONES,
         "anonymous": rules.ANONYMOUS,
+        "asked_further": FURTHER,
     }
 
     @router.api_route("/surveys/answers", methods=READ)

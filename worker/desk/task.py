@@ -7,19 +7,23 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
+from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
 from worker.db.engine import reading
+from worker.desk import queue, surveys_store
 from worker.desk.frame import READ, Desk, Sent, Visit, missing
+from worker.desk.survey_answers import TONES, VOTES
 from worker.desk.worklist import hand_of, may_claim, today_of
 from worker.kernel.errors import FindingsError
+from worker.surveys.feedback import answer_of
 from worker.worklist import flow, people, rules, store
-from worker.worklist.flow import ChangedError, Today
-from worker.worklist.kinds import kind_of
+from worker.worklist.flow import ChangedError, More, Today
+from worker.worklist.kinds import FEEDBACK, REFERRAL, kind_of
 
 Number = Annotated[int, Path(ge=1, le=2**62)]
-_BACK = "/worklist?"
-_TYPED = ("to", "until", "note", "outcome")
+_BACK = ("/worklist?", "/queue")
+_TYPED = ("to", "until", "note", "outcome", "why", "again")
 Act = Callable[[Desk, Sent, int, int], str]
 
 
@@ -62,12 +66,18 @@ def show(
         if task is None:
             raise missing(f"task with the number {number}")
         history = store.history(conn, number)
+        why = queue.why(conn, task)
         known = people.colleagues(conn)
+        answer = _answer(conn, task)
     hand, today = hand_of(asked), today_of(desk, asked)
     book = desk.app.settings.book
     calendar = rules.calendar_of(book.timezone, book.country)
     values: dict[str, Any] = {
         "task": task,
+        "answer": answer,
+        "groups": {vote: name for name, vote in VOTES.items()},
+        "tones": TONES,
+        "why": why,
         "kind": kind_of(task.kind),
         "pool": rules.pool_of(task),
         "history": history,
@@ -86,6 +96,14 @@ def show(
         "what": what,
     }
     return desk.page(asked, "task.html", status, **values)
+
+
+def _answer(conn: Connection, task: Any) -> Any:
+    """The answer that a task is about, with all that its promise lets be seen."""
+    if task.kind not in (FEEDBACK, REFERRAL):
+        return None
+    number = answer_of(task.key)
+    return surveys_store.answer(conn, number) if number is not None else None
 
 
 def _typed(asked: Visit, what: str) -> Mapping[str, str]:
@@ -140,7 +158,9 @@ def _note(desk: Desk, asked: Sent, number: int, seen: int) -> str:
 
 def _close(desk: Desk, asked: Sent, number: int, seen: int) -> str:
     outcome, note = asked.one("outcome"), asked.one("note")
-    flow.close(desk.app.engine, hand_of(asked), number, seen, outcome, note, asked.now)
+    until, today = day_of(asked, "again"), today_of(desk, asked)
+    more = More(asked.one("why"), until, today, desk.app.hear_closed)
+    flow.close(desk.app.engine, hand_of(asked), number, seen, outcome, note, asked.now, more)
     return f"Task {number} is closed: {outcome}."
 
 

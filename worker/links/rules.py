@@ -23,14 +23,22 @@ class Purpose(StrEnum):
     ANSWER = "answer"
     PREFERENCES = "preferences"
     UNSUBSCRIBE = "unsubscribe"
+    SURVEY = "survey"
 
 
-PATHS = {Purpose.ANSWER: "a", Purpose.PREFERENCES: "p", Purpose.UNSUBSCRIBE: "u"}
+PATHS = {
+    Purpose.ANSWER: "a",
+    Purpose.PREFERENCES: "p",
+    Purpose.UNSUBSCRIBE: "u",
+    Purpose.SURVEY: "s",
+}
 LIVES = {
     Purpose.ANSWER: timedelta(days=180),
     # Who wants no more mail may find an old one first.
     Purpose.PREFERENCES: timedelta(days=730),
     Purpose.UNSUBSCRIBE: timedelta(days=730),
+    # A survey closes sooner, by a date of its own.
+    Purpose.SURVEY: timedelta(days=180),
 }
 """How long a link of each purpose is good for, from the moment its mail was written."""
 

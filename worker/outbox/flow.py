@@ -17,6 +17,7 @@ from worker.channels.contract import Outcome, Result
 from worker.kernel.keys import new_attempt_id
 from worker.outbox import store, ways
 from worker.outbox.recording import Came, record
+from worker.outbox.records import QUIETLY
 from worker.outbox.rules import ACCEPTED, BLOCKED, DUE, GIVEN_UP, Drop, Go, Trouble, Wait
 from worker.outbox.sending import Ready, Sending
 from worker.outbox.store import Message
@@ -168,9 +169,14 @@ def _block(sending: Sending, attempt: str, message: Message, why: str, now: date
             trouble = Trouble(
                 key=f"blocked-mail:{message.mail_key}",
                 title=f"A mail could not be written: {message.template}",
-                detail=f"To {message.address}, step {message.step}: {why}",
+                detail=f"To {_named(message)}, step {message.step}: {why}",
             )
             sending.tell(conn, trouble, now)
+
+
+def _named(message: Message) -> str:
+    """The address, unless it would tell who was promised to stay unseen."""
+    return "somebody who stays unseen" if message.origin == QUIETLY else message.address
 
 
 def _send_burst(

@@ -6,6 +6,13 @@ from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text, Un
 
 from worker.db.types import FOR_PEOPLE, Id, Moment, metadata
 
+STEP = "step"
+"""The origin of a mail that a step of a walk sends."""
+
+QUIETLY = "told-quietly"
+"""The origin of letters that no list or page tells of: whoever was promised to stay unseen would be
+known by the address."""
+
 ODD = "state NOT IN ('accepted', 'due', 'sending')"
 """Few mails are in these states, and people ask for them: written as their index has it."""
 
@@ -19,9 +26,12 @@ messages = Table(
     Column("contact_id", Id, ForeignKey("contacts.id")),
     Column("schedule", Text, nullable=False),
     Column("step", Text, nullable=False),
-    Column("version_id", Id, ForeignKey("schedule_versions.id"), nullable=False),
+    # The version that pins its text; letters that no step sends have none.
+    Column("version_id", Id, ForeignKey("schedule_versions.id")),
     Column("template", Text, nullable=False),
     Column("kind", Text, nullable=False),  # contractual, commercial, survey
+    # What it comes from: a step of a walk, or whoever judges the letters of that name.
+    Column("origin", Text, nullable=False, server_default=STEP),
     Column("day", Date, nullable=False),  # the client's civil day it was decided for
     Column("state", Text, nullable=False),
     Column("reason", Text),
@@ -83,6 +93,9 @@ messages = Table(
         sqlite_where=text("state = 'due' AND next_at IS NULL"),
     ),
 )
+
+SHOWN = messages.c.origin != QUIETLY
+"""What lists and pages tell of."""
 
 # How each way out fares: when it may be used again, and why it rests.
 ways = Table(

@@ -48,8 +48,9 @@ class Go:
 
     context: Callable[[], MailContext]
     languages: tuple[str, ...]
-    version_id: int
-    """The version that runs now, whose ``template`` is sent: never the text of an older one."""
+    version_id: int | None
+    """The version that runs now, whose ``template`` is sent: never the text of an older one.
+    Without one, the text as it lies in the folder of templates."""
     template: str
     own: Own = NOTHING_OWN
     """What a person wrote for this one mail."""

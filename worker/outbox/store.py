@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -45,7 +46,7 @@ class Message(NamedTuple):
     contact_id: int | None
     schedule: str
     step: str
-    version_id: int
+    version_id: int | None
     template: str
     day: date
     valid_until: datetime
@@ -57,6 +58,7 @@ class Message(NamedTuple):
     unknown_since: datetime | None
     resends: int
     fate: str | None
+    origin: str
 
     @property
     def in_doubt(self) -> bool:
@@ -74,6 +76,41 @@ _CLAIMED = [messages.c[name] for name in Message._fields]
 def add(conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Puts messages into the ledger; each tuple is in the order of ``NEW``."""
     bulk.insert(conn, messages, NEW, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail that is no step of a walk. ``origin`` names who judges it before it leaves; it stands
+    under ``schedule`` and ``step`` in lists. ``day`` is the client's civil day, ``at`` the moment
+    from which it may leave, and ``valid_until`` the one after which it must not.
+    """
+
+    mail_key: str
+    address: str
+    contact_id: int
+    origin: str
+    schedule: str
+    step: str
+    template: str
+    kind: str
+    day: date
+    at: datetime
+    valid_until: datetime
+
+
+_OF_LETTERS = (*NEW, "origin")
+
+
+def add_letters(conn: Connection, letters: Sequence[Letter], now: datetime) -> None:
+    """Puts letters into the ledger; no version pins their templates."""
+    rows = [
+        (
+            *(one.mail_key, one.address, one.contact_id, one.schedule, one.step, None),
+            *(one.template, one.kind, one.day, DUE, one.at, one.valid_until, now, one.origin),
+        )
+        for one in letters
+    ]
+    bulk.insert(conn, messages, _OF_LETTERS, rows)
 
 
 _due = (
@@ -161,7 +198,7 @@ def _finishing(names: tuple[str, ...]) -> Prepared:
     return Prepared(update(messages).where(*_OURS).values(settings))
 
 
-def reword(conn: Connection, id_: int, version_id: int, template: str) -> None:
+def reword(conn: Connection, id_: int, version_id: int | None, template: str) -> None:
     """Notes that a message is sent with the words of another version than it was decided under."""
     conn.execute(
         update(messages)
@@ -321,6 +358,7 @@ _KEPT = (
     "version_id",
     "template",
     "kind",
+    "origin",
     "day",
     "valid_until",
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import gc
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -66,7 +68,7 @@ def asked_by(settings: Settings, now: datetime, as_of: date | None = None) -> As
 
 def score(engine: Engine, asked: Asked) -> Scored | None:
     """Scores the book; ``None`` when it has no orders by then. Nothing is written."""
-    with reading(engine) as conn:
+    with reading(engine) as conn, _collector_at_rest():
         day = _last_day(conn, asked)
         if day is None:
             return None
@@ -77,6 +79,19 @@ def score(engine: Engine, asked: Asked) -> Scored | None:
         found = queue(verdicts(book.clients(cut), by), asked.exponent)
         names = store.account_keys(conn, [one.account for one in found])
     return Scored(day, found, calibration, names)
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Objects are made by the hundred thousand and all are kept: the collector would look through
+    them again and again, which took a fifth of the time."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def keep(engine: Engine, scored: Scored, now: datetime) -> None:

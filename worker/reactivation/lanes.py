@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from worker.reactivation.cadence_signal import Rhythm
-from worker.reactivation.history import Client
+from worker.reactivation.history import Client, count
 from worker.reactivation.signals import Seen
 
 OVERDUE, QUIET, LESS, YEARLY = "just-overdue", "gone-quiet", "buying-less", "yearly"
@@ -59,6 +59,8 @@ def share_missing(net: float, usual: float) -> float:
 def yearly(client: Client, *, licensed: bool) -> Yearly | None:
     """The rhythm of a client who buys once a year: its last two gaps are of 320 to 410 days, or the
     last one is and it has a licence. ``None`` for everybody else."""
+    if _orders_between(client.ordered):
+        return None
     first = _occasions(client.ordered)
     gaps = [later - earlier for earlier, later in itertools.pairwise(first)][-2:]
     if len(gaps) < (1 if licensed else 2):
@@ -77,6 +79,13 @@ def lost_yearly(late: int) -> float | None:
     if late < early:
         return None
     return low + (high - low) * min(1.0, (late - early) / (settled - early))
+
+
+def _orders_between(days: Sequence[int]) -> bool:
+    """Whether there are orders between the last purchase and where the one before would have to
+    end: most clients have, and need no closer look."""
+    earliest = YEARLY_GAP[0] - _ONE_OCCASION
+    return bool(days) and count(days, days[-1] - earliest, days[-1] - _ONE_OCCASION - 1) > 0
 
 
 def _occasions(days: Sequence[int]) -> list[int]:

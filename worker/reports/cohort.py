@@ -25,7 +25,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from worker.cadence.records import steps, walks
+from worker.cadence.records import LICENCE, steps, walks
 from worker.catalogue.records import accounts, licences, terms
 from worker.catalogue.rules import RETURN_AFTER_DAYS, UNKNOWN_LENGTH_DAYS
 from worker.db.dates import Day, Days, Month
@@ -130,7 +130,11 @@ def _outcome(asked: Asked, after: FromClause) -> ColumnElement[str]:
     )
 
 
-walked = and_(walks.c.subject_id == terms.c.licence_id, walks.c.cycle == terms.c.number)
+walked = and_(
+    walks.c.subject == LICENCE,
+    walks.c.subject_id == terms.c.licence_id,
+    walks.c.cycle == terms.c.number,
+)
 """Whether a walk is one of the term's."""
 
 

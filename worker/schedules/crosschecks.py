@@ -15,12 +15,28 @@ from worker.config.validation import Finding, UnfitError
 from worker.kernel.dates import zone, zone_names
 from worker.kernel.toml import Path_
 from worker.schedules import words
+from worker.schedules.kinds import survey
 from worker.schedules.kinds.contract import Found, listed
-from worker.schedules.kinds.table import KINDS, LATER, NOUNS
+from worker.schedules.kinds.table import KINDS, NOUNS
 from worker.schedules.model import Offset
 from worker.schedules.shape import TRIGGERS
 
-RUNNING = ("licence-expiry", "notice-deadline", "licence-renewed")
+_OF_TRIGGERS = {
+    "every": "relationship-review",
+    "at_least_score": "account-dormant",
+    "at_least_stake": "account-dormant",
+    "lanes": "account-dormant",
+    "per_week": "account-dormant",
+    "pause": "account-dormant",
+}
+"""Keys that belong to one trigger."""
+_NO_BEFORE = {
+    "licence-renewed": "'3 business days after'",
+    "account-dormant": "'on the day'",
+    "survey-answered": "'on the day'",
+}
+"""Triggers whose day is not known before it is there, and what to write instead."""
+_OF_LICENCES = ("licence-expiry", "notice-deadline", "licence-renewed")
 _KEYS = {name: tuple(kind.keys.model_fields) for name, kind in KINDS.items()}
 
 
@@ -29,7 +45,7 @@ def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
     trigger = data.get("trigger")
     if isinstance(trigger, str):
         yield from _trigger(trigger, data)
-    yield from _audience(data.get("audience"))
+    yield from _audience(data.get("audience"), str(trigger))
     yield from _calendar(_table(data.get("calendar")))
     steps = data.get("steps")
     if steps == []:
@@ -40,8 +56,9 @@ def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
             yield from _step(number, step, templates)
         yield from _same_ids(tables)
         yield from _same_moments(tables)
-        if trigger == "licence-renewed":
-            yield from _renewed(tables)
+        yield from survey.of_schedule(data.get("class"), tables)
+        if isinstance(trigger, str) and trigger in _NO_BEFORE:
+            yield from _nothing_before(tables, trigger)
 
 
 def notes(data: Mapping[str, Any]) -> Found:
@@ -61,28 +78,44 @@ def _not_yet(what: str, instead: str) -> Finding:
 
 
 def _trigger(trigger: str, data: Mapping[str, Any]) -> Found:
-    if trigger in TRIGGERS and trigger not in RUNNING:
-        yield ("trigger",), _not_yet(f"the trigger {trigger!r}", "write 'licence-expiry'")
-    elif "every" in data and trigger in RUNNING:
-        said = f"'every' does not belong to the trigger {trigger!r}"
-        yield ("every",), Finding("unknown-key", said, "remove it")
+    if trigger == "relationship-review" and "every" not in data:
+        hint = 'add e.g. every = "6 months"'
+        yield ("trigger",), Finding("missing", "a 'relationship-review' says how often", hint)
+    for key, owner in _OF_TRIGGERS.items():
+        if key in data and trigger in TRIGGERS and trigger != owner:
+            said = f"{key!r} belongs to the trigger {owner!r}; this is {trigger!r}"
+            yield (key,), Finding("unknown-key", said, "remove it")
 
 
-def _audience(audience: object) -> Found:
+def _audience(audience: object, trigger: str) -> Found:
     for number, table in enumerate(audience if isinstance(audience, list) else []):
+        for field in table if isinstance(table, dict) else ():
+            yield from _unknown_there(number, str(field), trigger)
         if table == {}:
             said = "an empty table would match everybody"
             hint = "add a condition, or remove all [[audience]] tables"
             yield ("audience", number), Finding("empty", said, hint)
 
 
-def _renewed(steps: list[tuple[int, Any]]) -> Found:
+def _unknown_there(number: int, field: str, trigger: str) -> Found:
+    """A field that the subjects of a trigger do not have."""
+    if trigger not in TRIGGERS:
+        return
+    if field.startswith("licence.") and trigger not in _OF_LICENCES:
+        said = f"{field!r} is of a licence, and {trigger!r} is about none"
+        yield ("audience", number, field), Finding("range", said, "use account.* fields")
+    if field.startswith("answer.") and trigger != "survey-answered":
+        said = f"{field!r} is of an answer; only 'survey-answered' is about one"
+        yield ("audience", number, field), Finding("range", said, "use account.* fields")
+
+
+def _nothing_before(steps: list[tuple[int, Any]], trigger: str) -> Found:
     """After a renewal there is no "before": it is not known until it is there."""
     for number, step in steps:
         offset = _offset(step.get("when"))
         if offset and offset[2] == "before":
-            said = "a step of 'licence-renewed' comes on the day or after it"
-            hint = "write e.g. '3 business days after'"
+            said = f"a step of {trigger!r} comes on the day or after it"
+            hint = f"write e.g. {_NO_BEFORE[trigger]}"
             yield ("steps", number, "when"), Finding("range", said, hint)
 
 
@@ -96,11 +129,8 @@ def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | Non
         said = f"a step does one thing; this one has {', '.join(kinds)}"
         yield here, Finding("kind", said, "make a [[steps]] of its own for each")
     for kind in kinds:
-        if kind in LATER:
-            yield (*here, kind), _not_yet(f"a {kind} step", "use an email or a task")
-        else:
-            for path, finding in KINDS[kind].check(step, templates):
-                yield (*here, *path), finding
+        for path, finding in KINDS[kind].check(step, templates):
+            yield (*here, *path), finding
     if len(kinds) == 1:
         yield from _strangers(here, step, kinds[0])
     both = [word for word in listed(step.get("unless")) if word in listed(step.get("only_if"))]

@@ -18,7 +18,12 @@ from worker.schedules import words
 from worker.schedules.model import Offset, Span
 
 ROLES = ("decision-maker", "procurement", "technical", "end-user", "reseller", "any")
+TO = (
+    "who gets the mail: the first of these roles that can be reached; who may be asked a survey: "
+    "everybody of these roles, those named first before the others"
+)
 ASSIGNEES = ("renewal-manager", "account-manager", "owner")
+LANES = ("just-overdue", "gone-quiet", "buying-less", "yearly")
 HAPPENINGS = ("clicked", "answered", "replied", "delivered", "task-open", "quote-asked")
 
 
@@ -83,6 +88,37 @@ WorkingDays = Annotated[
     InstanceOf[Span],
     BeforeValidator(words.text(words.span(365, business=True))),
     WithJsonSchema(_span_schema("(business days?|days?|weeks?)")),
+]
+Months = Annotated[
+    int,
+    BeforeValidator(words.text(words.months)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^[1-9][0-9]* (months?|years?)$",
+            "examples": ["6 months", "1 year"],
+        }
+    ),
+]
+Chance = Annotated[
+    float,
+    BeforeValidator(words.within(0, 1, "a chance from 0 to 1")),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1}),
+]
+Stake = Annotated[
+    float,
+    BeforeValidator(words.within(0, 1e12, "an amount of money a year")),
+    WithJsonSchema({"type": "number", "minimum": 0}),
+]
+Handful = Annotated[
+    int,
+    BeforeValidator(words.within(1, 1000, "a number of clients")),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1000}),
+]
+Lanes = Annotated[
+    tuple[str, ...],
+    BeforeValidator(words.words(LANES, empty="a list of lanes")),
+    WithJsonSchema(_words_schema(LANES)),
 ]
 Identifier = Annotated[
     str,

@@ -15,7 +15,7 @@ from worker.kernel.toml import Document, TomlError, parse
 from worker.schedules import conditions, crosschecks, words
 from worker.schedules.fields import Shape
 from worker.schedules.kinds.table import KINDS
-from worker.schedules.model import CalendarSpec, Condition, Limits, Schedule, Step
+from worker.schedules.model import CalendarSpec, Condition, Dormancy, Limits, Schedule, Step
 from worker.schedules.shape import ScheduleShape
 from worker.templating.texts import mails, paths
 
@@ -148,6 +148,14 @@ def _schedule(stem: str, shape: ScheduleShape) -> Schedule:
             approve=limits.approve,
         ),
         steps=tuple(_step(step) for step in shape.steps),
+        dormancy=Dormancy(
+            shape.at_least_score,
+            shape.at_least_stake,
+            shape.lanes,
+            shape.per_week,
+            shape.pause.count,
+        ),
+        every_months=shape.every or 0,
     )
 
 

@@ -10,6 +10,8 @@ MailClass = Literal["contractual", "commercial", "survey"]
 Unit = Literal["days", "business days", "weeks", "months"]
 Side = Literal["before", "on", "after"]
 MAILING = ("email", "survey")
+SURVEYS = "survey/"
+"""Where the mails of questions lie under ``templates/``."""
 Scalar = str | int | float | bool
 
 
@@ -78,6 +80,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Dormancy:
+    """Which silent clients enter an ``account-dormant`` schedule, and how many.
+
+    ``at_least_score`` is a chance from 0 to 1, ``at_least_stake`` an amount a year in the client's
+    own currency; no ``lanes`` means all. At most ``per_week`` for each account manager, and none
+    within ``pause_days`` of the end of the last episode.
+    """
+
+    at_least_score: float = 0.5
+    at_least_stake: float = 0
+    lanes: tuple[str, ...] = ()
+    per_week: int = 15
+    pause_days: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One line of a schedule. ``keys`` are those of its kind: ``kinds/email.py`` for an email."""
 
@@ -96,12 +114,18 @@ class Step:
     @property
     def template(self) -> str | None:
         """The mail that it sends, a folder under ``templates/``."""
+        if self.kind == "survey":
+            return f"{SURVEYS}{self.keys.survey}"
         return getattr(self.keys, "email", None)
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A checked schedule. Its identity is ``stem``, the name of its file without ``.toml``."""
+    """A checked schedule. Its identity is ``stem``, the name of its file without ``.toml``.
+
+    ``dormancy`` are the keys of ``account-dormant``, ``every_months`` those of
+    ``relationship-review``; other triggers leave them as they are.
+    """
 
     stem: str
     name: str
@@ -111,8 +135,15 @@ class Schedule:
     calendar: CalendarSpec
     limits: Limits
     steps: tuple[Step, ...]
+    dormancy: Dormancy = Dormancy()
+    every_months: int = 0
 
     @property
     def templates(self) -> frozenset[str]:
         """The mails that this schedule sends, as folders under ``templates/``."""
         return frozenset(step.template for step in self.steps if step.template)
+
+    def asking(self, step: Step) -> Step:
+        """The step that asks the question of ``step``: itself, or the one that it reminds of."""
+        same = [one for one in self.steps if one.kind == "survey" and one.template == step.template]
+        return same[0] if same else step

@@ -14,18 +14,23 @@ from pydantic.fields import FieldInfo
 
 from worker.schedules import conditions
 from worker.schedules.fields import (
+    Chance,
     CivilDays,
     Days,
+    Handful,
     Happenings,
     Hours,
     Identifier,
+    Lanes,
     Line,
+    Months,
     Shape,
+    Stake,
     When,
     Whose,
     Zone,
 )
-from worker.schedules.kinds.table import KINDS, LATER
+from worker.schedules.kinds.table import KINDS
 from worker.schedules.model import Span
 
 TRIGGERS = (
@@ -101,7 +106,7 @@ def _optional(field: FieldInfo) -> tuple[Any, Any]:
 
 
 def _step() -> type[Shape]:
-    keys: dict[str, Any] = {name: _optional(field) for name, field in LATER.items()}
+    keys: dict[str, Any] = {}
     for kind in KINDS.values():
         keys |= {name: _optional(field) for name, field in kind.keys.model_fields.items()}
     return create_model("StepShape", __base__=_AnyStep, __doc__=_AnyStep.__doc__, **keys)
@@ -146,7 +151,26 @@ class ScheduleShape(Shape):
         validation_alias="class",
         description='the class of its mails: "contractual", "commercial" or "survey"',
     )
-    every: str | None = Field(default=None, description="how often a relationship-review comes")
+    every: Months | None = Field(
+        default=None, description='how often a relationship-review comes, e.g. "6 months"'
+    )
+    at_least_score: Chance = Field(
+        default=0.5,
+        description="account-dormant: from which chance of a real drop on a client is flagged",
+    )
+    at_least_stake: Stake = Field(
+        default=0,
+        description="account-dormant: from which amount a year on, in the client's own currency",
+    )
+    lanes: Lanes = Field(default=(), description="account-dormant: these kinds of silence only")
+    per_week: Handful = Field(
+        default=15,
+        description="account-dormant: so many clients a week for each account manager at most",
+    )
+    pause: CivilDays = Field(
+        default=Span(90, "days"),
+        description='account-dormant: how long a client rests after an episode, e.g. "90 days"',
+    )
     audience: list[AudienceShape] = Field(  # type: ignore[valid-type]  # made from the table of fields
         default=[],
         description="who it is for: any one of these tables; inside a table all must hold",

@@ -88,6 +88,31 @@ def span(most: int, *, business: bool) -> Callable[[str], Span]:
     return read
 
 
+def months(said: str) -> int:
+    """``6 months`` or ``1 year``, as months: 1 to 120."""
+    found = re.fullmatch(r"(\d{1,4}) (month|year)s?", said)
+    hint = "write e.g. '6 months' or '1 year'"
+    if not found:
+        raise not_a("span", "a number of months", hint)
+    count = int(found[1]) * (12 if found[2] == "year" else 1)
+    if not 1 <= count <= _MOST["months"]:
+        raise not_a("span", "between 1 month and 10 years long", hint)
+    return count
+
+
+def within(low: float, high: float, what: str) -> Callable[[object], Any]:
+    """A reader of a number from ``low`` to ``high``; ``what`` says what it is."""
+
+    def read(value: object) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise not_a("type", what, "write it without quotes", got=shown(value))
+        if not low <= value <= high:
+            raise not_a("range", what, f"it has to be from {low:g} to {high:g}", got=shown(value))
+        return value
+
+    return read
+
+
 def hours(said: str) -> tuple[time, time]:
     """``09:00-17:00``: two times of one day, at least an hour apart."""
     found = _HOURS.fullmatch(said)

@@ -13,12 +13,13 @@ from worker.db.engine import reading
 from worker.kernel import show
 from worker.kernel.dates import Period, civil_date, zone
 from worker.kernel.errors import UsageError
-from worker.surveys import coverage, figures, words
+from worker.surveys import attending, coverage, figures, words
 from worker.surveys.counting import GROUPS, Asked
+from worker.surveys.digest_commands import digest
 from worker.surveys.figures import ACCOUNTS, ANSWERS, METHODS, Report
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--from", "first", type=Day(), help="First day; by default a year up to today.")
 @click.option("--to", "last", type=Day(), help="Last day, included.")
 @click.option("--by", type=click.Choice(GROUPS), help="Split the figures.")
@@ -31,9 +32,9 @@ from worker.surveys.figures import ACCOUNTS, ANSWERS, METHODS, Report
     help="Who votes; may be given several times.  [default: answers, accounts]",
 )
 @click.option("--json", "as_json", is_flag=True, help="One figure a line, for programs.")
-@click.pass_obj
+@click.pass_context
 def nps(
-    app: Wiring,
+    context: click.Context,
     first: date | None,
     last: date | None,
     by: str | None,
@@ -46,6 +47,9 @@ def nps(
     Each answer votes, and beside it each account with one vote; docs/surveys.md explains the
     figures. Groups of fewer than five protected answers are not shown.
     """
+    if context.invoked_subcommand is not None:
+        return
+    app: Wiring = context.obj
     today = civil_date(app.clock.now(), zone(app.settings.book.timezone))
     asked = Asked(_period(first, last, today), schedule, by)
     chosen = [name for name in METHODS if name in (methods or (ANSWERS, ACCOUNTS))]
@@ -53,6 +57,7 @@ def nps(
         found = figures.read(conn, asked, chosen)
         parts = [] if as_json else coverage.coverage(conn, asked.period)
         change = None if as_json else figures.change(conn, asked)
+        answering = attending.read(conn, asked.period, app.settings.book.timezone)
     if as_json:
         rows = [figure.record() for figure in (*found.whole, *found.groups)]
         show.emit(rows, as_json=True, columns=())
@@ -63,6 +68,11 @@ def nps(
         click.echo(words.changed(change, figures.before(asked.period)))
     for note in words.notes(found):
         click.echo(f"- {note}")
+    if answering.tasks:
+        click.echo(f"- {answering.told()}")
+
+
+nps.add_command(digest)
 
 
 def _period(first: date | None, last: date | None, today: date) -> Period:

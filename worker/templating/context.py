@@ -103,6 +103,56 @@ class TotalView:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The question that a mail asks: under which key it is known, which may be that of an earlier
+    mail; what was promised; whether this mail reminds of it. ``url``: the page that takes the
+    answer."""
+
+    mail_key: str
+    promise: str = "named"
+    reminder: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyView:
+    """A survey as templates see it, in the language of the mail; all is missing in other mails."""
+
+    question: str | None = None
+    lowest: str | None = None
+    highest: str | None = None
+    promise: str | None = None
+    reminder: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreView:
+    """One number of the scale, and the page with it chosen already."""
+
+    score: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackView:
+    """What a client said and what came of it. ``words`` are those of our people, a paragraph each;
+    the rest is the client's own answer: a score from 0 to 10, a comment, the day. ``unseen``: it
+    was promised that our people do not see whose it is."""
+
+    words: tuple[str, ...]
+    score: int | None = None
+    comment: str | None = None
+    answered_on: date | None = None
+    unseen: bool = False
+
+    @classmethod
+    def of(cls, text: str, **said: Any) -> FeedbackView:
+        """What somebody typed, line by line; empty lines stand between paragraphs."""
+        return cls(tuple(line.strip() for line in text.splitlines() if line.strip()), **said)
+
+
+@dataclass(frozen=True, slots=True)
 class MailContext:
     """All that one mail is written from. ``today`` is the civil day on which it leaves.
 
@@ -112,8 +162,10 @@ class MailContext:
     ``unsubscribe`` leads out of mails that are not contractual: a page, or a mailto address with
     ``mailto:``. ``answer_url`` is the page on which the contact answers without a login,
     ``preferences_url`` the one on which it says what it wants to get; ``None`` where no link key
-    is set.
-    Raises ``ValueError`` without a licence: a mail that speaks of nothing must not exist.
+    is set. ``survey``: the question that the mail asks, if it does; ``feedback``: what a letter to
+    somebody who was asked is about.
+    Raises ``ValueError`` without a licence in a mail that has to speak of one: a contractual mail
+    that speaks of nothing must not exist.
     """
 
     today: date
@@ -126,9 +178,11 @@ class MailContext:
     unsubscribe: str | None = None
     answer_url: str | None = None
     preferences_url: str | None = None
+    survey: Asked | None = None
+    feedback: FeedbackView | None = None
 
     def __post_init__(self) -> None:
-        if not self.licences:
+        if not self.licences and self.mail_class == "contractual":
             raise ValueError("expected at least one licence in a mail, got none")
         if len(self.licences) > 1:
             in_order = tuple(sorted(self.licences, key=_order(self.licences)))

@@ -19,18 +19,23 @@ from worker.kernel.errors import Problem, did_you_mean
 from worker.templating.context import (
     AccountView,
     ContactView,
+    FeedbackView,
     LicenceView,
+    ScoreView,
     SenderView,
+    SurveyView,
     TotalView,
 )
 
 VIEWS: dict[str, type] = {
     "account": AccountView,
     "contact": ContactView,
+    "feedback": FeedbackView,
     "licence": LicenceView,
     "sender": SenderView,
+    "survey": SurveyView,
 }
-LISTS: dict[str, type] = {"licences": LicenceView, "sums": TotalView}
+LISTS: dict[str, type] = {"licences": LicenceView, "sums": TotalView, "scores": ScoreView}
 VARIABLES = frozenset(
     {
         *VIEWS,

@@ -15,7 +15,9 @@ from typing import Any
 from worker.templating.context import (
     MOST_LISTED,
     AccountView,
+    Asked,
     ContactView,
+    FeedbackView,
     LicenceView,
     MailContext,
     SenderView,
@@ -29,6 +31,13 @@ OPTIONAL = (
     *("licence.notice_on", "licence.previous_term"),
 )
 """The fields that a template must not take for granted."""
+
+LETTERS = ("survey/told", "survey/digest")
+"""Mails that speak of no licence, but of what a client said."""
+OPTIONAL_IN_LETTERS = (
+    *("contact.name", "contact.role"),
+    *("feedback.score", "feedback.comment", "feedback.answered_on"),
+)
 
 NOTICE_DAYS = 25
 DAYS_LEFT = (60, 5, 2, 1, 0, -1, -3)
@@ -68,6 +77,13 @@ def linked(context: MailContext) -> MailContext:
     )
 
 
+def asking(context: MailContext, promise: str = "named", *, reminder: bool = False) -> MailContext:
+    """The same as a mail that asks a question."""
+    asked = Asked("sample", promise, reminder, "https://renewals.example.com/s/abc.def")
+    context = linked(replace(commercial(context), mail_class="survey"))
+    return replace(context, answer_url=None, survey=asked)
+
+
 def mixed(days_left: int = 30, licences: int = 4) -> MailContext:
     """As ``full``, where every other licence renews by itself."""
     plain, auto = full(days_left, licences), full(days_left, licences, auto_renew=True)
@@ -83,6 +99,9 @@ def without(field: str, context: MailContext) -> MailContext:
         missing["days_to_notice"] = None
     if view == "contact":
         return replace(context, contact=replace(context.contact, **missing))
+    if view == "feedback":
+        assert context.feedback is not None
+        return replace(context, feedback=replace(context.feedback, **missing))
     licences = tuple(replace(licence, **missing) for licence in context.licences)
     return replace(context, licences=licences)
 
@@ -115,6 +134,44 @@ def contexts() -> Iterator[MailContext]:
     yield linked(without("licence.renew_url", full(auto_renew=True)))
     yield linked(mixed(2, MOST_LISTED + 1))
     yield linked(commercial(full(licences=3)))
+
+
+def surveys() -> Iterator[MailContext]:
+    """The same for mails that ask a question: each promise, the first mail and the reminder."""
+    for promise in ("named", "confidential", "anonymous"):
+        for reminder in (False, True):
+            yield asking(full(300), promise, reminder=reminder)
+            yield asking(full(300, licences=3), promise, reminder=reminder)
+    yield asking(full(300, licences=MOST_LISTED + 3))
+    yield asking(full(300, auto_renew=True))
+    yield replace(asking(full(300)), licences=())
+    yield asking(bare())
+
+
+def letter() -> MailContext:
+    """A letter to somebody who answered, and got an answer; nothing is missing."""
+    words = "We have put a second person on your cases.\n\nYou reach both under one number."
+    said = FeedbackView.of(
+        words,
+        score=3,
+        comment="Nobody calls back.\nTwice now.",
+        answered_on=_TODAY - timedelta(days=9),
+    )
+    way_out = "mailto:renewals@example.com?subject=unsubscribe%20anna.nowak%40example.com"
+    return replace(full(), licences=(), mail_class="survey", unsubscribe=way_out, feedback=said)
+
+
+def letters() -> Iterator[MailContext]:
+    """Letters with all that they can have, and with no more than they must."""
+    yield letter()
+    yield linked(letter())
+    context = letter()
+    for field in OPTIONAL_IN_LETTERS:
+        context = without(field, context)
+    yield context
+    yield linked(context)
+    assert context.feedback is not None
+    yield replace(context, feedback=replace(context.feedback, unseen=True))
 
 
 def _licence(place: int, days_left: int, *, auto_renew: bool) -> LicenceView:

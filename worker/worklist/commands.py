@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import click
 
@@ -15,15 +15,22 @@ from worker.kernel import show
 from worker.kernel.dates import civil_date, zone
 from worker.kernel.errors import FindingsError, UsageError
 from worker.worklist import flow, people, rules, store
-from worker.worklist.flow import Today
+from worker.worklist.flow import Hears, More, Today
 from worker.worklist.rules import Hand
 
 _COLUMNS = ("id", "kind", "due_on", "assignee", "title", "detail")
 _MORE = ("key", "pool", "snoozed_until", "version", "opened_at")
 
 
+class _App(Wiring, Protocol):
+    """The wired application, with who hears of tasks that people close."""
+
+    @property
+    def hear_closed(self) -> Hears: ...
+
+
 @click.command()
-@click.option("--kind", help="Only tasks of this kind: step, answer, promise, alarm …")
+@click.option("--kind", help="Only tasks of this kind: step, answer, promise, dormant …")
 @click.option("--for", "who", metavar="WHO", help="Of this member of staff, by key or login.")
 @click.option(
     "--claim", type=int, metavar="ID", help="Claim the task with this number; with --for."
@@ -31,14 +38,19 @@ _MORE = ("key", "pool", "snoozed_until", "version", "opened_at")
 @click.option("--give-back", type=int, metavar="ID", help="Leave it to its pool again.")
 @click.option("--assign", type=int, metavar="ID", help="Give it to a member of staff; with --for.")
 @click.option("--snooze", type=int, metavar="ID", help="Take it off the lists; with --until.")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The day on which it comes back.")
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day on which it comes back; with --outcome later, on which to look again.",
+)
 @click.option("--done", type=int, metavar="ID", help="Close the task with this number.")
 @click.option("--outcome", help="What came of it, as a word that fits; with --done.")
+@click.option("--why", default="", help="Why, for an outcome that needs a reason: price …")
 @click.option("--note", default="", help="Words for the history; with any of the above.")
 @click.option("--history", type=int, metavar="ID", help="What happened to it so far.")
 @click.option("--json", "as_json", is_flag=True, help="One task a line, for programs.")
 @click.pass_obj
-def tasks(app: Wiring, /, kind: str | None, as_json: bool, **said: Any) -> None:
+def tasks(app: _App, /, kind: str | None, as_json: bool, **said: Any) -> None:
     """List open tasks, those due first; or say what a person did about one."""
     doing = [name for name in _DOES if said[name] is not None]
     if said["history"] is not None:
@@ -52,7 +64,7 @@ def tasks(app: Wiring, /, kind: str | None, as_json: bool, **said: Any) -> None:
         _list(app, kind, said["who"], as_json)
 
 
-def _list(app: Wiring, kind: str | None, who: str | None, as_json: bool) -> None:
+def _list(app: _App, kind: str | None, who: str | None, as_json: bool) -> None:
     with reading(app.engine) as conn:
         key = people.find(conn, who) if who else None
         if who and key is None:
@@ -67,7 +79,7 @@ def _row(row: Any) -> dict[str, object]:
     return {name: row._mapping[name] for name in (*_COLUMNS, *_MORE)}
 
 
-def _show_history(app: Wiring, number: int, as_json: bool) -> None:
+def _show_history(app: _App, number: int, as_json: bool) -> None:
     with reading(app.engine) as conn:
         task = store.one(conn, number)
         if task is None:
@@ -82,7 +94,7 @@ def _show_history(app: Wiring, number: int, as_json: bool) -> None:
 # --- what a person did ---
 
 
-def _do(app: Wiring, what: str, number: int, said: dict[str, Any]) -> None:
+def _do(app: _App, what: str, number: int, said: dict[str, Any]) -> None:
     """Does one thing to the open task with that number, as whoever types."""
     now = app.clock.now()
     with reading(app.engine) as conn:
@@ -98,7 +110,7 @@ def _do(app: Wiring, what: str, number: int, said: dict[str, Any]) -> None:
         flow.note(app.engine, hand, number, seen, said["note"], now)
 
 
-def _claim(app: Wiring, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
+def _claim(app: _App, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
     if hand.staff is None:
         raise UsageError("--claim needs --for WHO: the key or the login of a member of staff.")
     capacity = app.settings.worklist.capacity
@@ -106,19 +118,19 @@ def _claim(app: Wiring, hand: Hand, task: Any, said: dict[str, Any], now: dateti
     return f"task {task.id} is {hand.staff}'s: {task.title}"
 
 
-def _give_back(app: Wiring, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
+def _give_back(app: _App, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
     left = flow.give_back(app.engine, hand, task.id, task.version, now)
     return f"task {task.id} is left to {left.pool}: {task.title}"
 
 
-def _assign(app: Wiring, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
+def _assign(app: _App, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
     if not said["who"]:
         raise UsageError("--assign needs --for WHO: the key or the login of a member of staff.")
     given = flow.assign(app.engine, hand, task.id, task.version, said["who"], now)
     return f"task {task.id} is {given.assignee}'s: {task.title}"
 
 
-def _snooze(app: Wiring, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
+def _snooze(app: _App, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
     if said["until"] is None:
         raise UsageError("--snooze needs --until DAY, such as 2027-01-15.")
     until: date = said["until"].date()
@@ -127,9 +139,12 @@ def _snooze(app: Wiring, hand: Hand, task: Any, said: dict[str, Any], now: datet
     return f"task {task.id} rests until {until}: {task.title}"
 
 
-def _close(app: Wiring, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
+def _close(app: _App, hand: Hand, task: Any, said: dict[str, Any], now: datetime) -> str:
     outcome = said["outcome"] or rules.usual_outcome(task.kind)
-    flow.close(app.engine, hand, task.id, task.version, outcome, said["note"], now)
+    today = civil_date(now, zone(app.settings.book.timezone))
+    until = said["until"].date() if said["until"] else None
+    more = More(said["why"], until, today, app.hear_closed)
+    flow.close(app.engine, hand, task.id, task.version, outcome, said["note"], now, more)
     return f"task {task.id} is closed: {task.title}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, Row
 from sqlalchemy.engine import Connection
@@ -20,7 +20,7 @@ from worker.kernel.errors import FindingsError, PerennialError
 from worker.kernel.keys import new_attempt_id
 from worker.worklist import people, rules, store
 from worker.worklist.kinds import PROMISE
-from worker.worklist.rules import Hand
+from worker.worklist.rules import Ending, Hand
 from worker.worklist.store import NewTask
 
 
@@ -106,6 +106,25 @@ def note(engine: Engine, hand: Hand, number: int, seen: int, words: str, now: da
         return _changed(conn, hand, task, {}, _Told("noted", words.strip(), now))
 
 
+class Hears(Protocol):
+    """Hears, in the transaction that closes a task, what came of it: ``who`` closed it."""
+
+    def __call__(
+        self, conn: Connection, task: Any, ending: Ending, who: str, now: datetime
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """What some outcomes ask for besides (``why``, ``until``), the civil day of the book, and who
+    hears of it."""
+
+    why: str = ""
+    until: date | None = None
+    today: date | None = None
+    hears: Hears | None = None
+
+
 def close(
     engine: Engine,
     hand: Hand,
@@ -114,17 +133,20 @@ def close(
     outcome: str,
     words: str,
     now: datetime,
+    more: More = More(),
 ) -> Row[Any]:
     """Closes a task with an outcome that fits its kind. What waited for it goes on in the same
     transaction: stops are lifted, and whoever opened it hears of it."""
+    ending = Ending(outcome, words.strip(), more.why, more.until)
     with engine.begin() as conn:
         task = _as_seen(conn, number, seen)
         _refuse(rules.against_work(hand, task))
-        _refuse(rules.against_closing(task.kind, outcome))
-        _refuse(rules.against_long("note", words, rules.LONGEST_NOTE))
+        _refuse(rules.against_ending(task.kind, ending, more.today or now.date()))
         who = hand.by.name
-        if not store.close_seen(conn, number, seen, outcome, who, words.strip(), now):
+        if not store.close_seen(conn, number, seen, outcome, who, ending.told(), now):
             raise ChangedError(_standing(conn, number))
+        if more.hears is not None:
+            more.hears(conn, task, ending, who, now)
         _audit(conn, hand, number, _Told("closed", outcome, now))
         return _standing(conn, number)
 

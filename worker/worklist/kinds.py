@@ -5,13 +5,15 @@ A kind that a later release brings, or that another hand wrote, is treated as ``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from worker.access.rules import Role
 
-PROMISE, BY_HAND = "promise", "todo"
+PROMISE, BY_HAND, DORMANT = "promise", "todo", "dormant"
+FEEDBACK, REFERRAL = "feedback", "referral"
 KEPT, BROKEN, WITHDRAWN = "kept", "broken", "withdrawn"
+LATER, FALSE_ALARM = "later", "false-alarm"
 _NOT_NEEDED = {"not-needed": "nothing to do any more"}
 
 
@@ -22,7 +24,9 @@ class Kind:
     ``outcomes`` are the words that a person closes it with, each with what it means; the first one
     is meant when none is given. ``pool`` is the role that may claim it while nobody has it.
     ``days`` are the business days that one opened by hand is given. ``answer`` says what closes a
-    task that no person closes by hand, and ``page`` where.
+    task that no person closes by hand, and ``page`` where. ``why`` has the outcomes that need a
+    reason, each with the words to choose from, ``until`` those that need a day. ``words`` says what
+    the note has to say, where a task is not closed without one.
     """
 
     name: str
@@ -31,6 +35,9 @@ class Kind:
     days: int = 2
     answer: str = ""
     page: str = ""
+    why: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    until: Sequence[str] = ()
+    words: str = ""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -132,6 +139,49 @@ KINDS: Mapping[str, Kind] = {
     ),
     "hand-over": Kind(
         "hand-over of an account", Role.SALES, {"taken-over": "taken over"} | _NOT_NEEDED, days=3
+    ),
+    DORMANT: Kind(
+        "client that fell silent",
+        Role.SALES,
+        {
+            "won-back": "won back",
+            "lost": "lost",
+            LATER: "look again later",
+            FALSE_ALARM: "false alarm: it buys as it likes to",
+        },
+        days=3,
+        why={
+            "lost": {
+                "price": "the price",
+                "competitor": "buys from somebody else",
+                "service": "our service, quality or delivery",
+                "no-need": "does not need it any more",
+                "out-of-business": "out of business",
+                "unknown": "would not say",
+            }
+        },
+        until=(LATER,),
+    ),
+    FEEDBACK: Kind(
+        "answer of a client who is not content",
+        Role.SALES,
+        {
+            "done": "done as the client wished",
+            "otherwise": "agreed on something else",
+            "explained": "could not be done; the client hears why",
+        },
+        words="what was done, in words that the client will read",
+    ),
+    REFERRAL: Kind(
+        "client who would recommend us",
+        Role.SALES,
+        {
+            "named": "named somebody to talk to",
+            "quoted": "may be quoted, or tells of us",
+            "declined": "would rather not",
+        }
+        | _NOT_NEEDED,
+        days=5,
     ),
     PROMISE: Kind(
         "promise to a client",

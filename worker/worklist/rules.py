@@ -5,6 +5,7 @@ Each ``against_…`` says in a sentence why not, or returns ``None``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -31,6 +32,22 @@ class Hand:
     by: Actor
     role: Role
     staff: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What came of a task: an outcome of its kind; ``words`` for the history; ``why`` and ``until``
+    where the outcome asks for them."""
+
+    outcome: str
+    words: str = ""
+    why: str = ""
+    until: date | None = None
+
+    def told(self) -> str:
+        """The same for the history, but for the outcome."""
+        until = f"until {self.until}" if self.until else ""
+        return "; ".join(part for part in (self.why, until, self.words.strip()) if part)
 
 
 def pools_of(role: Role) -> list[str]:
@@ -92,6 +109,41 @@ def against_closing(kind: str, outcome: str) -> str | None:
         fits = ", ".join(known.outcomes) + (f"; {near}" if near else "")
         return f"outcome: {outcome!r} does not fit the kind {kind}; it is one of: {fits}"
     return None
+
+
+def against_ending(kind: str, ending: Ending, today: date) -> str | None:
+    """Why a task of that kind may not be closed like this."""
+    known, outcome = kind_of(kind), ending.outcome
+    return (
+        against_closing(kind, outcome)
+        or _against_why(ending, known.why.get(outcome, {}))
+        or _against_until(ending, today, needed=outcome in known.until)
+        or _against_silence(ending, known.words)
+        or against_long("note", ending.words, LONGEST_NOTE)
+    )
+
+
+def _against_silence(ending: Ending, words: str) -> str | None:
+    return f"note: expected {words}; got nothing." if words and not ending.words.strip() else None
+
+
+def _against_why(ending: Ending, words: Mapping[str, str]) -> str | None:
+    if ending.why in words or (not words and not ending.why):
+        return None
+    if not words:
+        return f"why: the outcome {ending.outcome} takes no reason; say it in the note."
+    near = did_you_mean(ending.why, words)
+    fits = ", ".join(words) + (f"; {near}" if near else "")
+    got = repr(ending.why) if ending.why else "nothing"
+    return f"why: the outcome {ending.outcome} needs a reason, got {got}; it is one of: {fits}"
+
+
+def _against_until(ending: Ending, today: date, *, needed: bool) -> str | None:
+    if not needed:
+        return f"until: the outcome {ending.outcome} takes no day." if ending.until else None
+    if ending.until is None:
+        return f"until: the outcome {ending.outcome} needs the day on which to look again."
+    return against_snoozing(ending.until, today)
 
 
 def usual_outcome(kind: str) -> str:

@@ -6,7 +6,7 @@ is noted for other systems.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from worker.catalogue.records import accounts, licences, staff
 from worker.db import bulk, notices
 from worker.db.notices import Notice
 from worker.schedules.fields import ASSIGNEES
-from worker.worklist.kinds import kind_of
+from worker.worklist.kinds import FEEDBACK, kind_of
 from worker.worklist.records import task_history, tasks
 
 
@@ -178,6 +178,14 @@ def history(conn: Connection, number: int) -> Sequence[Row[Any]]:
     columns = (task_history.c[name] for name in ("at", "who", "what", "note"))
     query = select(*columns).where(task_history.c.task_id == number)
     return conn.execute(query.order_by(task_history.c.id)).all()
+
+
+def with_open_feedback(conn: Connection, account_ids: Collection[int]) -> frozenset[int]:
+    """Those of these accounts of whom somebody who is not content waits for an answer."""
+    waiting = (tasks.c.kind == FEEDBACK, tasks.c.closed_at.is_(None))
+    mine = bulk.among(tasks.c.account_id, sorted(account_ids))
+    query = select(tasks.c.account_id).where(*waiting, mine)
+    return frozenset(conn.execute(query).scalars()) if account_ids else frozenset()
 
 
 def held(conn: Connection, key: str) -> int:

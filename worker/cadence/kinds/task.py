@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 from worker.cadence.kinds.contract import Acted, Action, Occasion
+from worker.cadence.triggers import TRIGGERS
 from worker.worklist import store as worklist
 
 
@@ -35,17 +37,25 @@ def _task(action: Action, now: datetime) -> worklist.NewTask:
     row, step = action.row, action.decision.step
     calendar = action.line.calendar
     today = calendar.today(now)
-    schedule = action.line.schedule.stem
+    trigger = TRIGGERS[action.line.schedule.trigger]
     return worklist.NewTask(
-        key=f"step:{schedule}:{step.id}:{row.licence_id}:{row.licence_term}",
-        kind="step",
+        key=task_key(row, step.id),
+        kind=trigger.tasks,
         title=step.keys.task,
-        detail=f"{row.account_name}: licence {row.licence_key} expires on {row.licence_expires_on}",
-        account_id=row.licence_account_id,
+        detail=f"{row.account_name}: {trigger.says(row)}",
+        account_id=row.account_id,
         licence_id=row.licence_id,
         assignee=_assignee(action),
         due_on=calendar.add_span(today, step.keys.due_in) if step.keys.due_in else None,
     )
+
+
+def task_key(row: Any, step: str) -> str:
+    """The key of the task that a step of this walk opens; ``store.with_open_tasks`` knows it."""
+    subject, cycle = row.licence_id, row.licence_term
+    if subject is None:
+        subject, cycle = f"{row.walk_subject}-{row.walk_subject_id}", row.walk_cycle
+    return f"step:{row.walk_schedule}:{step}:{subject}:{cycle}"
 
 
 KIND = TaskKind()

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, bindparam, select, update
+from sqlalchemy import Engine, bindparam, func, select, update
 from sqlalchemy.engine import Connection
 
 from worker.cadence.kinds.contract import Acted, Action, Occasion
-from worker.cadence.records import steps, walks
+from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, licences
 from worker.kernel.clock import Clock
 from worker.kernel.keys import call_key
@@ -25,7 +25,7 @@ from worker.webhooks.resting import Trouble
 from worker.webhooks.rules import DUE
 from worker.worklist import store as worklist
 
-TYPE = "licence.step"
+TYPE, OF_ACCOUNT = "licence.step", "account.step"
 TASK = "failed-call"
 
 
@@ -47,13 +47,29 @@ KIND = WebhookKind()
 def _call(action: Action, now: datetime) -> tuple[Any, ...]:
     """A row in the order of ``webhooks.NEW``."""
     row, step = action.row, action.decision.step
-    key = call_key(action.line.schedule.stem, step.id, row.licence_key, row.licence_term)
+    alone = row.licence_id is None
+    subject = f"{row.walk_subject} {row.account_key}" if alone else row.licence_key
+    key = call_key(action.line.schedule.stem, step.id, subject, row.walk_cycle)
+    type_ = OF_ACCOUNT if alone else TYPE
     body = {
-        "type": TYPE,
+        "type": type_,
         "timestamp": now.isoformat(timespec="seconds"),
-        "data": _data(action, now),
+        "data": _data_of_account(action) if alone else _data(action, now),
     }
-    return key, step.keys.webhook, TYPE, body, DUE, now, now
+    return key, step.keys.webhook, type_, body, DUE, now, now
+
+
+def _data_of_account(action: Action) -> dict[str, Any]:
+    """What is told of a walk without a licence: the account's key, nothing about any person."""
+    row, decision = action.row, action.decision
+    return {
+        "schedule": action.line.schedule.stem,
+        "step": decision.step.id,
+        "due_on": decision.due_on.isoformat(),
+        "account": row.account_key,
+        "cycle": row.walk_cycle,
+        "anchor_on": row.walk_anchor_on.isoformat(),
+    }
 
 
 def _data(action: Action, now: datetime) -> dict[str, Any]:
@@ -109,7 +125,8 @@ def _tell(conn: Connection, failure: Failure, now: datetime) -> None:
         key=f"{TASK}:{failure.key}",
         kind=TASK,
         title=f"A call failed: {failure.host}",
-        detail=f"{row.name}: step {row.step} of {row.schedule}, licence {row.key}: "
+        detail=f"{row.name}: step {row.step} of {row.schedule}, "
+        f"{f'licence {row.key}' if row.key else f'account {row.account_key}'}: "
         f"{failure.host} {failure.said}; given up after {attempts}",
         account_id=row.account_id,
         licence_id=row.id,
@@ -133,11 +150,12 @@ _WHOSE = (
         steps.c.step,
         licences.c.id,
         licences.c.key,
-        licences.c.account_id,
+        accounts.c.id.label("account_id"),
+        accounts.c.key.label("account_key"),
         accounts.c.name,
     )
     .join(walks, walks.c.id == steps.c.walk_id)
-    .join(licences, licences.c.id == walks.c.subject_id)
-    .join(accounts, accounts.c.id == licences.c.account_id)
+    .outerjoin(licences, of_licence)
+    .join(accounts, accounts.c.id == func.coalesce(walks.c.account_id, licences.c.account_id))
     .where(steps.c.mail_key == bindparam("key"))
 )
