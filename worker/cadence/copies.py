@@ -176,7 +176,8 @@ def outlook(
     own: Own | None = None,
 ) -> Outlook:
     """To whom a planned mail would go as of today, and in which words on its own day: ``own``
-    instead of those that stand. Before it is decided it is shown with its own licence; others may travel along."""
+    instead of those that stand. Before it is decided it is shown with its own licence; others may
+    travel along."""
     waits = [copy for copy in aim.copies if copy.state == DUE]
     rows = store.walks_of_mails(conn, [aim.decided.mail_key]) if aim.decided and waits else []
     rung = _rung(conn, aim, now)

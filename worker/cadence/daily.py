@@ -87,7 +87,8 @@ def daily(
     wanted = _Wanted(library_of(conn).active(conn), asked, day, stem)
     found: dict[int, Any] = {}
     last = None
-    for last, rows in _looked_at(conn, after, day):
+    for more, rows in _looked_at(conn, after, day):
+        last = more
         for row in rows:
             if row.account_id not in found and wanted.may_get_it(row):
                 found[row.account_id] = row
