@@ -216,7 +216,7 @@ def test_a_letter_to_who_answered_reads_without_gaps_whatever_is_known(
 def test_whoever_answered_reads_the_own_words_and_then_what_was_done(
     language: str, said: str
 ) -> None:
-    text = plain(written("survey/told", language, letter()).text)
+    text = plain(written("feedback/told", language, letter()).text)
     places = [text.index(one) for one in (said, "Nobody calls back.", "a second person")]
     assert places == sorted(places)
 

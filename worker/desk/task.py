@@ -68,14 +68,14 @@ def show(
         history = store.history(conn, number)
         why = queue.why(conn, task)
         known = people.colleagues(conn)
-        told = _said(conn, task)
+        answer = _answer(conn, task)
     hand, today = hand_of(asked), today_of(desk, asked)
     book = desk.app.settings.book
     calendar = rules.calendar_of(book.timezone, book.country)
     values: dict[str, Any] = {
         "task": task,
         "why": why,
-        "told": told,
+        "answer": answer,
         "groups": {vote: name for name, vote in VOTES.items()},
         "tones": TONES,
         "kind": kind_of(task.kind),

@@ -32,7 +32,7 @@ OPTIONAL = (
 )
 """The fields that a template must not take for granted."""
 
-LETTERS = ("survey/told", "survey/digest")
+LETTERS = ("feedback/told", "feedback/digest")
 """Mails that speak of no licence, but of what a client said."""
 OPTIONAL_IN_LETTERS = (
     *("contact.name", "contact.role"),
