@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from tests.api.test_delighted import Moved, delighted, moved, sqlite_moved
+from tests.api.official import delighted
+from tests.api.test_delighted import Moved, moved, sqlite_moved
 from tests.clients.conftest import OWN
 from tests.surveys.conftest import Town
 from worker.catalogue.records import accounts, contacts, preferences

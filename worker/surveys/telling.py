@@ -92,7 +92,7 @@ _PEOPLE = (
 
 
 def _people(conn: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
-    return conn.execute(_PEOPLE.where(contacts.c.id.in_(ids))).all() if ids else []
+    return list(conn.execute(_PEOPLE.where(contacts.c.id.in_(ids)))) if ids else []
 
 
 def _asked(conn: Connection, invitation_id: int | None) -> int | None:
