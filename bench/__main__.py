@@ -159,6 +159,19 @@ def _staff(quick: bool) -> list[Row]:
     ]
 
 
+def _queue(quick: bool) -> list[Row]:
+    from bench import engine, queue, staff
+
+    clients, seconds = (500, 1) if quick else (10_000, 5)
+    with engine.postgresql() as fresh:
+        found = queue.run(fresh, clients, seconds)
+    head = f"silent clients, {clients:,} open, 99th percentile at {staff.A_SECOND} a second"
+    return [
+        Row(f"{head}; floor: same template, same values in memory", "", "", "", ""),
+        *(_timed(f"  {one.path}", one.floor, one.ours, staff.OF_BARE) for one in found),
+    ]
+
+
 def _delivery(quick: bool) -> list[Row]:
     from bench import delivery
 
@@ -268,6 +281,7 @@ WORKS: dict[str, Callable[[bool], list[Row]]] = {
     "posted": _posted,
     "page": _page,
     "staff": _staff,
+    "queue": _queue,
     "delivery": _delivery,
     "memory": _memory,
     "dormancy": _dormancy,

@@ -232,6 +232,7 @@ class App:
         from worker.cadence import machine
         from worker.cadence.library import Defaults
         from worker.cadence.machine import Letterhead
+        from worker.cadence.quiet import quiet_of
         from worker.links.rules import links_of
         from worker.webhooks.doors import Doors
 
@@ -254,6 +255,7 @@ class App:
                     hold=mail.hold,
                     gap=mail.pace.gap if mail.pace else timedelta(0),
                     allowance=self.settings.budget.per_contact,
+                    quiet=quiet_of(self.settings.surveys),
                     guards=self._guards(),
                     outside=self._doors.outside(held=self._stands_still),
                     refused=self._hear_refusal,
@@ -267,9 +269,13 @@ class App:
     @cached_property
     def judges(self) -> Mapping[str, Judge]:
         """Who looks at letters that are no step of a walk, by their origin."""
+        from worker.cadence.asked_letters import ASKED, AskedJudge
+        from worker.cadence.quiet import quiet_of
         from worker.surveys import telling
 
-        return telling.JUDGES
+        settings = self.settings
+        asking = AskedJudge(quiet_of(settings.surveys), settings.book.timezone)
+        return {ASKED: asking, **telling.JUDGES}
 
     @cached_property
     def texts(self) -> Current:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,11 @@ from sqlalchemy import Connection, Engine
 from worker.access import store as access
 from worker.cadence import brakes, coverage, foreseen, watch
 from worker.cadence.ahead import Forecasting
+from worker.cadence.asked_letters import Terms
+from worker.cadence.flow import Planning
+from worker.cadence.library import Defaults
 from worker.cadence.machine import Machine
+from worker.cadence.quiet import quiet_of
 from worker.cadence.watch import Fingerprint
 from worker.catalogue import freshness, lapses
 from worker.catalogue.answering import Answers
@@ -28,9 +33,13 @@ from worker.db.engine import reading
 from worker.events import bounces
 from worker.kernel.clock import Clock
 from worker.outbox import holds
-from worker.reactivation import closing
+from worker.reactivation import closing, episodes
 from worker.reactivation import flow as reactivation
+from worker.reactivation.episodes import Thresholds
+from worker.reactivation.lanes import LANES
+from worker.schedules.model import Dormancy
 from worker.surveys import flow as comments
+from worker.surveys import requests
 from worker.surveys.themes import Reader
 from worker.webhooks import endpoints
 from worker.webhooks.endpoints import Endpoint
@@ -120,9 +129,17 @@ class Upkeep:
         )
         tried = refresh(it.engine, sources, it.clock, it.root, options, stop.is_set)
         watch_sources(it.engine, sources, it.clock.now())
+        self._put_requests()
         self._wake_held()
         self._read_bounces()
         return tried
+
+    def _put_requests(self) -> None:
+        """Asks those of whom other systems said that they shall be asked by now."""
+        it, book = self._instance, self._instance.settings.book
+        defaults = Defaults(book.timezone, book.language, book.country)
+        terms = Terms(quiet_of(it.settings.surveys), defaults)
+        requests.put_due(it.engine, requests.by_letter(terms), it.clock.now())
 
     def _daily(self, name: str, duty: Callable[[], None]) -> None:
         now, engine = self._instance.clock.now(), self._instance.engine
@@ -135,8 +152,7 @@ class Upkeep:
 
     def _foresee_days(self) -> None:
         planning, now = self._instance.machine.planning, self._instance.clock.now()
-        asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
-        brakes.foresee(self._instance.engine, asked)
+        brakes.foresee(self._instance.engine, _forecasting(planning, now))
 
     def _count_calendar(self) -> None:
         """Once a day, and after each application, for the calendars of the pages."""
@@ -145,8 +161,7 @@ class Upkeep:
             due = foreseen.is_due(conn, now)
         if due:
             planning = self._instance.machine.planning
-            asked = Forecasting(planning.defaults, now, allowance=planning.allowance)
-            foreseen.count(engine, asked)
+            foreseen.count(engine, _forecasting(planning, now))
 
     def _prove_coverage(self) -> None:
         active = self._instance.machine.planning.library.active
@@ -179,8 +194,19 @@ class Upkeep:
 
     def _score_clients(self) -> None:
         """Once a day, and after orders came in: who falls silent."""
+        it, now = self._instance, self._instance.clock.now()
+        if reactivation.nightly(it.engine, reactivation.asked_by(it.settings, now)):
+            self._flag_silent(now)
+
+    def _flag_silent(self, now: datetime) -> None:
+        """Hands those whom the scores put first to the schedules that ask for them."""
         it = self._instance
-        reactivation.nightly(it.engine, reactivation.asked_by(it.settings, it.clock.now()))
+        with it.engine.begin() as conn:
+            active = it.machine.planning.library.active(conn)
+            for stem, inforce in active.items():
+                if inforce.schedule.trigger == "account-dormant":
+                    by = _thresholds(inforce.schedule.dormancy, it.settings.reactivation.exponent)
+                    episodes.flag(conn, stem, by, now, it.settings.book.timezone)
 
     def _see_orders(self) -> None:
         """Ends the episodes of clients who ordered since they were flagged."""
@@ -216,6 +242,23 @@ class Upkeep:
         self._stale_seen = stale
 
 
+def _thresholds(said: Dormancy, exponent: float) -> Thresholds:
+    """The keys of a schedule as reactivation takes them."""
+    return Thresholds(
+        said.at_least_score,
+        Decimal(str(said.at_least_stake)),
+        said.lanes or LANES,
+        said.per_week,
+        timedelta(days=said.pause_days),
+        exponent,
+    )
+
+
 def _open_keys(conn: Connection) -> set[str]:
     """The keys of the open tasks about calls, those about endpoints among them."""
     return {task.key for task in worklist.open_ones(conn, ["failed-call"])}
+
+
+def _forecasting(planning: Planning, now: datetime) -> Forecasting:
+    """What the machine itself plans with, to look ahead from ``now``."""
+    return Forecasting(planning.defaults, now, allowance=planning.allowance, quiet=planning.quiet)

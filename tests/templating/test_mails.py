@@ -13,6 +13,7 @@ from worker.templating.context import MailContext
 from worker.templating.render import Rendered, Renderer
 from worker.templating.samples import (
     LETTERS,
+    asking,
     bare,
     commercial,
     contexts,
@@ -21,13 +22,15 @@ from worker.templating.samples import (
     letters,
     linked,
     mixed,
+    surveys,
     without,
 )
 from worker.templating.texts import mails, read_folder
 
 _TEXTS = read_folder(SHIPPED)
 _RENDERER = Renderer(_TEXTS)
-ALL = sorted(mails(_TEXTS) - {*LETTERS})
+ASKING = ("survey/relationship", "survey/renewal")
+ALL = sorted(mails(_TEXTS) - {*LETTERS, *ASKING})
 MAILS = ("renewal/heads-up", "renewal/reminder", "renewal/last-call", "renewal/grace")
 BEFORE = ("renewal/heads-up", "renewal/quote", "renewal/reminder", "renewal/last-call")
 RENEWING = sorted({*ALL} - {"renewal/renewed"})
@@ -213,7 +216,7 @@ def test_a_letter_to_who_answered_reads_without_gaps_whatever_is_known(
 def test_whoever_answered_reads_the_own_words_and_then_what_was_done(
     language: str, said: str
 ) -> None:
-    text = plain(written("survey/told", language, letter()).text)
+    text = plain(written("feedback/told", language, letter()).text)
     places = [text.index(one) for one in (said, "Nobody calls back.", "a second person")]
     assert places == sorted(places)
 
@@ -313,3 +316,56 @@ def test_of_licences_that_renew_by_themselves_among_others_each_is_marked(langua
     mark = {"en": "renews automatically", "pl": "odnowienie auto", "ru": "продление автоматическое"}
     assert made.text.count(mark[language]) == 2
     assert re.search("renew by themselves|odnawiają się same|продлеваются сами", made.text)
+
+
+@pytest.mark.parametrize("mail", ASKING)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_mail_that_asks_reads_without_gaps_and_leads_to_its_page(
+    mail: str, language: str
+) -> None:
+    for context in surveys():
+        made = written(mail, language, context)
+        page = context.survey.url
+        assert "None" not in made.text + made.html
+        assert not re.search(r" ,|\( *\)|  +\n|\n\n\n|\.\.|[^ \n]  [^ ]", made.text)
+        assert markup.faults(made.html) == []
+        assert re.findall(r"\?score=(\d+)", made.html) == [str(score) for score in range(11)]
+        assert made.html.count(f'"{page}"') == 1
+        assert made.text.count(page) == 1
+        for text in (made.text, made.html):
+            assert context.sender.name in text
+            assert context.unsubscribe in text
+            assert context.preferences_url in text
+
+
+@pytest.mark.parametrize(
+    ("language", "named", "confidential", "anonymous"),
+    [
+        ("en", "with your name", "never with your name", "is anonymous"),
+        ("pl", "z Państwa nazwiskiem", "nigdy z nazwiskiem", "jest anonimowa"),
+        ("ru", "с вашим именем", "не с вашим именем", "анонимный"),
+    ],
+)
+def test_a_mail_that_asks_says_what_is_promised(
+    language: str, named: str, confidential: str, anonymous: str
+) -> None:
+    for mail in ASKING:
+        said = [
+            written(mail, language, asking(full(300), promise)).text
+            for promise in ("named", "confidential", "anonymous")
+        ]
+        assert named in said[0]
+        assert confidential in said[1]
+        assert confidential not in said[0]
+        assert anonymous in said[2]
+        assert not any(anonymous in text for text in said[:2])
+
+
+def test_a_reminder_says_that_it_is_one() -> None:
+    for language, word in (("en", "Reminder:"), ("pl", "Przypomnienie:"), ("ru", "Напоминание:")):
+        for mail in ASKING:
+            first = written(mail, language, asking(full(300)))
+            again = written(mail, language, asking(full(300), reminder=True))
+            assert again.subject.startswith(word)
+            assert not first.subject.startswith(word)
+            assert first.text != again.text

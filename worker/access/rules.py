@@ -39,6 +39,7 @@ class Scope(StrEnum):
 
     READ = "read"
     WRITE = "write"
+    DELIGHTED = "delighted"  # reads and writes, under /v1 alone
 
 
 SESSION = timedelta(hours=12)

@@ -17,6 +17,7 @@ from worker.api.shapes import Account, Decision, Licence, Page
 from worker.cadence import explain as explaining
 from worker.cadence.ahead import Forecasting
 from worker.cadence.library import Defaults
+from worker.cadence.quiet import quiet_of
 from worker.db.engine import reading
 
 MOST_LICENCES = 20
@@ -66,6 +67,7 @@ def _told(conn: Connection, asked: Forecasting, key: str) -> list[dict[str, Any]
 
 
 def _forecasting(frame: Frame, asked: Asked) -> Forecasting:
-    book, budget = frame.app.settings.book, frame.app.settings.budget
+    settings = frame.app.settings
+    book, quiet = settings.book, quiet_of(settings.surveys)
     defaults = Defaults(book.timezone, book.language, book.country)
-    return Forecasting(defaults, asked.now, allowance=budget.per_contact)
+    return Forecasting(defaults, asked.now, allowance=settings.budget.per_contact, quiet=quiet)

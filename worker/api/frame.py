@@ -120,16 +120,19 @@ class Frame:
     def let_in(self, request: Request, scope: Scope | None) -> Asked:
         """Who asks, if the token stands and has the scope (``None``: any); raises
         ``RefusedError``."""
-        now, engine = self.app.clock.now(), self.app.engine
         said = request.headers.get("authorization", "")
         kind, _, secret = said.partition(" ")
-        secret = secret.strip()
+        return self.admit(request, secret.strip() if kind.lower() == "bearer" else "", scope)
+
+    def admit(self, request: Request, secret: str, scope: Scope | None) -> Asked:
+        """The same for a token that was shown in some other way."""
+        now, engine = self.app.clock.now(), self.app.engine
         row = None
-        if kind.lower() == "bearer" and 0 < len(secret) <= _LONGEST_TOKEN:
+        if 0 < len(secret) <= _LONGEST_TOKEN:
             with reading(engine) as conn:
                 row = store.token(conn, digest_of(secret), now)
         if row is None:
-            raise _unknown(given=bool(said))
+            raise _unknown(given="authorization" in request.headers)
         if scope is not None and scope not in row.scopes:
             raise _too_narrow(scope, row.scopes)
         if row.used_at is None or now - row.used_at >= _SELDOM:
@@ -241,7 +244,7 @@ class _Route(APIRoute):
             except RequestValidationError as error:
                 return told(problems.unfit(problems.of_parameters(error.errors())))
             except (PerennialError, SQLAlchemyError) as error:
-                return told(_failed(error))
+                return told(failed(error))
 
         return handle
 
@@ -253,7 +256,8 @@ def told(error: RefusedError) -> Response:
     return response
 
 
-def _failed(error: Exception) -> RefusedError:
+def failed(error: Exception) -> RefusedError:
+    """What the database or a rule said, as a refusal."""
     if isinstance(error, FindingsError | UsageError):
         return RefusedError(422, f"Nothing was changed: {error}")
     if isinstance(error, DataError):

@@ -16,12 +16,13 @@ from worker.cadence.decisions import called
 from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.records import of_licence, steps, walks
-from worker.cadence.rules import TAKEN_OVER
+from worker.cadence.rules import FOR_EVER, TAKEN_OVER
 from worker.catalogue.records import accounts, licences
 from worker.db.prepared import Prepared
 from worker.kernel.errors import FindingsError, UsageError, did_you_mean
 from worker.outbox import store as outbox
 from worker.outbox.rules import ACCEPTED, DUE, SENDING
+from worker.schedules.calendar import SLOT
 
 
 class Place(NamedTuple):
@@ -84,6 +85,14 @@ class Aim:
     def slot(self) -> int:
         """Which ten minutes the account's mails leave in."""
         return account_slot(self.row.account_key)
+
+    def leaves_at(self, now: datetime) -> datetime:
+        """When the mail would leave as things stand: at its own moment, at the end of what it waits
+        for, or now, whichever is last."""
+        own, one = self.item.opens_at + self.slot * SLOT, self.decided
+        if one is not None and one.decision == "put-off" and one.at < FOR_EVER:
+            own = max(own, one.at)
+        return max(own, now)
 
     def day(self, now: datetime) -> date:
         """The day on which the mail would go: its own, or today when that is past."""

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.access.audit import Actor
-from worker.cadence import ahead, brakes, edits, flow
+from worker.cadence import ahead, brakes, edits, flow, outline
 from worker.cadence.ahead import Forecasting, Sample
 from worker.cadence.answers import MovedOnError
 from worker.cadence.decisions import Record
@@ -31,6 +31,8 @@ from worker.templating.check import check_texts
 AHEAD = timedelta(days=60)
 BEYOND = timedelta(days=31)
 """So much farther is looked: a step that moves past the last day is moved, not dropped."""
+AT_ONCE = timedelta(hours=1)
+"""What is mailed so soon after an application cannot be called back."""
 MOST = 1000
 """About so many licences are looked at while somebody waits for the page."""
 
@@ -68,6 +70,21 @@ class Plan:
     period: Period
     sample: Sample
     at: datetime
+
+    @property
+    def at_once(self) -> Sequence[Sequence[Record]]:
+        """The mails of this schedule that leave within ``AT_ONCE`` of its application, client by
+        client; of each the records of all licences that travel in it."""
+        soon = [
+            one
+            for one in self.records
+            if one.schedule == self.edit.stem
+            and one.decision == "planned"
+            and one.kind in ("email", "survey")
+            and one.at is not None
+            and one.at <= self.at + AT_ONCE
+        ]
+        return outline.together(sorted(soon, key=lambda one: one.account))
 
 
 def edit_of(conn: Connection, root: Path, stem: str) -> Edit:

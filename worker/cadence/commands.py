@@ -22,6 +22,7 @@ from worker.cadence.findings import findings
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead
 from worker.cadence.picture import counted
+from worker.cadence.quiet import quiet_of
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
@@ -41,13 +42,16 @@ def defaults_of(app: Wiring) -> Defaults:
 
 def forecasting_of(app: Wiring) -> Forecasting:
     """What a forecast of the schedules that run is made with, now."""
-    return Forecasting(defaults_of(app), app.clock.now(), allowance=app.settings.budget.per_contact)
+    settings = app.settings
+    quiet = quiet_of(settings.surveys)
+    allowance = settings.budget.per_contact
+    return Forecasting(defaults_of(app), app.clock.now(), allowance=allowance, quiet=quiet)
 
 
 def letterhead_of(app: Wiring) -> Letterhead:
     """In whose name mails go out, and where their links lead."""
     mail = app.settings.mail
-    return Letterhead(mail.sender, mail.reply_to, links=links_of(app.settings.web))
+    return Letterhead(mail.sender, mail.reply_to, links=links_of(app.settings.web), trial=True)
 
 
 def checked_drafts(root: Path, engine: Engine | None = None) -> list[Draft]:
@@ -232,6 +236,7 @@ def rehearse(
         folder,
         None if mails else 6,
         app.settings.budget.per_contact,
+        quiet_of(app.settings.surveys),
     )
     page = perform(app.engine, asked, quiet=as_json)
     if as_json:

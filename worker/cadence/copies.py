@@ -46,6 +46,7 @@ ANEW = (
     "sent with, about the licences and the contact as they are in the book today."
 )
 NOW = "It has not left. This is how it would leave now."
+LATER = "It has not left. This is how it would leave on its day, {:%a %-d %b %Y}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +92,13 @@ def as_it_would_go(
     defaults: Defaults,
     now: datetime,
 ) -> Shown:
-    """A copy that waits, with the licences, the contact and the templates of today."""
+    """A copy that waits, with the licences, the contact and the templates of today, as of the
+    moment at which it leaves."""
+    at = max(now, copy.next_at or now) if copy.state == DUE else now
+    when = NOW if at == now else LATER.format(at.date())
     if copy.origin != STEP:
-        return _shown(posted.as_it_reads(conn, copy, house, letterhead, defaults, now), NOW)
-    return _shown(mails.as_it_would_go(conn, copy.mail_key, letterhead, defaults, now), NOW)
+        return _shown(posted.as_it_reads(conn, copy, house, letterhead, defaults, at), when)
+    return _shown(mails.as_it_would_go(conn, copy.mail_key, letterhead, defaults, at), when)
 
 
 def _kept(copy: Any, folder: Path) -> bytes | None:
@@ -171,8 +175,9 @@ def outlook(
     now: datetime,
     own: Own | None = None,
 ) -> Outlook:
-    """To whom a planned mail would go today, and in which words: ``own`` instead of those that
-    stand. Before it is decided it is shown with its own licence; others may travel along."""
+    """To whom a planned mail would go as of today, and in which words on its own day: ``own``
+    instead of those that stand. Before it is decided it is shown with its own licence; others may
+    travel along."""
     waits = [copy for copy in aim.copies if copy.state == DUE]
     rows = store.walks_of_mails(conn, [aim.decided.mail_key]) if aim.decided and waits else []
     rung = _rung(conn, aim, now)
@@ -182,12 +187,13 @@ def outlook(
     given = rows or [store.planned(conn, aim.row.walk_id, aim.step)]
     addresses = [copy.address for copy in waits] or [person.email for person in people]
     told = mails.Told("preview", addresses[0], aim.item.step.template or "", None, own)
-    writing = mails.Writing(letterhead, defaults, now)
+    at, today = aim.leaves_at(now), aim.line.calendar.today
+    writing = mails.Writing(letterhead, defaults, at)
     try:
         mail = mails.written(conn, told, given, people[0], aim.inforce, writing)
     except FindingsError as error:
         return Outlook(addresses, None, None, str(error))
-    shown = _shown(mail, NOW)
+    shown = _shown(mail, NOW if today(at) == today(now) else LATER.format(today(at)))
     headers = [(name, value) for name, value in shown.headers if name not in _OF_THE_LEAVING]
     return Outlook(addresses, None, replace(shown, headers=headers))
 

@@ -13,6 +13,9 @@ from worker.kernel.keys import slot
 from worker.schedules.calendar import DAY, SLOTS, Calendar
 from worker.schedules.model import Schedule, Step
 
+SURVEYED = "survey-answered"
+"""What happened on a walk whose question was answered by all whom it asked: it is over then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -43,6 +46,8 @@ class Timeline:
         self.schedule = schedule
         self.calendar = calendar
         self.asked = frozenset[str]().union(*(s.unless | s.only_if for s in schedule.steps))
+        if any(step.kind == "survey" for step in schedule.steps):
+            self.asked |= {SURVEYED}
         self.valid_until = lru_cache(maxsize=4096)(self._valid_until)
         self._known: dict[date, tuple[Planned, ...]] = {}
         self._present: Present | None = None
@@ -93,10 +98,10 @@ class Walk:
     is over (``renewed``, ``cancelled``, ``ended``), ``mailed_on`` the client's civil days on which
     it mailed, ``happened`` what the conditions of steps ask about (``clicked``, ``task-open`` …),
     ``steps_since`` since when each step has been in the schedule, ``put_off`` until when a step
-    has to wait, ``held`` which of these wait for a person, ``overtaken_by`` which steps were
-    decided while one waited. ``stopped`` says why nothing is to be done at present (``stopped`` by
-    staff, ``answered`` by the client). The mails of the walk rest until the civil day
-    ``rests_until``, as the client asked.
+    has to wait and ``waits`` for what, ``held`` which of these wait for a person, ``overtaken_by``
+    which steps were decided while one waited. ``stopped`` says why nothing is to be done at present
+    (``stopped`` by staff, ``answered`` by the client). The mails of the walk rest until the civil
+    day ``rests_until``, as the client asked.
     """
 
     line: Timeline
@@ -110,6 +115,7 @@ class Walk:
     happened: frozenset[str] = frozenset()
     steps_since: Mapping[str, datetime] = field(default_factory=dict)
     put_off: Mapping[str, datetime] = field(default_factory=dict)
+    waits: Mapping[str, str] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
     overtaken_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
     stopped: str | None = None

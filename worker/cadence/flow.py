@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Engine, Row
@@ -21,6 +21,7 @@ from worker.cadence.gathering import Judged, pull_in
 from worker.cadence.kinds.contract import Acted, Action, Occasion
 from worker.cadence.kinds.table import KINDS
 from worker.cadence.library import Defaults, InForce, Library
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.records import LICENCE
 from worker.cadence.rules import HELD, Decision, advanced, decide
 from worker.catalogue import renewing, stops
@@ -34,7 +35,6 @@ from worker.schedules import store as versions
 from worker.worklist import store as worklist
 
 BATCH = 2000
-_DAILY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Planning:
     allowance: Allowance = USUAL_ALLOWANCE
     held: Callable[[Connection, datetime], bool] = lambda conn, now: False
     noted: Callable[[Connection, Mapping[date, int], datetime], None] = lambda conn, days, now: None
+    quiet: Quiet = USUAL_QUIET
 
 
 def plan_batch(planning: Planning, limit: int = BATCH) -> int:
@@ -79,8 +80,11 @@ def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> 
         return 0
     standing = stops.standing(conn)
     judged = list(_judged(conn, planning, active, rows, standing, now))
+    if alone:
+        arrivals.begin_next_reviews(conn, judged, planning.defaults, now)
     judged += pull_in(conn, judged, planning.defaults, standing, now)
-    mails = _carry_out(conn, judged, Occasion(now, planning.allowance, standing))
+    on = Occasion(now, planning.allowance, standing, planning.quiet, planning.defaults)
+    mails = _carry_out(conn, judged, on)
     store.move_walks(conn, [_moved(one) for one in judged])
     if mails:
         planning.noted(conn, Counter(mails.values()), now)
@@ -115,7 +119,9 @@ def _judged(
             continue
         history = known.get(row.walk_id, load.NOTHING)
         one = _judge(row, inforce, lines[row.walk_id], history, standing, now)
-        yield one if row.licence_id is not None else _looked_at_again(one, now)
+        if row.licence_id is None:
+            arrivals.look_again(one, lines[row.walk_id], now)
+        yield one
 
 
 def _revives(inforce: InForce | None, row: Row[Any]) -> bool:
@@ -126,13 +132,6 @@ def _revives(inforce: InForce | None, row: Row[Any]) -> bool:
         and inforce is not None
         and load.left(inforce, row, row.walk_cycle) is None
     )
-
-
-def _looked_at_again(one: Judged, now: datetime) -> Judged:
-    """A walk that rests and has no licence whose change would wake it: once a day."""
-    if one.state == "parked":
-        one.next_at = now + _DAILY
-    return one
 
 
 _MAY_GO_AWAY = ("cancelled", "ended", "declined", "schedule-removed", *entering.OVER)
@@ -154,7 +153,7 @@ def _judge(
     now: datetime,
 ) -> Judged:
     """What is decided about a walk's steps, and where it stands from now on."""
-    gone = load.left(inforce, row, row.walk_cycle)
+    gone = load.over(inforce, row, row.walk_cycle, history)
     if gone and row.walk_state == "parked":
         return _at_rest(row, inforce, "parked", row.walk_reason)
     anchor = load.anchor_of(inforce, row, gone)
@@ -241,7 +240,9 @@ def _why_it_waited(one: Judged, decision: Decision) -> str | None:
     """What a step had to wait for before this was decided; ``None`` when it did not."""
     if one.walk is None or decision.step.id not in one.walk.put_off:
         return None
-    return HELD if decision.step.id in one.walk.held else BUDGET
+    if decision.step.id in one.walk.held:
+        return HELD
+    return one.walk.waits.get(decision.step.id, BUDGET)
 
 
 def _action(one: Judged, decision: Decision) -> Action:

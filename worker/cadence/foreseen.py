@@ -22,6 +22,7 @@ from worker.db.engine import reading
 from worker.db.prepared import Prepared
 from worker.kernel.dates import Period
 from worker.schedules import store as versions
+from worker.schedules.model import MAILING
 
 AHEAD = timedelta(days=90)
 MOST = 1000
@@ -90,7 +91,7 @@ def _mails(records: Iterable[Record]) -> Counter[tuple[str, date]]:
     mails = {
         (record.schedule, record.at.date(), record.message)
         for record in records
-        if record.decision == "planned" and record.kind in ("email", "survey")
+        if record.decision == "planned" and record.kind in MAILING
         if record.schedule and record.at and record.message
     }
     return Counter((stem, day) for stem, day, _ in mails)

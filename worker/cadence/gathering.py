@@ -135,8 +135,9 @@ def _company(
     lines = {walk_id: line for walk_id, (_, line, _) in others.items()}
     histories = load.histories(conn, sorted(lines), now, lines)
     for row, line, anchor in others.values():
-        inforce = active[row.walk_schedule]
-        if load.left(inforce, row, row.walk_cycle) or not load.in_audience(inforce, row):
+        inforce, history = active[row.walk_schedule], histories.get(row.walk_id, load.NOTHING)
+        gone = load.over(inforce, row, row.walk_cycle, history)
+        if gone or not load.in_audience(inforce, row):
             continue
         walk = load.walk_of(
             row,
@@ -144,7 +145,7 @@ def _company(
             line,
             row.walk_first_act_at,
             anchor=anchor,
-            history=histories.get(row.walk_id, load.NOTHING),
+            history=history,
             stopped=load.why_stopped(stops, row, line, now),
         )
         state = (row.walk_first_act_at, None, row.walk_state, row.walk_reason)

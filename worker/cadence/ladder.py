@@ -52,19 +52,30 @@ class People:
 
     def rung(self, action: Action) -> Rung:
         """Who gets the mail of this step."""
-        row, schedule = action.row, action.line.schedule
+        return self._first(action, self._climbed(action, action.decision.step.keys.to))
+
+    def everybody(self, action: Action, roles: Sequence[str]) -> Rung:
+        """All who can be reached of any of these roles, those named first before the others."""
+        found: dict[str, Row[Any]] = {}
+        for rung in self._climbed(action, roles):
+            for person in rung:
+                found.setdefault(person.email, person)
+        return self._first(action, [list(found.values())] if found else [])
+
+    def _climbed(self, action: Action, roles: Sequence[str]) -> list[list[Row[Any]]]:
+        own = self.own.get(action.row.account_id, ())
+        return climb(roles, own, self.resellers.get(action.row.account_reseller or "", ()))
+
+    def _first(self, action: Action, rungs: Sequence[Sequence[Row[Any]]]) -> Rung:
+        """The first rung with anybody who may be written to."""
+        mail_class = action.line.schedule.mail_class
         today = action.line.calendar.today(action.decision.at)
-        found = climb(
-            action.decision.step.keys.to,
-            self.own.get(row.account_id, ()),
-            self.resellers.get(row.account_reseller or "", ()),
-        )
         silenced: str | None = None
-        for people in found:
-            open_ = [p for p in people if not why_silent(p, schedule.mail_class, self.stops, today)]
+        for people in rungs:
+            reasons = [why_silent(p, mail_class, self.stops, today) for p in people]
+            open_ = [p for p, why in zip(people, reasons, strict=True) if not why]
             if open_:
                 return Rung(open_)
-            reasons = [why_silent(p, schedule.mail_class, self.stops, today) for p in people]
             silenced = silenced or next((why for why in reasons if why not in _DEAD), None)
         return Rung((), silenced)
 

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from worker.cadence.library import InForce
 from worker.templating.context import (
     AccountView,
+    Asked,
     ContactView,
     LicenceView,
     MailContext,
@@ -40,9 +41,15 @@ def writer(row: Row[Any], staff: Mapping[str, Row[Any]], otherwise: SenderView) 
 
 
 def context(
-    sender: SenderView, contact: Row[Any], rows: Sequence[Row[Any]], inforce: InForce, today: date
+    sender: SenderView,
+    contact: Row[Any],
+    rows: Sequence[Row[Any]],
+    inforce: InForce,
+    today: date,
+    survey: Asked | None = None,
 ) -> Callable[[], MailContext]:
-    """Puts the mail's data together when it is really written."""
+    """Puts the mail's data together when it is really written. ``survey``: the question that it
+    asks, if it does."""
 
     def build() -> MailContext:
         row = rows[0]
@@ -54,6 +61,7 @@ def context(
             sender=sender,
             step=row.step,
             mail_class=inforce.schedule.mail_class,
+            survey=survey,
         )
 
     return build

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import heard, store
 from worker.cadence.audience import matches
-from worker.cadence.facts import Timeline, Walk, account_slot
+from worker.cadence.facts import SURVEYED, Timeline, Walk, account_slot
 from worker.cadence.library import Defaults, InForce
 from worker.cadence.rules import HELD
 from worker.catalogue.stops import Stops
@@ -28,6 +28,7 @@ class History(NamedTuple):
     put_off: Mapping[str, datetime] = MappingProxyType({})
     numbers: Mapping[str, int] = MappingProxyType({})  # the order in which steps were decided
     held: frozenset[str] = frozenset()  # of those put off: which wait for a person
+    waits: Mapping[str, str] = MappingProxyType({})  # why each of them was put off
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -44,10 +45,12 @@ def histories(
     put_off: dict[int, dict[str, datetime]] = {}
     numbers: dict[int, dict[str, int]] = {}
     held: dict[int, frozenset[str]] = {}
+    waits: dict[int, dict[str, str]] = {}
     for walk_id, step, decision, key, until, why, number in store.decided_on(conn, walk_ids, now):
         numbers.setdefault(walk_id, {})[step] = number
         if until is not None:
             put_off.setdefault(walk_id, {})[step] = until
+            waits.setdefault(walk_id, {})[step] = why
             if why == HELD:
                 held[walk_id] = held.get(walk_id, _NEVER) | {step}
             done.setdefault(walk_id, {})
@@ -73,6 +76,7 @@ def histories(
             put_off.get(walk_id, _NOTHING),
             numbers.get(walk_id, _NOTHING),
             held.get(walk_id, _NEVER),
+            waits.get(walk_id, _NOTHING),
         )
         for walk_id in done.keys() | happened.keys()
     }
@@ -118,6 +122,11 @@ def left(inforce: InForce, row: Row[Any], cycle: int) -> str | None:
     """Why a walk on ``cycle`` (a licence's term, an account's episode) is over; ``None`` while it
     goes on."""
     return inforce.trigger.left(row, cycle)
+
+
+def over(inforce: InForce, row: Row[Any], cycle: int, history: History) -> str | None:
+    """The same, also when the walk asked a question and all whom it asked have answered."""
+    return left(inforce, row, cycle) or ("answered" if SURVEYED in history.happened else None)
 
 
 def anchor_of(inforce: InForce, row: Row[Any], gone: str | None = None) -> date | None:
@@ -179,6 +188,7 @@ def walk_of(
         happened=history.happened,
         steps_since=inforce.steps_since,
         put_off={**history.put_off, **waited} if waited else history.put_off,
+        waits=history.waits,
         held=history.held | held if held else history.held,
         overtaken_by=_overtaken_by(history, [*history.put_off, *(without or ())[:1]]),
         stopped=stopped,

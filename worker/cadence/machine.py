@@ -20,6 +20,7 @@ from worker.cadence.addressed import Judge
 from worker.cadence.flow import Planning
 from worker.cadence.kinds import webhook
 from worker.cadence.library import Defaults, Library
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.recheck import Rechecker
 from worker.channels.contract import Channel, Mail
 from worker.db.engine import reading
@@ -32,7 +33,7 @@ from worker.outbox.rules import Go, Trouble
 from worker.outbox.sending import Refused, Sending
 from worker.outbox.store import Message
 from worker.templating import hold, mime, own
-from worker.templating.context import MailContext, SenderView
+from worker.templating.context import Asked, MailContext, SenderView
 from worker.templating.current import Current
 from worker.templating.own import NOTHING_OWN, Own
 from worker.templating.render import Renderer
@@ -41,19 +42,24 @@ from worker.webhooks.flow import Calling, Outside
 from worker.webhooks.rehearsal import NOBODY
 from worker.worklist import store as worklist
 
+NO_PAGE = "https://pages.example.com/s/trial"
+"""Where the question of a mail leads that is only tried, while no link key is set."""
+
 
 @dataclass(frozen=True, slots=True)
 class Letterhead:
     """In whose name mails go out: full address fields.
 
     ``redirect_to``: the address that gets every mail instead of the client, if there is one.
-    ``links``: what makes the links to clients' pages; without it mails carry none.
+    ``links``: what makes the links to clients' pages; without it mails carry none. ``trial``: no
+    client gets these mails, so that a question may lead to a page that is none.
     """
 
     sender: str
     reply_to: str | None = None
     redirect_to: str | None = None
     links: Links | None = None
+    trial: bool = False
 
     @property
     def view(self) -> SenderView:
@@ -141,6 +147,7 @@ def build(
     hold: timedelta = USUAL_HOLD,
     gap: timedelta = timedelta(0),
     allowance: Allowance = USUAL_ALLOWANCE,
+    quiet: Quiet = USUAL_QUIET,
     guards: Guards = UNGUARDED,
     outside: Outside = NOBODY,
     refused: Refused = lambda conn, message, result, now: None,
@@ -176,13 +183,20 @@ def build(
         return mail if channel.in_parts else mail.written()
 
     return Machine(
-        Planning(engine, clock, library, defaults, allowance, guards.planning, guards.noted),
+        Planning(engine, clock, library, defaults, allowance, guards.planning, guards.noted, quiet),
         Sending(
             engine=engine,
             clock=clock,
             channel=channel,
             recheck=Rechecker(
-                library, defaults, letterhead.view, allowance, guards.stale, guards.asks, judges
+                library,
+                defaults,
+                letterhead.view,
+                allowance,
+                guards.stale,
+                guards.asks,
+                judges,
+                quiet,
             ),
             compose=compose,
             tell=_tell,
@@ -231,6 +245,7 @@ def write(
         unsubscribe=one_click or way_out,
         answer_url=_answer_page(letterhead, letter, context, now),
         preferences_url=letterhead.page(Purpose.PREFERENCES, letter, now),
+        survey=_question(letterhead, letter, context.survey, now),
     )
     rendered = renderer.render(letter.template, letter.languages, context)
     rendered = own.added(rendered, letter.own)
@@ -272,6 +287,17 @@ def _answer_page(
     if context.mail_class == "survey" or not context.licences:
         return None
     return letterhead.page(Purpose.ANSWER, letter, now)
+
+
+def _question(
+    letterhead: Letterhead, letter: Letter, asked: Asked | None, now: datetime
+) -> Asked | None:
+    """A reminder leads to the same page as the mail that asked."""
+    if asked is None or asked.url:
+        return asked
+    about = replace(letter, mail_key=asked.mail_key)
+    url = letterhead.page(Purpose.SURVEY, about, now)
+    return replace(asked, url=url or (NO_PAGE if letterhead.trial else None))
 
 
 def _tell(conn: Connection, trouble: Trouble, now: datetime) -> None:

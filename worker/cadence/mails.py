@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, standing, store
+from worker.cadence import asking, load, standing, store
 from worker.cadence.letters import context, managers, writer
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letter, Letterhead, write
@@ -23,7 +23,9 @@ from worker.kernel.errors import FindingsError
 from worker.outbox import holds
 from worker.outbox.records import SHOWN, STEP, messages
 from worker.outbox.rules import DUE
+from worker.schedules.model import SURVEYS
 from worker.templating import mime
+from worker.templating.context import Asked
 from worker.templating.own import Own
 from worker.templating.render import RenderError
 
@@ -157,7 +159,9 @@ def written(
     row = rows[0]
     staff = {person.key: person for person in store.staff_of(conn, managers([rows]))}
     today = load.line_of(inforce, row, writing.defaults).calendar.today(writing.now)
-    built = context(writer(row, staff, writing.letterhead.view), contact, rows, inforce, today)
+    asked = _asked(conn, told, rows, contact, inforce)
+    person = writer(row, staff, writing.letterhead.view)
+    built = context(person, contact, rows, inforce, today, asked)
     wanted = (told.language, contact.language, row.account_language, writing.defaults.language)
     letter = Letter(
         told.mail_key,
@@ -171,6 +175,21 @@ def written(
         return write(renderer, writing.letterhead, letter, built(), writing.now)
     except RenderError as error:
         raise FindingsError(f"{told.template} cannot be written.", (error.problem,)) from error
+
+
+def _asked(
+    conn: Connection, told: Told, rows: Sequence[Any], contact: Any, inforce: InForce
+) -> Asked | None:
+    """The question of the mail, if it asks one; before it is decided, as its step will ask it."""
+    if not told.template.startswith(SURVEYS):
+        return None
+    for one in reversed(asking.of_walks(conn, [row.walk_id for row in rows])):
+        if one.contact_id == contact.id:
+            return Asked(one.mail_key, one.promise, one.mail_key != told.mail_key)
+    steps_ = inforce.schedule.steps
+    step = next((one for one in steps_ if one.id == rows[0].step), None)
+    promise = inforce.schedule.asking(step).keys.promise if step else "named"
+    return Asked(told.mail_key, promise)
 
 
 def _own(conn: Connection, rows: Sequence[Any]) -> Own:

@@ -15,6 +15,7 @@ from worker.cadence.summary_page import in_plain_words
 from worker.catalogue.records import accounts
 from worker.db import bulk
 from worker.kernel.dates import Period
+from worker.schedules.model import MAILING
 
 COLUMNS = (
     *("at", "account", "name", "licence", "schedule", "step", "kind", "decision", "reason"),
@@ -28,6 +29,17 @@ def names_of(conn: Connection, keys: Collection[str]) -> dict[str, str]:
     return {row.key: row.name for row in conn.execute(query)}
 
 
+def together(records: Sequence[Record]) -> list[list[Record]]:
+    """Records that travel in one mail as one group, in the order of the first of each; whatever
+    else is a group of its own."""
+    groups: dict[tuple[Any, ...], list[Record]] = {}
+    for number, record in enumerate(records):
+        alone = record.message is None or record.kind == "webhook"
+        key = (number,) if alone else (record.message, record.decision, record.reason)
+        groups.setdefault(key, []).append(record)
+    return list(groups.values())
+
+
 def folded(records: Sequence[Record], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """One row for each decision; those that travel in one mail share a row.
 
@@ -36,15 +48,9 @@ def folded(records: Sequence[Record], names: Mapping[str, str]) -> Iterator[dict
     """
     zones = {str(record.at.tzinfo) for record in records if record.at}
     moment = f"%a %Y-%m-%d %H:%M{' %Z' if len(zones) > 1 else ''}"
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    licences: dict[tuple[Any, ...], list[str]] = {}
-    for number, record in enumerate(records):
-        alone = record.message is None or record.kind == "webhook"
-        key = (number,) if alone else (record.message, record.decision, record.reason)
-        licences.setdefault(key, []).append(record.licence or record.subject)
-        rows.setdefault(key, _row(record, moment) | {"name": names.get(record.account, "")})
-    for key, row in rows.items():
-        first, *others = licences[key]
+    for group in together(records):
+        row = _row(group[0], moment) | {"name": names.get(group[0].account, "")}
+        first, *others = [record.licence or record.subject for record in group]
         yield row | {"licence": f"{first} and {len(others)} more" if others else first}
 
 
@@ -56,7 +62,7 @@ def _row(record: Record, moment: str) -> dict[str, Any]:
 def summary(records: Sequence[Record], period: Period) -> Iterator[str]:
     """How many mails, tasks and calls there will be, what cannot be done, who gets nothing; why."""
     planned = [record for record in records if record.decision == "planned"]
-    mails = {record.message for record in planned if record.kind == "email"}
+    mails = {record.message for record in planned if record.kind in MAILING}
     kinds = Counter(record.kind for record in planned)
     calls = f", {counted(kinds['webhook'], 'call')}" if kinds["webhook"] else ""
     quiet = [record for record in records if record.decision == "nothing"]

@@ -6,7 +6,7 @@ stand in a page as they are. Their colours are the classes of ``STYLE``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -141,11 +141,14 @@ def _rounded(value: float) -> int:
     return round(value / unit) * unit
 
 
-def calendar(days: Mapping[date, DayCount], period: Period) -> Calendar:
+def calendar(
+    days: Mapping[date, DayCount], period: Period, link: Callable[[date], str] | None = None
+) -> Calendar:
     """Draws ``period``: a row for each weekday, a column for each week, a year below the other.
 
-    Days of ``period`` that ``days`` leaves out are days with nothing. A period of up to 54 weeks is
-    one strip, even across New Year; a longer one has a strip for each calendar year, January
+    ``link`` gives the address, fit for an attribute, that the square of a busy day leads to. Days
+    of ``period`` that ``days`` leaves out are days with nothing. A period of up to 54 weeks is one
+    strip, even across New Year; a longer one has a strip for each calendar year, January
     under January.
     """
     strips = _strips(period)
@@ -162,7 +165,7 @@ def calendar(days: Mapping[date, DayCount], period: Period) -> Calendar:
         shift = f'<g transform="translate(0 {nth * tall})">'
         marked = busiest.day if busiest and busiest.total else None
         cells = "".join(
-            _cell(strip, counts[day], pitch, legend, day == marked)
+            _linked(_cell(strip, counts[day], pitch, legend, day == marked), counts[day], link)
             for day in every_day(strip.period)
         )
         grid.append(f"{shift}{_texts(names, pitch)}{cells}{_month_lines(strip, pitch)}</g>")
@@ -221,6 +224,14 @@ def _cell(
         f' y="{_TOP + weekday * pitch + 1}" width="{pitch - 3}" height="{pitch - 3}" rx="2">'
         f"<title>{day_name(count.day)}: {volume(count)}</title></rect>"
     )
+
+
+def _linked(cell: str, count: DayCount, link: Callable[[date], str] | None) -> str:
+    """The square of a day as a link. Who walks by keyboard takes those of the table below."""
+    if link is None or not count.total:
+        return cell
+    said = f"{day_name(count.day)}: {volume(count)}"
+    return f'<a href="{link(count.day)}" aria-label="{said}" tabindex="-1">{cell}</a>'
 
 
 def _month_lines(strip: _Strip, pitch: int) -> str:

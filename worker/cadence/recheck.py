@@ -7,7 +7,7 @@ now" may the mail go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,13 +15,14 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, resting, standing, store
+from worker.cadence import asking, last_question, load, resting, standing, store
 from worker.cadence.addressed import Judge, Post
 from worker.cadence.budget import BUDGET, day_with_room
 from worker.cadence.facts import Timeline, Walk, account_slot
 from worker.cadence.ladder import why_silent
 from worker.cadence.letters import context, managers, writer
 from worker.cadence.library import Defaults, InForce, Library
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.rules import HELD, Decision, decide, gather
 from worker.catalogue import stops
 from worker.catalogue.stops import Stops
@@ -31,7 +32,7 @@ from worker.outbox import store as outbox
 from worker.outbox.records import STEP
 from worker.outbox.rules import Drop, Go, Verdict, Wait
 from worker.outbox.store import Message
-from worker.templating.context import SenderView
+from worker.templating.context import Asked, SenderView
 from worker.worklist import store as worklist
 
 
@@ -51,6 +52,7 @@ class Rechecker:
     asks: bool = True
     judges: Mapping[str, Judge] = field(default_factory=dict)
     """Who judges letters that are no step of a walk, by their origin."""
+    quiet: Quiet = USUAL_QUIET
 
     def __call__(
         self, conn: Connection, messages: Sequence[Message], now: datetime
@@ -71,10 +73,12 @@ class Rechecker:
         view = _View.load(conn, self, messages, now)
         judged = {message.id: self._judged(view, message) for message in messages}
         going = {id_: any(one.goes for one in rows) for id_, rows in judged.items()}
-        return {
+        found = {
             message.id: self._verdict(conn, view, message, judged[message.id], going)
             for message in messages
         }
+        asking.forget(conn, [*_unasked(messages, found)])
+        return found
 
     def _judged(self, view: _View, message: Message) -> list[_Judged]:
         """Every step that travels in the mail, as it is judged now.
@@ -104,10 +108,16 @@ class Rechecker:
         contact = view.contacts.get(message.contact_id or 0)
         if not good or contact is None:
             return stopped
+        asked: Asked | None = None
+        if _asks(good):
+            looked = self._question(conn, view, message, contact, good)
+            if not isinstance(looked, Asked):
+                return looked
+            asked = looked
         wait = self._wait(conn, view, message, good)
         if wait:
             return wait
-        go = self._go(view, contact, good)
+        go = self._go(view, contact, good, asked)
         if (go.version_id, go.template) != (message.version_id, message.template):
             outbox.reword(conn, message.id, go.version_id, go.template)
         return go
@@ -147,6 +157,25 @@ class Rechecker:
         tomorrow = line.calendar.next_opening(line.calendar.closes_at(today), view.slot(good[0]))
         return Wait(tomorrow, BUDGET)
 
+    def _question(
+        self,
+        conn: Connection,
+        view: _View,
+        message: Message,
+        contact: Row[Any],
+        good: Sequence[_Judged],
+    ) -> Asked | Wait | Drop:
+        row = good[0].row
+        copy = last_question.Copy(
+            message.mail_key,
+            contact,
+            row.account_id,
+            [one.row.walk_id for one in good],
+            view.lines[row.walk_id].calendar,
+            view.slot(good[0]),
+        )
+        return last_question.look(conn, copy, self.quiet, view.now)
+
     def _judge(self, view: _View, message: Message, row: Row[Any]) -> _Judged:
         """The decision about the step now; else when to look again; else nothing."""
         inforce = view.active.get(row.walk_schedule)
@@ -160,7 +189,8 @@ class Rechecker:
             or why_silent(contact, inforce.schedule.mail_class, view.stops, line.at(view.now).today)
             is not None
         )
-        gone = load.left(inforce, row, row.walk_cycle)
+        history = view.histories.get(row.walk_id, load.NOTHING)
+        gone = load.over(inforce, row, row.walk_cycle, history)
         anchor = load.anchor_of(inforce, row, gone)
         if anchor is None or (gone is None and not load.in_audience(inforce, row)):
             return _Judged(row, None, view.now, moved)
@@ -171,7 +201,7 @@ class Rechecker:
             row.walk_first_act_at,
             anchor=anchor,
             gone=gone,
-            history=view.histories.get(row.walk_id, load.NOTHING),
+            history=history,
             without=(row.step, message.mail_key),
             waited=_wait_of(message, row, view.now),
             held=frozenset((row.step,)) if row.step_reason == HELD else frozenset(),
@@ -183,7 +213,9 @@ class Rechecker:
                 return _Judged(row, walk, decision, moved)
         return _Judged(row, walk, verdict.next_at, moved)
 
-    def _go(self, view: _View, contact: Row[Any], good: Sequence[_Judged]) -> Go:
+    def _go(
+        self, view: _View, contact: Row[Any], good: Sequence[_Judged], asked: Asked | None
+    ) -> Go:
         rows = [one.row for one in good]
         row, verdict = rows[0], good[0].verdict
         assert isinstance(verdict, Decision)
@@ -191,7 +223,7 @@ class Rechecker:
         today = view.lines[row.walk_id].calendar.today(view.now)
         languages = (contact.language, row.account_language, self.defaults.language)
         return Go(
-            context(writer(row, view.staff, self.sender), contact, rows, inforce, today),
+            context(writer(row, view.staff, self.sender), contact, rows, inforce, today, asked),
             tuple(language for language in languages if language),
             inforce.version_id,
             verdict.step.template or "",
@@ -225,9 +257,25 @@ class _Judged:
         return self.due and not self.moved
 
 
+def _asks(good: Sequence[_Judged]) -> bool:
+    """Whether the mail asks a question, or reminds of one."""
+    verdict = good[0].verdict
+    return isinstance(verdict, Decision) and verdict.step.kind == "survey"
+
+
+def _unasked(
+    messages: Sequence[Message], found: Mapping[int, Verdict]
+) -> Iterator[tuple[str, int | None]]:
+    """Those who will not be asked after all, because their mail goes to nobody."""
+    for message in messages:
+        dropped = isinstance(found[message.id], Drop) and not message.in_doubt
+        if dropped and message.kind == "survey":
+            yield message.mail_key, message.contact_id
+
+
 def _waited(message: Message, row: Row[Any]) -> bool:
     """Whether we made the step wait, before its mail was written or since."""
-    return message.reason in holds.WAITED or row.step_reason in (BUDGET, HELD)
+    return message.reason in holds.WAITED or row.step_reason in (HELD, *holds.WAITED)
 
 
 def _wait_of(message: Message, row: Row[Any], now: datetime) -> dict[str, datetime]:

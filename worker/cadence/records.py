@@ -1,8 +1,9 @@
-"""Tables of walks and of the decisions made on them."""
+"""Tables of walks, of the decisions made on them, and of the questions that they asked."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Date,
     ForeignKey,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    false,
     text,
 )
 
@@ -155,4 +157,34 @@ interventions = Table(
         postgresql_where=text("lifted_at IS NULL"),
         sqlite_where=text("lifted_at IS NULL"),
     ),
+)
+
+# One question asked of one contact. Quiet time, coverage and response rates are counted from it.
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("schedule", Text, nullable=False),  # the file stem of the schedule that asks
+    Column("survey", Text, nullable=False),  # the texts of its question
+    Column("walk_id", Id, ForeignKey("walks.id"), index=True),  # empty: asked by other means
+    Column("contact_id", Id, ForeignKey("contacts.id")),  # empty once the person was erased
+    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
+    Column("licence_id", Id, ForeignKey("licences.id")),  # the renewal it is about, if any
+    Column("mail_key", Text),  # the mail with the question, which several people may get
+    Column("promise", Text, nullable=False),  # named, confidential, anonymous
+    Column("role", Text),  # role, segment and product as they were when it was asked
+    Column("segment", Text),
+    Column("product", Text),
+    Column("language", Text),
+    Column("asked_on", Date, nullable=False),  # the day in the zone of the book
+    Column("asked_at", Moment, nullable=False),
+    Column("closes_at", Moment),  # until then an answer may be given, or changed
+    Column("answered", Boolean, nullable=False, server_default=false()),
+    # The invitation whose person passed the question on; what is answered is shown to neither.
+    Column("passed_on_by", Id, index=True),
+    UniqueConstraint("mail_key", "contact_id"),
+    Index("ix_invitations_account", "account_id", "asked_on"),
+    Index("ix_invitations_contact", "contact_id", "asked_at"),
+    Index("ix_invitations_asked_on", "asked_on"),
+    Index("ix_invitations_schedule", "schedule", "segment"),
 )

@@ -22,6 +22,7 @@ from worker.cadence import book, flow, halves, machine, store
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.catalogue import renewing
 from worker.catalogue.records import (
     accounts,
@@ -66,6 +67,7 @@ class Asked:
     folder: Path
     samples: int | None = 6
     allowance: Allowance = USUAL_ALLOWANCE
+    quiet: Quiet = USUAL_QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def lived(engine: Engine, asked: Asked, progress: Progress) -> RehearsalChannel:
         letterhead=asked.letterhead,
         lease=LEASE,
         allowance=asked.allowance,
+        quiet=asked.quiet,
     )
     with _seldom_collected():
         live_through(works, clock, agenda(engine, reveals), end_of(asked.period), progress)

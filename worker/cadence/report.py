@@ -20,6 +20,7 @@ from worker.cadence.rehearse import Rehearsal
 from worker.catalogue.records import accounts, licences
 from worker.db.engine import reading
 from worker.schedules.calendar import Calendar
+from worker.schedules.model import MAILING
 
 _DONE = ("sent", "waiting", "unknown")
 
@@ -103,7 +104,8 @@ def _summary(
     for licence, reason in sorted(tally.silent.items()):
         if licence not in tally.reached:
             quiet[reason].append(licence)
-    mails = sum(count["email"] for count in tally.days.values())
+    mails = {day: sum(count[kind] for kind in MAILING) for day, count in tally.days.items()}
+    total = sum(mails.values())
     return summary_page.Summary(
         title=title,
         licences=size,
@@ -113,13 +115,13 @@ def _summary(
         made_at=asked.now,
         schedules=[draft.schedule.name for draft in asked.drafts],
         decisions=tally.decisions,
-        mails=mails,
-        tasks=sum(sum(count.values()) for count in tally.days.values()) - mails,
+        mails=total,
+        tasks=sum(sum(count.values()) for count in tally.days.values()) - total,
         licences_reached=len(tally.reached),
         seconds=seconds,
         closed_days=tally.shifted,
         days=[
-            summary_page.DayCount(day, count["email"], sum(count.values()) - count["email"])
+            summary_page.DayCount(day, mails[day], sum(count.values()) - mails[day])
             for day, count in sorted(tally.days.items())
         ],
         steps=_step_counts(rehearsal, tally),

@@ -18,6 +18,7 @@ from worker.cadence import picture
 from worker.cadence.picture import DayCount
 from worker.kernel.clock import require_aware
 from worker.kernel.dates import Period
+from worker.outbox.words import REASONS
 
 __all__ = [
     "DayCount",
@@ -50,11 +51,20 @@ _WORDS = {
     "same-day": "A later step of the same licence went out on the same day.",
     "new-step": "The step was added when its moment had already passed.",
     "declined": "The client said that it will not renew.",
-    "answered": "The client had answered, and the task about it was open.",
+    "answered": "The client had answered: the question of the mail, or with a wish that was open.",
+    "quiet-time": "The person or the company had been asked something not long before.",
+    "open-feedback": "People still had to deal with an answer of this client.",
+    "closed": "The survey was over.",
     "stopped": "Staff had stopped it.",
     "opt-out": "Everybody who could be written to has opted out of this kind of mail.",
     "paused": "Everybody who could be written to asked for a pause.",
     "given-up": "Nobody knows whether the mail left, and it was not worth a second copy.",
+    "completed": "Every step of this term was decided.",
+    "deadline-past": "The last day for a notice was over when the licence was first seen.",
+    "no-notice-deadline": "There is no day until which notice can be given.",
+    "schedule-removed": "The schedule has ended.",
+    "bounced": "Mail to its address comes back.",
+    "complained": "Its reader called a mail of ours spam.",
     "condition": "The step's own condition (unless, only if) did not hold.",
     "no-reachable-contact": "No contact of the account can be reached by mail.",
     "held-by-person": "A person held the mail back; afterwards it goes if it still fits.",
@@ -148,8 +158,12 @@ class Summary:
 
 
 def in_plain_words(reason: str) -> str:
-    """A sentence for a reason code; an unknown code comes back with its hyphens as spaces."""
-    return _WORDS.get(reason) or f"{reason.replace('-', ' ').capitalize()}."
+    """A sentence for a reason code, of a decision or of the ledger; an unknown code comes back with
+    its hyphens as spaces, and what a way out said itself stands as it is."""
+    known = _WORDS.get(reason) or REASONS.get(reason)
+    if known or " " in reason:
+        return known or reason
+    return f"{reason.replace('-', ' ').capitalize()}."
 
 
 def write(folder: Path, summary: Summary) -> Path:

@@ -3,7 +3,7 @@ samples. Nothing of it is remembered, and no client gets it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -29,10 +29,12 @@ from worker.kernel.errors import (
 )
 from worker.kernel.keys import new_mail_key
 from worker.schedules.loader import load_folder
+from worker.schedules.model import SURVEYS, Schedule
 from worker.templating import mime, texts
 from worker.templating.check import check_texts
 from worker.templating.context import (
     AccountView,
+    Asked,
     ContactView,
     LicenceView,
     MailClass,
@@ -54,6 +56,8 @@ class Script:
     renderer: Renderer
     problems: tuple[Problem, ...]
     mail_class: MailClass
+    promise: str | None = None
+    """What those who answer its question are promised; ``None`` when it asks none."""
 
     def language(self, wanted: str | None) -> str | None:
         """``wanted`` if the mail is written in it; ``UsageError`` if not."""
@@ -101,8 +105,17 @@ def read_script(root: Path, template: str) -> Script:
         template,
         Renderer(own),
         tuple(check_texts(own)),
-        classes[0] if classes else "contractual",
+        classes[0] if classes else "survey" if template.startswith(SURVEYS) else "contractual",
+        _promise(schedules.values(), template),
     )
+
+
+def _promise(schedules: Iterable[Schedule], template: str) -> str | None:
+    """The promise of the first step in the files that asks this question."""
+    if not template.startswith(SURVEYS):
+        return None
+    asking = [step for one in schedules for step in one.steps if step.template == template]
+    return str(asking[0].keys.promise) if asking else "named"
 
 
 def subject_of(
@@ -194,7 +207,8 @@ def _write(
     wanted = script.language(language)
     languages = [wanted] if wanted else list(subject.languages)
     letter = Letter(mail_key, to, script.template, languages, mark)
-    context = replace(subject.context, mail_class=script.mail_class)
+    asked = Asked(mail_key, script.promise) if script.promise else None
+    context = replace(subject.context, mail_class=script.mail_class, survey=asked)
     try:
         return write(script.renderer, replace(letterhead, redirect_to=None), letter, context, now)
     except RenderError as error:

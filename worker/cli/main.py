@@ -92,6 +92,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "nps",
         "Say how likely clients are to recommend us, and how surely that is known.",
     ),
+    "delighted": (
+        "worker.surveys.fetch_commands",
+        "delighted",
+        "Read people and answers from an account at Delighted.",
+    ),
     "report": (
         "worker.indicators.commands",
         "report",

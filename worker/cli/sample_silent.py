@@ -3,7 +3,7 @@ called by now."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
@@ -75,14 +75,15 @@ def _open_tasks(engine: Engine, now: datetime) -> None:
     """What the steps of a schedule would open."""
     goes_on = select(episodes).where(episodes.c.ended_on.is_(None)).order_by(episodes.c.id)
     with engine.begin() as conn:
-        new = [_task(row) for row in conn.execute(goes_on)]
+        due = now.date() + timedelta(days=2)
+        new = [_task(row, due) for row in conn.execute(goes_on)]
         store.open_tasks(conn, new, now - timedelta(hours=3))
 
 
 def _smallest(engine: Engine) -> list[Any]:
     """The open tasks about silent clients, those with the least at stake first."""
     with reading(engine) as conn:
-        stakes = {
+        stakes: dict[closing.Named | None, float] = {
             closing.Named(row.schedule, row.account_id, row.number): row.relative_stake
             for row in conn.execute(select(episodes))
         }
@@ -94,7 +95,8 @@ def _key(row: Any) -> str:
     return f"step:{row.schedule}:call:account-{row.account_id}:{row.number}"
 
 
-def _task(row: Any) -> NewTask:
-    due = row.flagged_on + timedelta(days=3)
-    title = "Call: this client fell silent"
-    return NewTask(_key(row), DORMANT, title, account_id=row.account_id, assignee=_WHO, due_on=due)
+def _task(row: Any, due: date) -> NewTask:
+    """Every other one is the account manager's; the others wait for whoever claims them."""
+    title, whose = "Call: this client fell silent", _WHO if row.id % 2 else None
+    key, about = _key(row), row.account_id
+    return NewTask(key, DORMANT, title, account_id=about, assignee=whose, due_on=due)

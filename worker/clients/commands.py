@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from worker.catalogue import preferences
-from worker.channels.folder import FolderChannel
 from worker.clients import erasing, exporting
 from worker.clients.erasing import Gone
+from worker.clients.files import clear_folder
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel.errors import FindingsError
@@ -53,7 +53,7 @@ def erase(app: Wiring, contact: str, yes: bool) -> None:
         raise FindingsError("Nothing was erased.")
     with app.engine.begin() as conn:
         gone = erasing.erase(conn, erasing.find(conn, contact), app.clock.now())
-    _tell(gone, _clear_folder(app, gone))
+    _tell(gone, clear_folder(app.root, app.settings, gone))
     _scour(app)
 
 
@@ -65,19 +65,6 @@ def _found(app: Wiring, conn: Any, contact: str) -> erasing.Person:
         conn.rollback()
         erasing.scour(app.engine)
         raise
-
-
-def _clear_folder(app: Wiring, gone: Gone) -> list[Path]:
-    """Removes the person's mails from the folder of the file channel; those that would not go."""
-    channel = FolderChannel(app.root / app.settings.mail.file.folder)
-    stuck = []
-    for envelope in gone.envelopes:
-        path = channel.path(envelope)
-        try:
-            path.unlink(missing_ok=True)
-        except OSError:
-            stuck.append(path)
-    return stuck
 
 
 def _tell(gone: Gone, stuck: list[Path]) -> None:

@@ -227,13 +227,14 @@ def _forget_surveys(conn: Connection, person: Person, tables: Mapping[str, Table
     if not person.ids:
         return
     asked, said = tables["invitations"], tables["responses"]
+    _delete(conn, tables["asked_for"], "contact_id", person.ids)
     mine = bulk.among(asked.c.contact_id, list(person.ids))
     named = bulk.among(said.c.contact_id, list(person.ids))
     theirs = or_(named, said.c.invitation_id.in_(select(asked.c.id).where(mine)))
     ids = list(conn.execute(select(said.c.id).where(theirs)).scalars())
     if ids:
-        themes = tables["response_themes"]
-        conn.execute(delete(themes).where(bulk.among(themes.c.response_id, ids)))
+        for beside in (tables["response_themes"], tables["answer_extras"]):
+            conn.execute(delete(beside).where(bulk.among(beside.c.response_id, ids)))
         gone = dict.fromkeys(("contact_id", "comment", "follow_up", "key", "language"))
         conn.execute(update(said).where(bulk.among(said.c.id, ids)).values(**gone))
     opened = preselections.c.invitation_id.in_(select(asked.c.id).where(mine))

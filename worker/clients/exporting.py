@@ -81,17 +81,20 @@ def _survey_answers(conn: Connection, ids: list[int]) -> list[dict[str, Any]]:
     if not ids:
         return []
     found = MetaData()
-    found.reflect(conn, only=["invitations", "responses"])
+    found.reflect(conn, only=["invitations", "responses", "answer_extras", "asked_for"])
     asked, said = found.tables["invitations"], found.tables["responses"]
+    beside, coming = found.tables["answer_extras"], found.tables["asked_for"]
     mine = bulk.among(said.c.contact_id, ids)
     by_invitation = select(asked.c.id).where(bulk.among(asked.c.contact_id, ids))
-    query = select(said).where(or_(mine, said.c.invitation_id.in_(by_invitation)))
+    extras = [beside.c[name] for name in ("properties", "tags", "notes")]
+    source = said.outerjoin(beside, beside.c.response_id == said.c.id)
+    query = select(said, *extras).select_from(source)
+    query = query.where(or_(mine, said.c.invitation_id.in_(by_invitation)))
     answered = [_plain(row) for row in conn.execute(query.order_by(said.c.answered_on))]
     unanswered = select(asked).where(bulk.among(asked.c.contact_id, ids)).order_by(asked.c.id)
     told = ("schedule", "survey", "promise", "role", "asked_on", "answered")
-    return answered + [
-        {name: getattr(row, name) for name in told} for row in conn.execute(unanswered)
-    ]
+    asked_of = [{name: getattr(row, name) for name in told} for row in conn.execute(unanswered)]
+    return answered + asked_of + _rows(conn, coming, coming.c.contact_id, ids)
 
 
 def _opened(conn: Connection, ids: list[int]) -> list[dict[str, Any]]:

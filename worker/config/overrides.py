@@ -119,12 +119,21 @@ def _paths(model: type[BaseModel], document: Document) -> Iterator[tuple[str, Pa
                 yield f"sources.{source}.{key}", ("sources", source, key)
 
 
+_BY_NAME = (
+    ("sources",),
+    ("webhooks", "endpoints"),
+    ("surveys", "themes"),
+    ("surveys", "delighted", "trends"),
+)
+"""Tables whose keys are names that somebody chose: no text can set them."""
+
+
 def _settable(model: type[BaseModel], path: Path_ = ()) -> Iterator[Path_]:
     for name, info in model.model_fields.items():
         here = (*path, key_of(name, info))
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             yield from _settable(info.annotation, here)
-        elif here not in (("sources",), ("webhooks", "endpoints"), ("surveys", "themes")):
+        elif here not in _BY_NAME:
             yield here
 
 

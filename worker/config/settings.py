@@ -337,10 +337,38 @@ class ThemeSettings(Section):
     words: dict[str, Annotated[list[str], AfterValidator(_theme_words)]]
 
 
-class SurveySettings(Section):
-    """What is looked for in the comments of surveys, by name."""
+class DelightedSettings(Section):
+    """How requests made for Delighted are understood (``/v1``).
 
+    Answers and invitations bear the name ``schedule``; ``survey`` are the texts of the question.
+    ``company`` names the property that tells the account of a new person, ``account`` the key of
+    the one for whoever comes without. ``trends``: a trend's number -> the schedule it stands for.
+    ``key`` and ``url`` are for reading an account at Delighted that still answers.
+    """
+
+    schedule: Filled = "delighted"
+    survey: Filled = "relationship"
+    company: Filled = "company"
+    account: Filled | None = None
+    trends: dict[str, Filled] = Field(default_factory=dict)
+    url: Annotated[str, AfterValidator(_url)] = "https://api.delighted.com/v1/"
+    key: GivenSecret | None = None
+
+
+def _quiet(value: timedelta) -> timedelta:
+    if value % timedelta(days=1) or value > timedelta(days=365):
+        raise not_a("span", "a number of whole days, 365 at most", "write e.g. '90 days'")
+    return value
+
+
+class SurveySettings(Section):
+    """For how long nobody is asked again: ``quiet_contact`` the same person, ``quiet_account``
+    anybody of the same company. What is looked for in comments, by name; Delighted's users."""
+
+    quiet_contact: Annotated[Span, AfterValidator(_quiet)] = timedelta(days=90)
+    quiet_account: Annotated[Span, AfterValidator(_quiet)] = timedelta(days=30)
     themes: dict[str, ThemeSettings] = Field(default_factory=dict)
+    delighted: DelightedSettings = DelightedSettings()
 
 
 class LogSettings(Section):

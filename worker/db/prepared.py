@@ -51,7 +51,8 @@ class Prepared:
     def _fetched(self, conn: Connection, compiled: _Compiled, values: dict[str, Any]) -> list[Any]:
         with driving(conn) as cursor:
             cursor.execute(compiled.sql, compiled.bound(values))
-            compiled.learn(conn.dialect, cursor.description)
+            if compiled.readers is None:  # a description is made anew whenever it is asked for
+                compiled.readers = compiled.learned(conn.dialect, cursor.description)
             found: list[Any] = cursor.fetchall()
         return found
 
@@ -110,16 +111,14 @@ class _Compiled:
             given[name] = convert(given[name])
         return [given[name] for name in self.names] if self.positional else given
 
-    def learn(self, dialect: Dialect, description: Any) -> None:
+    def learned(self, dialect: Dialect, description: Any) -> list[tuple[int, Convert]]:
         """How to read the columns; the driver's own type codes are known from the first run on."""
-        if self.readers is not None:
-            return
         found = []
         for place, (type_, told) in enumerate(zip(self.types, description, strict=True)):
             read = _reader(type_, dialect, told[1])
             if read is not None:
                 found.append((place, read))
-        self.readers = found
+        return found
 
     def read(self, raw: list[Any]) -> list[Any]:
         make = self.row

@@ -14,11 +14,13 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
 from worker.cadence.horizon import warm_up
 from worker.cadence.library import library_of
+from worker.cadence.summary_page import in_plain_words
 from worker.desk import account_store as store
 from worker.desk import story
 from worker.desk.story import Entry, Place
 from worker.desk.writing import day, part
 from worker.kernel.dates import Period
+from worker.schedules.model import MAILING
 
 AHEAD = timedelta(days=60)
 """So far ahead an account's page looks."""
@@ -50,7 +52,7 @@ def to_come(conn: Connection, asked: Forecasting, row: Any, today: date) -> list
             Place(one.next_at or one.valid_until, store.MAILED, one.id),
             "mail",
             f"{one.schedule} / {one.step} to {one.address}",
-            note=one.reason or "",
+            note=in_plain_words(one.reason) if one.reason else "",
             state="waits",
             links=[(f"/outbox/{one.id}", "the mail")],
         )
@@ -107,7 +109,7 @@ def _planned(records: Sequence[Record]) -> Iterator[Entry]:
     coming = [one for one in records if one.at and one.decision in ("planned", "put-off")]
     together: dict[tuple[object, ...], list[Record]] = {}
     for number, one in enumerate(coming):
-        alone = one.message is None or one.kind != "email"
+        alone = one.message is None or one.kind not in MAILING
         together.setdefault((number,) if alone else (one.message, one.decision), []).append(one)
     for number, group in enumerate(together.values()):
         first = group[0]
@@ -116,7 +118,7 @@ def _planned(records: Sequence[Record]) -> Iterator[Entry]:
         to = f" to {', '.join(first.to)}" if first.to else ""
         yield Entry(
             Place(first.at, store.TERMS + 1, number),
-            "mail" if first.kind == "email" else first.kind or "step",
+            "mail" if first.kind in MAILING else first.kind or "step",
             f"{first.schedule} / {first.step}{to}",
             note=f"about {len(named):,} licences" if len(named) > story.NAMED else "",
             state="planned" if first.decision == "planned" else "put off",

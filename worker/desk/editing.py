@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import Lock
@@ -33,6 +34,14 @@ class Line(NamedTuple):
 
     sign: str
     text: str
+
+
+class Side(NamedTuple):
+    """What was, or what comes, of a step: a decision, why, and the day; empty where none is."""
+
+    decision: str
+    reason: str
+    day: str
 
 
 class Fault(NamedTuple):
@@ -182,13 +191,24 @@ def _plan(
     said: str = "",
 ) -> Response:
     values: dict[str, Any] = {"stem": edit.stem, "edit": edit, "trouble": said, "plan": None}
-    values |= {"rows": [], "after": after, "older": ""}
+    values |= {"rows": [], "after": after, "older": "", "leaving": []}
     if not edit.problems:
         plan = plans.of(edit, asked)
         values |= {"plan": plan, "rows": plan.effects[after : after + _ROWS]}
+        soon = plan.at_once
+        values |= {"soon": len(soon), "leaving": soon[:_ROWS]}
         if len(plan.effects) > after + _ROWS:
             values["older"] = f"/schedules/{edit.stem}/plan?after={after + _ROWS}"
-    return desk.page(asked, "plan.html", status, **values)
+    return desk.page(asked, "plan.html", status, side=side, **values)
+
+
+_SIDE = re.compile(r"(?P<decision>\S+)(?: \((?P<reason>.*)\))?(?: (?P<day>\d{4}-\d\d-\d\d))?")
+
+
+def side(said: str | None) -> Side | None:
+    """One side of a change in its parts: ``skipped (too-late) 2026-11-30``."""
+    found = _SIDE.fullmatch(said or "")
+    return Side(*(part or "" for part in found.groups())) if found else None
 
 
 def difference(before: str, after: str) -> list[Line]:

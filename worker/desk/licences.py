@@ -14,8 +14,8 @@ from worker.cadence import explain as explaining
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
 from worker.cadence.library import Defaults
+from worker.cadence.quiet import quiet_of
 from worker.cadence.rules import TAKEN_OVER
-from worker.cadence.summary_page import in_plain_words
 from worker.db.engine import reading
 from worker.desk import accounts_store, story
 from worker.desk import licences_store as store
@@ -90,7 +90,8 @@ def forecasting(desk: Desk, asked: Visit) -> Forecasting:
     settings = desk.app.settings
     book = settings.book
     defaults = Defaults(book.timezone, book.language, book.country)
-    return Forecasting(defaults, asked.now, allowance=settings.budget.per_contact)
+    quiet = quiet_of(settings.surveys)
+    return Forecasting(defaults, asked.now, allowance=settings.budget.per_contact, quiet=quiet)
 
 
 def _wanted(filters: Mapping[str, str]) -> store.Wanted:
@@ -154,7 +155,6 @@ def _entry(
     return {
         "record": record,
         "tone": story.TONES.get(record.decision, ""),
-        "words": in_plain_words(record.reason) if record.reason else "",
         "why": told.why(record),
         "mails": mails.get(record.message or "", ()),
         "task": task if record.kind == "task" else None,

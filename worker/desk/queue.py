@@ -21,6 +21,7 @@ from worker.desk.worklist import hand_of, may_claim, today_of
 from worker.kernel import sheets
 from worker.reactivation import precision
 from worker.reactivation.calibration import Evidence
+from worker.reactivation.closing import named
 from worker.reactivation.lanes import LANES
 from worker.reactivation.sentences import sentences
 from worker.worklist import people, rules
@@ -142,6 +143,13 @@ def sentence(row: Any) -> str:
     known = Evidence(*evidence) if evidence else None
     say = sentences(_SENTENCES)
     return say.whole(row.reasons, float(row.at_stake), row.currency, known)
+
+
+def why(conn: Connection, task: Any) -> str:
+    """The same of the client that a task is about; empty for tasks about anything else."""
+    about = named(task.key) if task.kind == DORMANT else None
+    row = store.episode(conn, about) if about else None
+    return sentence(row) if row else ""
 
 
 def _names(row: Any) -> list[str]:

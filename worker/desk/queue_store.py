@@ -28,6 +28,7 @@ from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, order_days, suppressions
 from worker.db import bulk
+from worker.reactivation.closing import Named
 from worker.reactivation.records import episode_lines, episodes
 from worker.worklist.kinds import DORMANT
 from worker.worklist.records import tasks
@@ -47,7 +48,10 @@ _EPISODE = (
     *("schedule", "account_id", "number", "flagged_on", "as_of", "lane", "score", "at_stake"),
     *("currency", "reasons", "facts", "relative_stake", "urgency"),
 )
-_TASK = ("title", "detail", "assignee", "pool", "due_on", "snoozed_until", "claimed_at", "version")
+_TASK = (
+    *("kind", "title", "detail", "assignee", "pool", "due_on", "snoozed_until", "claimed_at"),
+    *("closed_at", "version"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,13 @@ def _filters(wanted: Wanted) -> list[ColumnElement[bool]]:
         mine = select(lines.episode_id).where(lines.product_line == wanted.line)
         found.append(episodes.c.id.in_(mine))
     return found
+
+
+def episode(conn: Connection, about: Named) -> Any | None:
+    """The episode of that name, whether or not it goes on."""
+    c = episodes.c
+    mine = (c.schedule == about.schedule, c.account_id == about.account_id)
+    return conn.execute(select(episodes).where(*mine, c.number == about.number)).first()
 
 
 def stakes(conn: Connection) -> dict[str, tuple[int, Decimal]]:

@@ -17,6 +17,7 @@ from worker.cadence.picture import Calendar, DayCount
 from worker.db.engine import reading
 from worker.desk import held
 from worker.desk import schedules_store as store
+from worker.desk.days import url_of
 from worker.desk.frame import READ, Desk, Visit, missing
 from worker.kernel.dates import Period
 from worker.schedules import editing
@@ -61,6 +62,11 @@ class Drawn(NamedTuple):
     period: Period
     at: datetime
     one_in: int
+    stem: str  # of the one schedule; empty: of all
+
+    def url_of(self, day: date) -> str:
+        """Where the clients of a day stand."""
+        return url_of(day, self.stem)
 
     def mails(self, length: int) -> int:
         """Mails on the first ``length`` days."""
@@ -109,7 +115,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
             one=found,
             history=history,
             appliers=appliers,
-            drawn=drawn([found.coming] if found.coming else [], today),
+            drawn=drawn([found.coming] if found.coming else [], today, stem),
             today=today,
             triggers=TRIGGERS,
             approves=APPROVES,
@@ -144,8 +150,9 @@ def _all(conn: Connection, standing: StandingFiles, desk: Desk) -> Iterable[Show
         yield Shown(stem, running.get(stem), *told)
 
 
-def drawn(coming: Iterable[Foreseen], today: date) -> Drawn | None:
-    """The calendar of these schedules together; nothing before they were counted."""
+def drawn(coming: Iterable[Foreseen], today: date, stem: str = "") -> Drawn | None:
+    """The calendar of these schedules together, or of the schedule ``stem`` alone; nothing before
+    they were counted."""
     found = list(coming)
     if not found:
         return None
@@ -156,8 +163,8 @@ def drawn(coming: Iterable[Foreseen], today: date) -> Drawn | None:
         days[day] = DayCount(day, sum(c.mails for c in counts), sum(c.tasks for c in counts))
     busy = [count for count in days.values() if count.total]
     oldest = min(one.at for one in found)
-    calendar = picture.calendar(days, period)
-    return Drawn(calendar, busy, period, oldest, max(one.one_in for one in found))
+    calendar = picture.calendar(days, period, lambda day: url_of(day, stem))
+    return Drawn(calendar, busy, period, oldest, max(one.one_in for one in found), stem)
 
 
 def in_words(table: Iterable[Condition]) -> str:

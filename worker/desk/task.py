@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
 from worker.db.engine import reading
-from worker.desk import surveys_store
+from worker.desk import queue, surveys_store
 from worker.desk.frame import READ, Desk, Sent, Visit, missing
 from worker.desk.survey_answers import TONES, VOTES
 from worker.desk.worklist import hand_of, may_claim, today_of
@@ -66,6 +66,7 @@ def show(
         if task is None:
             raise missing(f"task with the number {number}")
         history = store.history(conn, number)
+        why = queue.why(conn, task)
         known = people.colleagues(conn)
         answer = _answer(conn, task)
     hand, today = hand_of(asked), today_of(desk, asked)
@@ -73,6 +74,7 @@ def show(
     calendar = rules.calendar_of(book.timezone, book.country)
     values: dict[str, Any] = {
         "task": task,
+        "why": why,
         "answer": answer,
         "groups": {vote: name for name, vote in VOTES.items()},
         "tones": TONES,

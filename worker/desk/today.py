@@ -30,6 +30,12 @@ class Bar(NamedTuple):
     height: int
     is_to_come: bool
 
+    @property
+    def url(self) -> str:
+        """Where the mails of the day stand: in the ledger, or client by client as foreseen."""
+        day = self.day.isoformat()
+        return f"/schedules/days/{day}" if self.is_to_come else f"/outbox?first={day}&last={day}"
+
 
 def mount(router: APIRouter, desk: Desk) -> None:
     """The first page."""

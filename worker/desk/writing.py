@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from worker.access.rules import Role
+from worker.cadence.summary_page import in_plain_words
+from worker.desk.told import with_pages
 from worker.kernel.clock import require_aware
 from worker.kernel.keys import digest
 
@@ -73,6 +75,10 @@ class Writing:
         self._environment.filters.update(
             moment=self.moment,
             hour=self.hour,
+            clock=self.clock,
+            there=self.there,
+            words=in_plain_words,
+            with_pages=with_pages,
             day=day,
             number=number,
             money=money,
@@ -92,6 +98,24 @@ class Writing:
     def moment(self, moment: datetime) -> str:
         """Day and time: ``Tue 24 Nov 2026, 09:10``."""
         return f"{self.local(moment):%a %-d %b %Y, %H:%M}"
+
+    def there(self, moment: datetime, zone: ZoneInfo | None = None) -> str:
+        """Day and time, and after it what the clock at the client's shows, by the name of its zone,
+        where that differs: ``Tue 24 Nov 2026, 16:00 (09:00 America/Chicago)``. ``zone`` is that of
+        the client; ``None``: the one that ``moment`` carries."""
+        return self.moment(moment) + self._elsewhere(moment, zone)
+
+    def clock(self, moment: datetime) -> str:
+        """The same without the day: ``16:00 (09:00 America/Chicago)``."""
+        return self.hour(moment) + self._elsewhere(moment, None)
+
+    def _elsewhere(self, moment: datetime, zone: ZoneInfo | None) -> str:
+        here, there = self.local(moment), moment.astimezone(zone) if zone else moment
+        place = there.tzinfo
+        if not isinstance(place, ZoneInfo) or there.utcoffset() == here.utcoffset():
+            return ""  # a row's moment is in UTC, which is nobody's clock
+        told = f"{there:%H:%M}" if there.date() == here.date() else f"{there:%a %-d %b, %H:%M}"
+        return f" ({told} {place.key})"
 
     def hour(self, moment: datetime) -> str:
         """The time of day: ``09:10``."""

@@ -44,7 +44,7 @@ def parquet_of(rows: Table) -> bytes:
     columns = {name: [row.get(name) for row in rows] for name in rows[0]}
     fields = [pyarrow.field(name, _type(pyarrow, cells)) for name, cells in columns.items()]
     arrays = [
-        pyarrow.array(_cells(columns[field.name], field.type == pyarrow.string()), field.type)
+        pyarrow.array(_cells(columns[field.name], _converter(pyarrow, field.type)), field.type)
         for field in fields
     ]
     sink = pyarrow.BufferOutputStream()
@@ -68,11 +68,16 @@ def _type(pyarrow: Any, cells: list[object]) -> Any:
     return pyarrow.string()
 
 
-def _cells(cells: list[object], as_text: bool) -> list[object]:
-    """Cells as pyarrow takes them: shares are numbers, a mixed column is text."""
-    if as_text:
-        return [None if cell is None else str(cell) for cell in cells]
-    return [float(cell) if isinstance(cell, float) else cell for cell in cells]
+def _cells(cells: list[object], convert: Callable[[Any], object]) -> list[object]:
+    """Cells as pyarrow takes them; what is empty stays so."""
+    return [None if cell is None else convert(cell) for cell in cells]
+
+
+def _converter(pyarrow: Any, type_: Any) -> Callable[[Any], object]:
+    """What makes a value of a mixed column one of its type."""
+    if type_ == pyarrow.string():
+        return str
+    return float if type_ == pyarrow.float64() else lambda cell: cell
 
 
 WRITERS: Mapping[str, Callable[[Table], bytes]] = {CSV: csv_of, PARQUET: parquet_of}

@@ -22,7 +22,7 @@ from worker.outbox.rules import DUE, FAR_MORE, MANY
 APPROVAL, STALE = "approval", "stale-source"
 """Reasons of held mails."""
 
-WAITED = frozenset({APPROVAL, STALE, "budget", "open-feedback"})
+WAITED = frozenset({APPROVAL, STALE, "budget", "quiet-time", "open-feedback"})
 """Reasons for which we made a mail wait: it is not late on account of that."""
 
 FORECAST, IMPORT, CLOCK, COPY = "forecast", "import", "clock", "copy"

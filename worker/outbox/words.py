@@ -30,7 +30,7 @@ TONES = {
 }
 """The colour that helps a state; those that are not here are quiet."""
 
-_REASONS = {
+REASONS = {
     "approval": "It waits for a person to approve the mails of its schedule.",
     "stale-source": "It waits for newer data: the source that it rests on is too old.",
     "budget": "It waits until its address may get another mail.",
@@ -54,13 +54,16 @@ _REASONS = {
     "ended": "The licence ended.",
     "declined": "The client will not renew.",
     "stopped": "Staff put a stop to it.",
-    "answered": "The client has answered, and the task about it is open.",
+    "answered": "The client has answered: the question of the mail, or with a wish that is open.",
+    "quiet-time": "It waits because the person or the company was asked something lately.",
+    "closed": "The survey was over.",
     "opt-out": "Its contact does not want such mail.",
     "later-step": "A later step came first.",
     "same-day": "A later mail of that day went instead.",
     "too-late": "Its time was over.",
     "no-open-moment": "No open moment was left on its side of the expiry.",
 }
+"""Every reason that the ledger gives for a state, in a sentence."""
 
 
 def state_in_words(state: str, reason: str | None) -> str:
@@ -68,4 +71,4 @@ def state_in_words(state: str, reason: str | None) -> str:
     said = STATES.get(state, f"It is {state}.")
     if not reason:
         return said
-    return f"{said} {_REASONS.get(reason, reason if ' ' in reason else f'Reason: {reason}.')}"
+    return f"{said} {REASONS.get(reason, reason if ' ' in reason else f'Reason: {reason}.')}"

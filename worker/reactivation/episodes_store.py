@@ -28,7 +28,7 @@ def candidates(conn: Connection, as_of: date, by: Thresholds) -> Iterator[Candid
     wanted = (
         select(c.account_id, accounts.c.account_manager, c.lane, c.score, c.at_stake)
         .join(accounts, accounts.c.id == c.account_id)
-        .where(c.as_of == as_of, c.score >= by.at_least_score, c.lane.in_(by.lanes))
+        .where(c.as_of == as_of, c.score >= by.at_least_score, c.lane.in_(by.taken))
         .order_by(c.place)
     )
     for row in conn.execute(wanted.execution_options(yield_per=5000)):

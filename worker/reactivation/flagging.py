@@ -24,16 +24,22 @@ class Thresholds:
     """From when on a schedule takes a client for silent, and how many it hands out.
 
     ``at_least_score`` is a chance from 0 to 1, ``at_least_stake`` an amount a year in the client's
-    own currency. ``per_week`` clients of one account manager are flagged in seven days; ``pause``
-    is how long a client rests after an episode of it ended. ``exponent`` is that of the queue.
+    own currency; no ``lanes`` means all. ``per_week`` clients of one account manager are flagged in
+    seven days; ``pause`` is how long a client rests after its episode ended. ``exponent`` is that
+    of the queue.
     """
 
     at_least_score: float = 0.5
-    at_least_stake: Decimal = Decimal(0)
-    lanes: Sequence[str] = LANES
+    at_least_stake: Decimal | float = 0
+    lanes: Sequence[str] = ()
     per_week: int = PER_WEEK
     pause: timedelta = PAUSE
     exponent: float = EXPONENT
+
+    @property
+    def taken(self) -> Sequence[str]:
+        """The lanes whose clients are taken."""
+        return self.lanes or LANES
 
 
 class Candidate(NamedTuple):
@@ -84,7 +90,7 @@ def chosen(
 
 def _is_silent(one: Candidate, by: Thresholds) -> bool:
     return (
-        one.lane in by.lanes
+        one.lane in by.taken
         and one.score is not None
         and one.score >= by.at_least_score
         and one.at_stake >= by.at_least_stake

@@ -15,12 +15,12 @@ from worker.config.validation import Finding, UnfitError
 from worker.kernel.dates import zone, zone_names
 from worker.kernel.toml import Path_
 from worker.schedules import words
+from worker.schedules.kinds import survey
 from worker.schedules.kinds.contract import Found, listed
-from worker.schedules.kinds.table import KINDS, LATER, NOUNS
+from worker.schedules.kinds.table import KINDS, NOUNS
 from worker.schedules.model import Offset
 from worker.schedules.shape import TRIGGERS
 
-RUNNING = ("licence-expiry", "notice-deadline", "licence-renewed", "account-dormant")
 _OF_TRIGGERS = {
     "every": "relationship-review",
     "at_least_score": "account-dormant",
@@ -56,6 +56,7 @@ def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
             yield from _step(number, step, templates)
         yield from _same_ids(tables)
         yield from _same_moments(tables)
+        yield from survey.of_schedule(data.get("class"), tables)
         if isinstance(trigger, str) and trigger in _NO_BEFORE:
             yield from _nothing_before(tables, trigger)
 
@@ -77,9 +78,7 @@ def _not_yet(what: str, instead: str) -> Finding:
 
 
 def _trigger(trigger: str, data: Mapping[str, Any]) -> Found:
-    if trigger in TRIGGERS and trigger not in RUNNING:
-        yield ("trigger",), _not_yet(f"the trigger {trigger!r}", "write 'licence-expiry'")
-    elif trigger == "relationship-review" and "every" not in data:
+    if trigger == "relationship-review" and "every" not in data:
         hint = 'add e.g. every = "6 months"'
         yield ("trigger",), Finding("missing", "a 'relationship-review' says how often", hint)
     for key, owner in _OF_TRIGGERS.items():
@@ -100,8 +99,13 @@ def _audience(audience: object, trigger: str) -> Found:
 
 def _unknown_there(number: int, field: str, trigger: str) -> Found:
     """A field that the subjects of a trigger do not have."""
-    if field.startswith("licence.") and trigger in TRIGGERS and trigger not in _OF_LICENCES:
+    if trigger not in TRIGGERS:
+        return
+    if field.startswith("licence.") and trigger not in _OF_LICENCES:
         said = f"{field!r} is of a licence, and {trigger!r} is about none"
+        yield ("audience", number, field), Finding("range", said, "use account.* fields")
+    if field.startswith("answer.") and trigger != "survey-answered":
+        said = f"{field!r} is of an answer; only 'survey-answered' is about one"
         yield ("audience", number, field), Finding("range", said, "use account.* fields")
 
 
@@ -125,11 +129,8 @@ def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | Non
         said = f"a step does one thing; this one has {', '.join(kinds)}"
         yield here, Finding("kind", said, "make a [[steps]] of its own for each")
     for kind in kinds:
-        if kind in LATER:
-            yield (*here, kind), _not_yet(f"a {kind} step", "use an email or a task")
-        else:
-            for path, finding in KINDS[kind].check(step, templates):
-                yield (*here, *path), finding
+        for path, finding in KINDS[kind].check(step, templates):
+            yield (*here, *path), finding
     if len(kinds) == 1:
         yield from _strangers(here, step, kinds[0])
     both = [word for word in listed(step.get("unless")) if word in listed(step.get("only_if"))]

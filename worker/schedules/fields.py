@@ -18,6 +18,10 @@ from worker.schedules import words
 from worker.schedules.model import Offset, Span
 
 ROLES = ("decision-maker", "procurement", "technical", "end-user", "reseller", "any")
+TO = (
+    "who gets the mail: the first of these roles that can be reached; who may be asked a survey: "
+    "everybody of these roles, those named first before the others"
+)
 ASSIGNEES = ("renewal-manager", "account-manager", "owner")
 LANES = ("just-overdue", "gone-quiet", "buying-less", "yearly")
 HAPPENINGS = ("clicked", "answered", "replied", "delivered", "task-open", "quote-asked")

@@ -10,6 +10,8 @@ MailClass = Literal["contractual", "commercial", "survey"]
 Unit = Literal["days", "business days", "weeks", "months"]
 Side = Literal["before", "on", "after"]
 MAILING = ("email", "survey")
+SURVEYS = "survey/"
+"""Where the mails of questions lie under ``templates/``."""
 Scalar = str | int | float | bool
 
 
@@ -112,6 +114,8 @@ class Step:
     @property
     def template(self) -> str | None:
         """The mail that it sends, a folder under ``templates/``."""
+        if self.kind == "survey":
+            return f"{SURVEYS}{self.keys.survey}"
         return getattr(self.keys, "email", None)
 
 
@@ -138,3 +142,8 @@ class Schedule:
     def templates(self) -> frozenset[str]:
         """The mails that this schedule sends, as folders under ``templates/``."""
         return frozenset(step.template for step in self.steps if step.template)
+
+    def asking(self, step: Step) -> Step:
+        """The step that asks the question of ``step``: itself, or the one that it reminds of."""
+        same = [one for one in self.steps if one.kind == "survey" and one.template == step.template]
+        return same[0] if same else step

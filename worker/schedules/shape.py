@@ -30,7 +30,7 @@ from worker.schedules.fields import (
     Whose,
     Zone,
 )
-from worker.schedules.kinds.table import KINDS, LATER
+from worker.schedules.kinds.table import KINDS
 from worker.schedules.model import Span
 
 TRIGGERS = (
@@ -106,7 +106,7 @@ def _optional(field: FieldInfo) -> tuple[Any, Any]:
 
 
 def _step() -> type[Shape]:
-    keys: dict[str, Any] = {name: _optional(field) for name, field in LATER.items()}
+    keys: dict[str, Any] = {}
     for kind in KINDS.values():
         keys |= {name: _optional(field) for name, field in kind.keys.model_fields.items()}
     return create_model("StepShape", __base__=_AnyStep, __doc__=_AnyStep.__doc__, **keys)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
+from worker.cadence import asking
 from worker.surveys import feedback, heard, rules, store
 from worker.surveys.numbers import vote
 from worker.surveys.themes import Reader
@@ -61,7 +62,7 @@ def record(
         "judged": given.judged,
     }
     if asked.promise == rules.ANONYMOUS:
-        return _record_anonymous(conn, asked, said, given, today, reader)
+        return _record_anonymous(conn, asked, said, given, now, today, reader)
     return _record_known(conn, asked, said, given, now, today, reader)
 
 
@@ -81,7 +82,7 @@ def _record_known(
         store.change_response(conn, before.id, {**said, "changed_at": now})
         _read(conn, before.id, said, before.answered_on, reader)
         if given.judged == rules.HUMAN:
-            store.mark_answered(conn, asked.id)
+            _took_part(conn, asked, now)
             if (before.judged, before.score) != (given.judged, given.score):
                 heard.note(conn, asked, before.id, given.score, now)
             feedback.note_change(conn, before.id, given.score, now)
@@ -105,14 +106,28 @@ def _record_known(
     store.add_response(conn, row)
     _read(conn, row["id"], said, today, reader)
     if given.judged == rules.HUMAN:
-        store.mark_answered(conn, asked.id)
+        _took_part(conn, asked, now)
         heard.note(conn, asked, row["id"], given.score, now)
         feedback.open_feedback(conn, row["id"], now, today)
     return "recorded"
 
 
+def _took_part(conn: Connection, asked: Any, now: datetime) -> bool:
+    """Notes that whoever was asked has answered, for reminders and walks too; whether it is new."""
+    fresh = store.mark_answered(conn, asked.id)
+    if fresh:
+        asking.note_answered(conn, asked, now)
+    return fresh
+
+
 def _record_anonymous(
-    conn: Connection, asked: Any, said: dict[str, Any], given: Given, today: date, reader: Reader
+    conn: Connection,
+    asked: Any,
+    said: dict[str, Any],
+    given: Given,
+    now: datetime,
+    today: date,
+    reader: Reader,
 ) -> Became:
     """Two rows that nothing connects: that the person took part, and what somebody said.
 
@@ -120,7 +135,7 @@ def _record_anonymous(
     """
     if given.judged != rules.HUMAN:
         return "final"
-    if not store.mark_answered(conn, asked.id):
+    if not _took_part(conn, asked, now):
         return "final"
     segment = asked.segment
     if store.count_asked(conn, asked.schedule, segment) < rules.SEGMENT_KEPT_FROM:

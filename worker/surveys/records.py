@@ -1,4 +1,5 @@
-"""Tables of surveys: who was asked, what they said, what their comments speak of.
+"""Tables of surveys: what was said, and what the comments speak of. Who was asked stands in
+``cadence/records.py``, because steps of walks ask.
 
 Three promises, kept by what is written and not only by what is shown:
 
@@ -14,7 +15,6 @@ Three promises, kept by what is written and not only by what is shown:
 from __future__ import annotations
 
 from sqlalchemy import (
-    Boolean,
     Column,
     Date,
     ForeignKey,
@@ -23,40 +23,13 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    false,
     text,
 )
 
+from worker.cadence.records import invitations
 from worker.db.types import Id, Json, Moment, metadata
 
-# One question asked of one contact. Quiet time, coverage and response rates are counted from it.
-invitations = Table(
-    "invitations",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("schedule", Text, nullable=False),  # the file stem of the schedule that asks
-    Column("survey", Text, nullable=False),  # the texts of its question
-    Column("walk_id", Id, ForeignKey("walks.id"), index=True),  # empty: asked by other means
-    Column("contact_id", Id, ForeignKey("contacts.id")),  # empty once the person was erased
-    Column("account_id", Id, ForeignKey("accounts.id"), nullable=False),
-    Column("licence_id", Id, ForeignKey("licences.id")),  # the renewal it is about, if any
-    Column("mail_key", Text, unique=True),  # the mail with the question
-    Column("promise", Text, nullable=False),  # named, confidential, anonymous
-    Column("role", Text),  # role, segment and product as they were when it was asked
-    Column("segment", Text),
-    Column("product", Text),
-    Column("language", Text),
-    Column("asked_on", Date, nullable=False),  # the day in the zone of the book
-    Column("asked_at", Moment, nullable=False),
-    Column("closes_at", Moment),  # until then an answer may be given, or changed
-    Column("answered", Boolean, nullable=False, server_default=false()),
-    # The invitation whose person passed the question on; what is answered is shown to neither.
-    Column("passed_on_by", Id, index=True),
-    Index("ix_invitations_account", "account_id", "asked_on"),
-    Index("ix_invitations_contact", "contact_id", "asked_at"),
-    Index("ix_invitations_asked_on", "asked_on"),
-    Index("ix_invitations_schedule", "schedule", "segment"),
-)
+__all__ = ["invitations", "response_themes", "responses"]
 
 # One answer. Numbers are drawn by lot for all, so that none tells an order.
 responses = Table(
@@ -144,4 +117,39 @@ telling_letters = Table(
     metadata,
     Column("mail_key", Text, primary_key=True),
     Column("telling_id", Id, ForeignKey("tellings.id"), nullable=False, index=True),
+)
+
+# A survey that another system asks for: put to its person once `next_at` has come (requests.py).
+asked_for = Table(
+    "asked_for",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("contact_id", Id, ForeignKey("contacts.id")),  # empty once the person was erased
+    Column("schedule", Text, nullable=False),
+    Column("survey", Text, nullable=False),
+    Column("properties", Json, nullable=False),  # what the other system says of the occasion
+    Column("made_at", Moment, nullable=False),
+    Column("send_at", Moment, nullable=False),  # as it was asked for
+    Column("next_at", Moment),  # when it is looked at; empty: it has ended
+    Column("ended_at", Moment),
+    Column("ended_why", Text),  # asked, cancelled, or why nobody was asked
+    # Empty as well once its mail went to nobody: nobody was asked.
+    Column("invitation_id", Id, ForeignKey("invitations.id", ondelete="SET NULL"), unique=True),
+    Index("ix_asked_for_contact_id", "contact_id", "next_at"),
+    Index(
+        "ix_asked_for_next_at",
+        "next_at",
+        postgresql_where=text("next_at IS NOT NULL"),
+        sqlite_where=text("next_at IS NOT NULL"),
+    ),
+)
+
+# What other systems say of a named answer beside what counts.
+answer_extras = Table(
+    "answer_extras",
+    metadata,
+    Column("response_id", Id, ForeignKey("responses.id"), primary_key=True),
+    Column("properties", Json, nullable=False),  # name -> text
+    Column("tags", Json, nullable=False),  # a list of words
+    Column("notes", Json, nullable=False),  # a list of what was noted, with id, text, moment
 )

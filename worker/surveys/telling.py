@@ -31,7 +31,7 @@ from worker.templating.context import FeedbackView
 TOLD, DIGEST = "told", "digest"
 """Origins of letters, beside ``QUIETLY``: to one by name; to all who were asked."""
 
-TEMPLATES = {TOLD: "survey/told", QUIETLY: "survey/told", DIGEST: "survey/digest"}
+TEMPLATES = {TOLD: "feedback/told", QUIETLY: "feedback/told", DIGEST: "feedback/digest"}
 VALID = timedelta(days=14)
 """For so long after it was written a letter may leave."""
 

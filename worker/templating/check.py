@@ -47,17 +47,20 @@ def check_texts(found: Mapping[str, str]) -> list[Problem]:
     readable = dict(found)
     environment = MailEnvironment(found, LAST_LANGUAGE)
     for name, text in found.items():
+        if name.endswith(".toml"):  # questions.py reads them
+            continue
         static = _static(environment, name, text)
         problems += static
         if static:
             del readable[name]
     renderer = Renderer(found)
-    cases, letters = list(_cases()), list(_letters())
+    cases, asking, letters = list(_cases()), list(_asking()), list(_letters())
     for mail in sorted(texts.mails(found)):
         uses = texts.needed(found, mail)
         for language in renderer.languages(mail):
             if _language_problem(mail, language) is None:
-                tried = letters if mail in samples.LETTERS else cases
+                asks = mail.startswith(f"{texts.SURVEYS}/")
+                tried = letters if mail in samples.LETTERS else asking if asks else cases
                 problems += _trial(renderer, mail, language, uses, readable, tried)
     return _once_each(problems)
 
@@ -79,6 +82,12 @@ def _gaps(found: Mapping[str, str]) -> Iterator[Problem]:
                     place = f"templates/{mail}/{language}/{part}"
                     expected = "the three files subject.txt, body.txt and body.html"
                     yield Problem(place, 0, 0, "", "missing-file", expected, "none", "write it")
+            words = texts.questions_of(mail, language)
+            if mail.startswith(f"{texts.SURVEYS}/") and words not in found:
+                expected = "the questions of a survey in each language of its mail"
+                yield Problem(
+                    f"templates/{words}", 0, 0, "", "missing-file", expected, "none", "write it"
+                )
 
 
 def _language_problem(mail: str, language: str) -> Problem | None:
@@ -166,7 +175,7 @@ class _Case:
     """A context with its values, and the name of the field that is missing in it, if one is."""
 
     context: MailContext
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] | None
     lacking: str = ""
 
 
@@ -179,6 +188,14 @@ def _cases() -> Iterator[_Case]:
         for context in (*tried, samples.mixed(30, 3)):
             lacking = samples.without(field, context)
             yield _Case(lacking, variables(lacking), field)
+
+
+def _asking() -> Iterator[_Case]:
+    """Of mails that ask a question: their values depend on the language, so none are made here."""
+    for context in samples.surveys():
+        yield _Case(context, None)
+    for field in samples.OPTIONAL:
+        yield _Case(samples.asking(samples.without(field, samples.full(300))), None, field)
 
 
 def _letters() -> Iterator[_Case]:

@@ -103,6 +103,38 @@ class TotalView:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The question that a mail asks: under which key it is known, which may be that of an earlier
+    mail; what was promised; whether this mail reminds of it. ``url``: the page that takes the
+    answer."""
+
+    mail_key: str
+    promise: str = "named"
+    reminder: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyView:
+    """A survey as templates see it, in the language of the mail; all is missing in other mails."""
+
+    question: str | None = None
+    lowest: str | None = None
+    highest: str | None = None
+    promise: str | None = None
+    reminder: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreView:
+    """One number of the scale, and the page with it chosen already."""
+
+    score: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackView:
     """What a client said and what came of it. ``words`` are those of our people, a paragraph each;
     the rest is the client's own answer: a score from 0 to 10, a comment, the day. ``unseen``: it
@@ -130,7 +162,8 @@ class MailContext:
     ``unsubscribe`` leads out of mails that are not contractual: a page, or a mailto address with
     ``mailto:``. ``answer_url`` is the page on which the contact answers without a login,
     ``preferences_url`` the one on which it says what it wants to get; ``None`` where no link key
-    is set. ``feedback`` is what a letter to somebody who was asked is about.
+    is set. ``survey``: the question that the mail asks, if it does; ``feedback``: what a letter to
+    somebody who was asked is about.
     Raises ``ValueError`` without a licence in a mail that has to speak of one: a contractual mail
     that speaks of nothing must not exist.
     """
@@ -145,6 +178,7 @@ class MailContext:
     unsubscribe: str | None = None
     answer_url: str | None = None
     preferences_url: str | None = None
+    survey: Asked | None = None
     feedback: FeedbackView | None = None
 
     def __post_init__(self) -> None:

@@ -21,7 +21,9 @@ from worker.templating.context import (
     ContactView,
     FeedbackView,
     LicenceView,
+    ScoreView,
     SenderView,
+    SurveyView,
     TotalView,
 )
 
@@ -31,8 +33,9 @@ VIEWS: dict[str, type] = {
     "feedback": FeedbackView,
     "licence": LicenceView,
     "sender": SenderView,
+    "survey": SurveyView,
 }
-LISTS: dict[str, type] = {"licences": LicenceView, "sums": TotalView}
+LISTS: dict[str, type] = {"licences": LicenceView, "sums": TotalView, "scores": ScoreView}
 VARIABLES = frozenset(
     {
         *VIEWS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,8 @@ from worker.templating.context import MailContext
 from worker.templating.grammar import RefusedError
 from worker.templating.hold import Hold, Place, parted, places
 from worker.templating.sandbox import MailEnvironment, write
-from worker.templating.texts import HOLDS, PARTS, languages
-from worker.templating.values import BlankError, TooMuchError, UnknownError, variables
+from worker.templating.texts import HOLDS, PARTS, languages, questions_of
+from worker.templating.values import BlankError, TooMuchError, UnknownError, of_survey, variables
 
 LONGEST_SUBJECT = 200
 """Characters."""
@@ -91,7 +92,7 @@ class Renderer:
         Raises ``RenderError`` naming mail, language, file, line and variable.
         """
         chosen = self.choose(mail, language)
-        values = variables(context)
+        values = self._values(mail, chosen, context)
         subject, text, html = (self._part(mail, chosen, part, values) for part in PARTS)
         return Rendered(subject, text, html, chosen, self._holds(mail, chosen, context, values))
 
@@ -108,7 +109,7 @@ class Renderer:
         Of the files for calendars all that the mail's licences make of them, perhaps nothing.
         ``values`` are the variables of ``context`` for those who have them already.
         """
-        values = values or variables(context)
+        values = values or self._values(mail, language, context)
         if part in HOLDS:
             found = self._holds(mail, language, context, values, only=(part,))
             return "\n\n".join(f"{hold.title}\n{hold.notes}" for hold in found)
@@ -127,6 +128,21 @@ class Renderer:
         hint = did_you_mean(mail, names - {mail}, otherwise=f"write {mail}/{LAST_LANGUAGE}/")
         problem = Problem(f"templates/{mail}", 0, 0, "", "no-mail", "a mail", "nothing", hint)
         raise RenderError(mail, LAST_LANGUAGE, problem)
+
+    def _values(self, mail: str, language: str, context: MailContext) -> dict[str, Any]:
+        values = variables(context)
+        if context.survey is not None:
+            values |= of_survey(context.survey, *self._scale(mail, language))
+        return values
+
+    def _scale(self, mail: str, language: str) -> Sequence[str | None]:
+        """The question and what the ends of its scale mean, as far as they are written."""
+        try:
+            words = tomllib.loads(self._texts.get(questions_of(mail, language), ""))
+        except tomllib.TOMLDecodeError:  # check.py says where
+            words = {}
+        lines = [words.get(name) for name in ("question", "lowest", "highest")]
+        return [line if isinstance(line, str) else None for line in lines]
 
     def _compiled(self, mail: str, language: str, part: str) -> Template:
         """One template; made once, and harmlessly twice when two threads come at once."""

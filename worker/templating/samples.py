@@ -15,6 +15,7 @@ from typing import Any
 from worker.templating.context import (
     MOST_LISTED,
     AccountView,
+    Asked,
     ContactView,
     FeedbackView,
     LicenceView,
@@ -31,7 +32,7 @@ OPTIONAL = (
 )
 """The fields that a template must not take for granted."""
 
-LETTERS = ("survey/told", "survey/digest")
+LETTERS = ("feedback/told", "feedback/digest")
 """Mails that speak of no licence, but of what a client said."""
 OPTIONAL_IN_LETTERS = (
     *("contact.name", "contact.role"),
@@ -74,6 +75,13 @@ def linked(context: MailContext) -> MailContext:
         answer_url=f"{pages}/a/abc.def",
         preferences_url=f"{pages}/p/abc.def",
     )
+
+
+def asking(context: MailContext, promise: str = "named", *, reminder: bool = False) -> MailContext:
+    """The same as a mail that asks a question."""
+    asked = Asked("sample", promise, reminder, "https://renewals.example.com/s/abc.def")
+    context = linked(replace(commercial(context), mail_class="survey"))
+    return replace(context, answer_url=None, survey=asked)
 
 
 def mixed(days_left: int = 30, licences: int = 4) -> MailContext:
@@ -126,6 +134,18 @@ def contexts() -> Iterator[MailContext]:
     yield linked(without("licence.renew_url", full(auto_renew=True)))
     yield linked(mixed(2, MOST_LISTED + 1))
     yield linked(commercial(full(licences=3)))
+
+
+def surveys() -> Iterator[MailContext]:
+    """The same for mails that ask a question: each promise, the first mail and the reminder."""
+    for promise in ("named", "confidential", "anonymous"):
+        for reminder in (False, True):
+            yield asking(full(300), promise, reminder=reminder)
+            yield asking(full(300, licences=3), promise, reminder=reminder)
+    yield asking(full(300, licences=MOST_LISTED + 3))
+    yield asking(full(300, auto_renew=True))
+    yield replace(asking(full(300)), licences=())
+    yield asking(bare())
 
 
 def letter() -> MailContext:

@@ -3,6 +3,7 @@
 A path counts from ``templates/``. A mail is ``<folder>/<mail>/<language>/`` with three files, and
 perhaps the titles of calendar entries. ``.html`` and ``.txt`` files right under ``templates/`` and
 in ``shared/<language>/`` are there for all mails to extend and include, as ``layout.html`` is.
+The questions of a survey, ``survey/<name>/questions.<language>.toml``, lie beside its languages.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ PARTS = ("subject.txt", "body.txt", "body.html")
 HOLDS = ("hold.txt", "hold-notice.txt", "hold-cancelled.txt")
 """What a mail may have besides: entries for the client's calendar, see ``hold.py``."""
 SHARED = "shared"
+SURVEYS = "survey"
+"""The folder of the mails that ask a question."""
 LARGEST = 200_000
 """Characters that one template file may have."""
 
 _NOT_MAILS = ("pages", SHARED)
+_QUESTIONS = re.compile(r"questions\.[A-Za-z0-9-]+\.toml")
 _REFERENCE = re.compile(r"""\{%[-+]?\s*(?:extends|include)\s+["']([^"']+)["']""")
 
 
@@ -31,11 +35,13 @@ class TemplatesError(ConfigError):
 def paths(folder: Path) -> Iterator[Path]:
     """The files of mails and the shared files below ``folder``, in a stable order."""
     found = [*folder.glob("*.*"), *folder.glob(f"{SHARED}/*/*.*"), *folder.glob("*/*/*/*")]
+    found += folder.glob(f"{SURVEYS}/*/questions.*")
     for path in sorted(found):
         place = path.relative_to(folder).parts
         shared = len(place) in {1, 3} and path.suffix in {".html", ".txt"}
         part = place[0] not in _NOT_MAILS and place[-1] in PARTS + HOLDS and len(place) == 4
-        if path.is_file() and (shared or part):
+        asked = len(place) == 3 and place[0] == SURVEYS and _QUESTIONS.fullmatch(place[-1])
+        if path.is_file() and (shared or part or asked):
             yield path
 
 
@@ -79,7 +85,12 @@ def mails(texts: Mapping[str, str]) -> set[str]:
 def languages(texts: Mapping[str, str], mail: str) -> tuple[str, ...]:
     """The languages that ``mail`` is written in, sorted."""
     found = {name.split("/")[2] for name in texts if name.startswith(f"{mail}/")}
-    return tuple(sorted(found))
+    return tuple(sorted(one for one in found if not _QUESTIONS.fullmatch(one)))
+
+
+def questions_of(mail: str, language: str) -> str:
+    """Where the questions of a survey stand in one language."""
+    return f"{mail}/questions.{language}.toml"
 
 
 def needed(texts: Mapping[str, str], mail: str) -> dict[str, str]:

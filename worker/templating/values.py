@@ -10,7 +10,7 @@ from jinja2.exceptions import TemplateRuntimeError, UndefinedError
 from jinja2.utils import missing
 
 from worker.templating import grammar
-from worker.templating.context import MailContext
+from worker.templating.context import Asked, MailContext, ScoreView, SurveyView
 
 BLANK = " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0\u00ad\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
 BLANK += "\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060"
@@ -94,9 +94,27 @@ def variables(context: MailContext) -> dict[str, Any]:
         "feedback": Row("feedback", context.feedback) if context.feedback else Missing("feedback"),
         "step": context.step,
         "mail_class": context.mail_class,
+        **of_survey(context.survey),
         **_links(context),
         **_of_all(context),
     }
+
+
+SCORES = range(11)
+
+
+def of_survey(asked: Asked | None, *words: str | None) -> dict[str, Any]:
+    """The question of a mail and the numbers of its scale, where it asks one. ``words``: the
+    question and what the ends of the scale mean, in the language of the mail."""
+    view, scores = SurveyView(), tuple[Row, ...]()
+    if asked is not None:
+        question, lowest, highest = words or (None, None, None)
+        said = asked.promise, asked.reminder, asked.url
+        view = SurveyView(question, lowest, highest, *said)
+    if asked is not None and asked.url:
+        links = [ScoreView(score, f"{asked.url}?score={score}") for score in SCORES]
+        scores = tuple(Row("score", link) for link in links)
+    return {"survey": Row("survey", view), "scores": scores}
 
 
 def _links(context: MailContext) -> dict[str, Any]:

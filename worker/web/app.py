@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from worker.api import pages as api
+from worker.api.delighted import pages as delighted
 from worker.api.frame import told
 from worker.api.problems import RefusedError
 from worker.bootstrap import App
@@ -24,6 +25,7 @@ def make_app(app: App) -> FastAPI:
     web.include_router(clients.make_router(app))
     web.include_router(events.make_router(lambda: app.engine, app.clock, app.ears))
     web.include_router(api.make_router(app))
+    web.include_router(delighted.make_router(app))
     web.include_router(desk.make_router(app))
     web.add_exception_handler(404, _nothing_there)
     return web

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -11,6 +11,8 @@ from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence.facts import Timeline, Walk
+from worker.cadence.library import Defaults
+from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.rules import Decision
 from worker.catalogue.stops import Stops
 from worker.kernel.dates import Allowance
@@ -38,6 +40,8 @@ class Occasion:
     now: datetime
     allowance: Allowance
     stops: Stops
+    quiet: Quiet = USUAL_QUIET
+    defaults: Defaults = field(default_factory=Defaults)
 
 
 class Acted(NamedTuple):

@@ -30,8 +30,8 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class _Mail:
-    """The steps that travel together, by their places among the actions."""
+class Travelling:
+    """The steps that travel together in one mail, by their places among the actions."""
 
     places: Sequence[int]
     actions: Sequence[Action]
@@ -46,9 +46,9 @@ class EmailKind:
 
     def act(self, conn: Connection, actions: Sequence[Action], on: Occasion) -> list[Acted]:
         people = People.around(conn, [action.row for action in actions], on.stops)
-        mails = sorted(_grouped(actions), key=lambda mail: ORDER.index(_class(mail)))
+        mails = sorted(grouped(actions), key=lambda mail: ORDER.index(_class(mail)))
         rungs = [people.rung(mail.first) for mail in mails]
-        room = _Room.load(conn, mails, [rung.contacts for rung in rungs], on)
+        room = Room.load(conn, mails, [rung.contacts for rung in rungs], on)
         resting = at_rest(conn, actions)
         acted: dict[int, Acted] = {}
         messages: list[tuple[Any, ...]] = []
@@ -56,7 +56,7 @@ class EmailKind:
         for mail, rung in zip(mails, rungs, strict=True):
             if not rung.contacts:
                 orphans += [] if rung.silenced else mail.actions
-                acted |= dict.fromkeys(mail.places, _unreachable(rung.silenced))
+                acted |= dict.fromkeys(mail.places, unreachable(rung.silenced))
                 continue
             if _class(mail) == RESTS and mail.first.row.account_id in resting:
                 rests = [_rest(action, on.now) for action in mail.actions]
@@ -67,22 +67,23 @@ class EmailKind:
                 acted |= dict(zip(mail.places, put_off, strict=True))
                 continue
             key = new_mail_key(on.now)
-            messages += [_message(mail, contact, key, on.now) for contact in rung.contacts]
+            messages += [message(mail, contact, key, on.now) for contact in rung.contacts]
             acted |= dict.fromkeys(mail.places, Acted("waiting", None, key))
         outbox.add(conn, messages)
-        worklist.open_tasks(conn, [_no_contact(action) for action in orphans], on.now)
+        worklist.open_tasks(conn, [no_contact(action) for action in orphans], on.now)
         return [acted[place] for place in range(len(actions))]
 
 
 KIND = EmailKind()
 
 
-def _class(mail: _Mail) -> Any:
+def _class(mail: Travelling) -> Any:
     return mail.first.line.schedule.mail_class
 
 
-def _grouped(actions: Sequence[Action]) -> Iterator[_Mail]:
-    """One mail for each account and step where the schedule groups, else one for each walk."""
+def grouped(actions: Sequence[Action]) -> Iterator[Travelling]:
+    """What travels together: all of an account and step where the schedule groups, else what is
+    about one licence."""
     together: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for place, action in enumerate(actions):
         schedule = action.line.schedule
@@ -90,17 +91,17 @@ def _grouped(actions: Sequence[Action]) -> Iterator[_Mail]:
         key = schedule.stem, action.decision.step.id, action.row.account_id, alone
         together[key].append(place)
     for places in together.values():
-        yield _Mail(places, [actions[place] for place in places])
+        yield Travelling(places, [actions[place] for place in places])
 
 
-def _unreachable(silenced: str | None) -> Acted:
+def unreachable(silenced: str | None) -> Acted:
     """Nobody to write to: by their own wish or ours, or because nobody is known."""
     if silenced:
         return Acted("suppressed", silenced)
     return Acted("blocked", "no-reachable-contact")
 
 
-class _Room:
+class Room:
     """What the addresses of a batch got lately, and what the batch adds to it."""
 
     def __init__(self, on: Occasion, mailed: Mapping[str, Sequence[Mailed]] | None) -> None:
@@ -112,10 +113,10 @@ class _Room:
     def load(
         cls,
         conn: Connection,
-        mails: Sequence[_Mail],
+        mails: Sequence[Travelling],
         rungs: Sequence[Sequence[Row[Any]]],
         on: Occasion,
-    ) -> _Room:
+    ) -> Room:
         """Asks the ledger only when something in the batch may have to wait."""
         waiting = {
             contact.email
@@ -128,7 +129,7 @@ class _Room:
         since = (on.now - timedelta(days=on.allowance.days + 1)).date()
         return cls(on, outbox.mailed_on(conn, sorted(waiting), since))
 
-    def wait(self, mail: _Mail, rung: Sequence[Row[Any]]) -> list[Acted]:
+    def wait(self, mail: Travelling, rung: Sequence[Row[Any]]) -> list[Acted]:
         """What becomes of steps for which an address has no room; nothing when all have, and then
         the mail is counted."""
         if self._mailed is None:
@@ -169,7 +170,8 @@ def _rest(action: Action, now: datetime) -> Acted:
     return put_off(action, action.line.calendar.today(now) + _DAY, OPEN_FEEDBACK)
 
 
-def _message(mail: _Mail, contact: Row[Any], key: str, now: datetime) -> tuple[Any, ...]:
+def message(mail: Travelling, contact: Row[Any], key: str, now: datetime) -> tuple[Any, ...]:
+    """A row of the ledger, in the order of ``outbox.NEW``."""
     decision, line = mail.first.decision, mail.first.line
     return (
         key,
@@ -178,7 +180,7 @@ def _message(mail: _Mail, contact: Row[Any], key: str, now: datetime) -> tuple[A
         line.schedule.stem,
         decision.step.id,
         mail.first.version_id,
-        decision.step.keys.email,
+        decision.step.template,
         line.schedule.mail_class,
         line.calendar.today(max(now, decision.at)),
         DUE,
@@ -188,7 +190,8 @@ def _message(mail: _Mail, contact: Row[Any], key: str, now: datetime) -> tuple[A
     )
 
 
-def _no_contact(action: Action) -> worklist.NewTask:
+def no_contact(action: Action) -> worklist.NewTask:
+    """One task for an account of which nobody can be written to."""
     row = action.row
     return worklist.NewTask(
         key=f"no-contact:{row.account_key}",

@@ -37,12 +37,12 @@ def _task(action: Action, now: datetime) -> worklist.NewTask:
     row, step = action.row, action.decision.step
     calendar = action.line.calendar
     today = calendar.today(now)
-    schedule = action.line.schedule
+    trigger = TRIGGERS[action.line.schedule.trigger]
     return worklist.NewTask(
         key=task_key(row, step.id),
-        kind=TRIGGERS[schedule.trigger].tasks,
+        kind=trigger.tasks,
         title=step.keys.task,
-        detail=_detail(row),
+        detail=f"{row.account_name}: {trigger.says(row)}",
         account_id=row.account_id,
         licence_id=row.licence_id,
         assignee=_assignee(action),
@@ -56,12 +56,6 @@ def task_key(row: Any, step: str) -> str:
     if subject is None:
         subject, cycle = f"{row.walk_subject}-{row.walk_subject_id}", row.walk_cycle
     return f"step:{row.walk_schedule}:{step}:{subject}:{cycle}"
-
-
-def _detail(row: Any) -> str:
-    if row.licence_id is None:
-        return f"{row.account_name}: orders less than usual, flagged on {row.walk_anchor_on}"
-    return f"{row.account_name}: licence {row.licence_key} expires on {row.licence_expires_on}"
 
 
 KIND = TaskKind()

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from worker.config.validation import Finding
 from worker.kernel.errors import nearest
-from worker.schedules.fields import Roles, Shape
+from worker.schedules.fields import TO, Roles, Shape
 from worker.schedules.kinds.contract import Found, StepKind, Table, listed
 
 
@@ -16,10 +16,7 @@ class EmailKeys(Shape):
     """``email`` is a folder under ``templates/``, ``to`` the roles, tried in order."""
 
     email: str = Field(description='the mail: a folder under templates/, e.g. "renewal/heads-up"')
-    to: Roles = Field(
-        default=("any",),
-        description="who gets the mail: the first of these roles that can be reached",
-    )
+    to: Roles = Field(default=("any",), description=TO)
 
 
 def _check(step: Table, templates: Collection[str] | None) -> Found:
