@@ -31,6 +31,8 @@ from worker.kernel.clock import Clock
 from worker.outbox import holds
 from worker.reactivation import closing
 from worker.reactivation import flow as reactivation
+from worker.reactivation.episodes import flag
+from worker.reactivation.flagging import thresholds
 from worker.surveys import flow as comments
 from worker.surveys.themes import Reader
 from worker.webhooks import endpoints
@@ -177,9 +179,19 @@ class Upkeep:
             access.forget_requests(conn, self._instance.clock.now())
 
     def _score_clients(self) -> None:
-        """Once a day, and after orders came in: who falls silent."""
+        """Once a day, and after orders came in: who falls silent, and whom schedules take on."""
+        it, now = self._instance, self._instance.clock.now()
+        if reactivation.nightly(it.engine, reactivation.asked_by(it.settings, now)):
+            self._flag_silent(now)
+
+    def _flag_silent(self, now: datetime) -> None:
         it = self._instance
-        reactivation.nightly(it.engine, reactivation.asked_by(it.settings, it.clock.now()))
+        exponent, timezone = it.settings.reactivation.exponent, it.settings.book.timezone
+        with it.engine.begin() as conn:
+            for stem, inforce in it.machine.planning.library.active(conn).items():
+                if inforce.schedule.trigger == "account-dormant":
+                    by = thresholds(inforce.schedule.dormancy, exponent)
+                    flag(conn, stem, by, now, timezone)
 
     def _see_orders(self) -> None:
         """Ends the episodes of clients who ordered since they were flagged."""
