@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import IO
+from typing import TextIO
 
 import click
 
@@ -29,7 +29,7 @@ from worker.surveys import telling
 )
 @click.option("--yes", is_flag=True, help="Send it; without, only say to how many it would go.")
 @click.pass_obj
-def digest(app: Wiring, schedule: str, first: date, last: date, words: IO[str], yes: bool) -> None:
+def digest(app: Wiring, schedule: str, first: date, last: date, words: TextIO, yes: bool) -> None:
     """Tell all whom SCHEDULE asked in a period what was done with the answers.
 
     Whether they answered plays no part. A period is told once. The text stands in all mails as it
