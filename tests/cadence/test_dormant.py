@@ -10,7 +10,9 @@ from sqlalchemy import Engine, select
 
 from tests.cadence.conftest import DAY, HOUR
 from tests.cadence.dormant import SilentBook, dormant
+from worker.cadence import explain_account
 from worker.db.engine import reading
+from worker.kernel.errors import FindingsError
 from worker.reactivation.records import episodes
 
 CALL = "call = task on the day"
@@ -146,3 +148,24 @@ def test_a_schedule_that_is_gone_ends_its_walks(book: SilentBook) -> None:
     book.apply_all({"silent": dormant("miss-you = 3 days after")})
     book.live_until("Wed 2026-11-25")
     assert book.sent() == ["2026-11-23 miss-you"]
+
+
+def test_what_is_to_come_for_a_silent_client_is_foretold(book: SilentBook) -> None:
+    book.client()
+    book.apply_all({"silent": dormant(CALL, "miss-you = 3 days after")})
+    book.flag()
+    book.run()
+    with reading(book.engine) as conn:
+        told = explain_account.explain(conn, book.asked(), "A-1")
+    assert [(r.step, r.decision, r.subject, r.licence, r.cycle) for r in told.records] == [
+        ("call", "sent", "A-1", None, 1),
+        ("miss-you", "planned", "A-1", None, 1),
+    ]
+    assert told.records[1].at is not None
+    assert told.records[1].at.date().isoformat() == "2026-11-23"
+
+
+def test_an_account_that_is_not_in_the_book_cannot_be_explained(book: SilentBook) -> None:
+    book.client()
+    with reading(book.engine) as conn, pytest.raises(FindingsError, match="No account 'A-2'"):
+        explain_account.explain(conn, book.asked(), "A-2")

@@ -186,7 +186,7 @@ def _alarm(found: Sequence[Gap]) -> worklist.NewTask:
         key=ALARM,
         kind="alarm",
         title=f"{_counted(found)} neither sent, planned nor explained",
-        detail=f"{named}{more}. See: perennial explain KEY",
+        detail=f"{named}{more}. See: perennial explain LICENCE",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from worker.cadence import explain as explaining
-from worker.cadence import outline
+from worker.cadence import explain_account, outline
 from worker.cadence.commands import forecasting_of
 from worker.cadence.decisions import Record
 from worker.cadence.standing import DONE
@@ -16,6 +16,7 @@ from worker.cadence.summary_page import in_plain_words
 from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
+from worker.kernel.errors import UsageError
 
 _UNSEEN = (
     " No schedule has looked at it yet: perennial apply makes schedules run, perennial up or tick "
@@ -24,11 +25,17 @@ _UNSEEN = (
 
 
 @click.command()
-@click.argument("licence")
+@click.argument("licence", required=False)
+@click.option("--account", metavar="KEY", help="The account's own walks instead of a licence's.")
 @click.option("--json", "as_json", is_flag=True, help="One decision a line, for programs.")
 @click.pass_obj
-def explain(app: Wiring, licence: str, as_json: bool) -> None:
+def explain(app: Wiring, licence: str | None, account: str | None, as_json: bool) -> None:
     """Say what was sent for LICENCE, what was not and why, and what is to come."""
+    if (licence is None) == (account is None):
+        raise UsageError("Say what to explain: perennial explain LICENCE, or --account KEY")
+    if licence is None:
+        _explain_account(app, str(account), as_json)
+        return
     with reading(app.engine) as conn:
         story = explaining.explain(conn, forecasting_of(app), licence)
     if as_json:
@@ -37,6 +44,29 @@ def explain(app: Wiring, licence: str, as_json: bool) -> None:
         )
         return
     tell_story(story)
+
+
+def _explain_account(app: Wiring, key: str, as_json: bool) -> None:
+    """The same of the walks that are about an account itself."""
+    with reading(app.engine) as conn:
+        story = explain_account.explain(conn, forecasting_of(app), key)
+    if as_json:
+        show.emit(
+            [record.json() for record in story.records], as_json=True, columns=outline.COLUMNS
+        )
+        return
+    click.echo(f"{story.key} · {story.name}")
+    for walk in story.walks:
+        why = f" ({walk.walk_reason})" if walk.walk_reason else ""
+        click.echo(
+            f"  {walk.walk_schedule}, {walk.walk_subject} {walk.walk_cycle}, from "
+            f"{walk.walk_anchor_on}: {walk.walk_state}{why}"
+        )
+    click.echo("")
+    if not story.records:
+        click.echo("Nothing was decided and nothing is to come.")
+    for record in story.records:
+        _tell_record(record, "cycle")
 
 
 def tell_story(story: explaining.Explanation) -> None:
@@ -76,12 +106,16 @@ def _parted(walk: Any, story: explaining.Explanation) -> bool:
 
 
 def _tell_decision(story: explaining.Explanation, record: Record) -> None:
-    at = f"{record.at:%a %Y-%m-%d %H:%M %Z}" if record.at else "-"
-    what = f"{record.schedule}/{record.step}" if record.step else "licence"
-    to = f" to {', '.join(record.to)}" if record.to else ""
-    click.echo(f"{at}  {what} (term {record.cycle}): {record.decision}{to}")
-    if record.reason:
-        click.echo(f"    {record.reason}: {in_plain_words(record.reason)}")
+    _tell_record(record, "term")
     sum_ = story.why(record)
     if sum_:
         click.echo(f"    {sum_}")
+
+
+def _tell_record(record: Record, cycle: str) -> None:
+    at = f"{record.at:%a %Y-%m-%d %H:%M %Z}" if record.at else "-"
+    what = f"{record.schedule}/{record.step}" if record.step else "licence"
+    to = f" to {', '.join(record.to)}" if record.to else ""
+    click.echo(f"{at}  {what} ({cycle} {record.cycle}): {record.decision}{to}")
+    if record.reason:
+        click.echo(f"    {record.reason}: {in_plain_words(record.reason)}")

@@ -80,7 +80,7 @@ def _not_yet(what: str, instead: str) -> Finding:
 def _trigger(trigger: str, data: Mapping[str, Any]) -> Found:
     if trigger == "relationship-review" and "every" not in data:
         hint = 'add e.g. every = "6 months"'
-        yield ("trigger",), Finding("missing", "a 'relationship-review' says how often", hint)
+        yield ("trigger",), Finding("range", "a 'relationship-review' says how often", hint)
     for key, owner in _OF_TRIGGERS.items():
         if key in data and trigger in TRIGGERS and trigger != owner:
             said = f"{key!r} belongs to the trigger {owner!r}; this is {trigger!r}"
