@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
 
-from worker.cadence.elsewhere import episodes
 from worker.cadence.library import InForce
 from worker.cadence.records import (
     ANSWER,
@@ -163,8 +162,9 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
 def _take_elsewhere(source: Connection, target: Connection, ids: list[int]) -> None:
     """What the walks of these accounts are about: the episodes that go on, the answers they walk
     for, with the columns that the engine reads."""
+    episodes = metadata.tables["episodes"]
     going = and_(bulk.among(episodes.c.account_id, ids), episodes.c.ended_on.is_(None))
-    _copy(source, target, metadata.tables["episodes"], going)
+    _copy(source, target, episodes, going)
     walked = select(walks.c.subject_id).where(
         walks.c.subject == ANSWER, bulk.among(walks.c.account_id, ids), walks.c.state != "ended"
     )
