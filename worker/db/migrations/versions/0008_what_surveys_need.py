@@ -37,7 +37,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['licence_id'], ['licences.id'], name=op.f('fk_invitations_licence_id')),
     sa.ForeignKeyConstraint(['walk_id'], ['walks.id'], name=op.f('fk_invitations_walk_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_invitations')),
-    sa.UniqueConstraint('mail_key', name=op.f('uq_invitations_mail_key'))
+    sa.UniqueConstraint('mail_key', 'contact_id', name=op.f('uq_invitations_mail_key_contact_id'))
     )
     op.create_index('ix_invitations_account', 'invitations', ['account_id', 'asked_on'], unique=False)
     op.create_index('ix_invitations_asked_on', 'invitations', ['asked_on'], unique=False)
