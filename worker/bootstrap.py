@@ -269,9 +269,13 @@ class App:
     @cached_property
     def judges(self) -> Mapping[str, Judge]:
         """Who looks at letters that are no step of a walk, by their origin."""
+        from worker.cadence.asked_letters import ASKED, AskedJudge
+        from worker.cadence.quiet import quiet_of
         from worker.surveys import telling
 
-        return telling.JUDGES
+        settings = self.settings
+        asking = AskedJudge(quiet_of(settings.surveys), settings.book.timezone)
+        return {ASKED: asking, **telling.JUDGES}
 
     @cached_property
     def texts(self) -> Current:

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence import brakes, waits
+from worker.cadence.addressed import Judge
 from worker.catalogue import freshness, stops, store, suppressions
 from worker.channels.contract import Channel
 from worker.channels.told import Ear
@@ -25,6 +26,7 @@ from worker.events import store as events
 from worker.kernel.errors import ConfigError, PerennialError
 from worker.outbox import holds
 from worker.schedules.records import versions
+from worker.templating.current import Current
 from worker.webhooks import endpoints
 from worker.webhooks import store as calls
 from worker.webhooks.resting import GONE
@@ -84,6 +86,16 @@ class Instance(Wiring, Protocol):
     @property
     def hear_closed(self) -> Hears:
         """Who hears of tasks that people close."""
+        ...
+
+    @property
+    def judges(self) -> Mapping[str, Judge]:
+        """Who looks at letters that are no step of a walk."""
+        ...
+
+    @property
+    def texts(self) -> Current:
+        """The templates of such letters."""
         ...
 
 

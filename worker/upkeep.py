@@ -14,8 +14,11 @@ from sqlalchemy import Connection, Engine
 from worker.access import store as access
 from worker.cadence import brakes, coverage, foreseen, watch
 from worker.cadence.ahead import Forecasting
+from worker.cadence.asked_letters import Terms
 from worker.cadence.flow import Planning
+from worker.cadence.library import Defaults
 from worker.cadence.machine import Machine
+from worker.cadence.quiet import quiet_of
 from worker.cadence.watch import Fingerprint
 from worker.catalogue import freshness, lapses
 from worker.catalogue.answering import Answers
@@ -34,6 +37,7 @@ from worker.reactivation import flow as reactivation
 from worker.reactivation.episodes import flag
 from worker.reactivation.flagging import thresholds
 from worker.surveys import flow as comments
+from worker.surveys import requests
 from worker.surveys.themes import Reader
 from worker.webhooks import endpoints
 from worker.webhooks.endpoints import Endpoint
@@ -123,9 +127,17 @@ class Upkeep:
         )
         tried = refresh(it.engine, sources, it.clock, it.root, options, stop.is_set)
         watch_sources(it.engine, sources, it.clock.now())
+        self._put_requests()
         self._wake_held()
         self._read_bounces()
         return tried
+
+    def _put_requests(self) -> None:
+        """Asks those of whom other systems said that they shall be asked by now."""
+        it, book = self._instance, self._instance.settings.book
+        defaults = Defaults(book.timezone, book.language, book.country)
+        terms = Terms(quiet_of(it.settings.surveys), defaults)
+        requests.put_due(it.engine, requests.by_letter(terms), it.clock.now())
 
     def _daily(self, name: str, duty: Callable[[], None]) -> None:
         now, engine = self._instance.clock.now(), self._instance.engine

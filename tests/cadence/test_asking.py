@@ -17,6 +17,7 @@ from sqlalchemy import Engine, select, update
 from tests.cadence.conftest import OPEN, Book
 from tests.outbox.world import LEASE, NOTHING
 from worker.cadence import machine
+from worker.cadence.asked_letters import ASKED, AskedJudge, Outcome, Question, Terms, ask
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Guards, Letterhead, Machine
 from worker.cadence.quiet import USUAL_QUIET, Quiet, free_on
@@ -29,6 +30,7 @@ from worker.outbox.records import messages
 from worker.surveys import flow as surveys
 from worker.surveys.flow import Given
 from worker.surveys.themes import reader_of
+from worker.templating.current import Current
 from worker.worklist import store as worklist
 
 LINKS = Links("https://renewals.example.com", ["a key of at least thirty-two characters"])
@@ -71,6 +73,8 @@ class Asking(Book):
             lease=LEASE,
             allowance=self.allowance,
             quiet=self.quiet,
+            judges={ASKED: AskedJudge(self.quiet)},
+            texts=Current(self.root / "templates"),
             guards=guards or self.guards,
             pause=pause,
         )
@@ -388,3 +392,63 @@ def test_who_was_erased_is_not_reminded(book: Asking) -> None:
         conn.execute(update(messages).values(contact_id=None))
     book.live_until("2026-12-31")
     assert book.went() == ["2026-11-21 ask c-1@example.com"]
+
+
+# --- asked by other means ---
+
+
+def _ask(book: Asking, who: str = "C-1") -> Outcome:
+    with book.engine.begin() as conn:
+        number = conn.execute(select(contacts.c.id).where(contacts.c.key == who)).scalar_one()
+        return ask(conn, Question("api", "relationship", number), Terms(book.quiet), book.now)
+
+
+def test_a_question_may_be_asked_without_a_walk(book: Asking) -> None:
+    book.licence()
+    book.contact("C-1")
+    found = _ask(book)
+    book.run()
+
+    (one,) = book.invited()
+    assert one.id == found.invitation_id
+    assert (one.schedule, one.survey, one.walk_id) == ("api", "relationship", None)
+    assert book.went() == ["2026-11-20 ask c-1@example.com"]
+    (mail,) = book.mails()
+    assert mail["Subject"] == "One question: how do you find working with us?"
+    page = LINKS.url(Purpose.SURVEY, one.mail_key, one.contact_id, book.now)
+    assert f'{page}?score=10"' in mail.get_body(("html",)).get_content()
+    assert book.answers("C-1") == "recorded"
+
+
+def test_whoever_was_asked_lately_is_not_asked_again_and_that_is_said(book: Asking) -> None:
+    book.licence()
+    book.contact("C-1")
+    book.contact("C-2")
+    _ask(book)
+    assert _ask(book) == Outcome(None, "quiet-time", date(2027, 2, 18))
+    assert _ask(book, "C-2") == Outcome(None, "quiet-time", date(2026, 12, 20))
+    _unhappy(book)
+    assert _ask(book) == Outcome(None, "open-feedback", date(2026, 11, 21))
+
+
+def test_a_letter_asks_nobody_who_became_unhappy_before_it_left(book: Asking) -> None:
+    book.licence()
+    book.contact("C-1")
+    _ask(book)
+    _unhappy(book)
+    book.run()
+    assert book.states() == [("due", "open-feedback")]
+    with book.engine.begin() as conn:
+        worklist.close(conn, "feedback:1", "We called", book.now)
+    book.live_until("2026-11-23")
+    assert book.went() == ["2026-11-21 ask c-1@example.com"]
+
+
+def test_a_letter_counts_for_the_quiet_time_of_walks(book: Asking) -> None:
+    in_force(book, asks())
+    book.renewed()
+    book.contact("C-1")
+    _ask(book)
+    book.live_until("2026-12-31")
+    assert book.decisions()["ask"] == ("skipped", "quiet-time")
+    assert book.went() == ["2026-11-20 ask c-1@example.com"]

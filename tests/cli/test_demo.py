@@ -253,3 +253,15 @@ def test_the_file_of_an_earlier_day_knows_no_later_payment_or_cancellation() -> 
     days = sample_book.days_of_news(every, today - LIVED, today)
     assert days == sorted(set(days))
     assert all(today - LIVED < day <= today for day in days)
+
+
+def test_what_clients_answered_is_of_clients_in_the_book_and_never_of_days_to_come() -> None:
+    today = date(2026, 11, 23)
+    said = sample_book.answers_until(today)
+    page = (ROOT / "worker" / "cli" / "sample" / "README.md").read_text(encoding="utf-8")
+    assert f"holds {len(said)} answers" in page
+    known = {row["account_number"] for row in sample_book.rows_around(today)}
+    known |= {f"W-{row['client']}" for row in sample_book.orders_until(today)}
+    assert {row["account"] for row in said} <= known
+    assert all(today - timedelta(365) < date.fromisoformat(row["day"]) < today for row in said)
+    assert {int(row["score"]) for row in said} <= set(range(11))

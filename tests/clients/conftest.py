@@ -20,7 +20,7 @@ from worker.bootstrap import App
 from worker.cadence import machine
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
-from worker.catalogue.records import accounts, preferences, stops
+from worker.catalogue.records import accounts, contacts, preferences, stops
 from worker.channels.contract import Channel
 from worker.clients.records import answers
 from worker.db.engine import reading
@@ -70,12 +70,16 @@ class Site(World):
 
     def mailed(self, schedule: str = SCHEDULE, *keys: str) -> dict[str, str]:
         """Mails one client about these licences of one account; the paths of the mail's links."""
-        for key in keys or ("L-1",):
-            self.licence(key, account="A-1", name="Client One")
-        self._contact("C-1", "anna@example.com")
+        self.booked(*keys or ("L-1",))
         self.apply(schedule)
         self.run()
         return self.links()
+
+    def booked(self, *keys: str) -> None:
+        """One client with these licences, and a person."""
+        for key in keys:
+            self.licence(key, account="A-1", name="Client One")
+        self._contact("C-1", "anna@example.com")
 
     def _contact(self, key: str, email: str) -> None:
         row = {"contact": key, "account": "A-1", "email": email}
@@ -97,9 +101,16 @@ class Site(World):
         row |= {"mail_key": mail.mail_key, "contact_id": mail.contact_id, "role": "decision-maker"}
         row |= {"account_id": self.rows(accounts)[0].id, "asked_on": self.clock.now().date()}
         row |= {"asked_at": self.clock.now(), "closes_at": self.clock.now() + timedelta(days=30)}
+        row |= more
         with self.engine.begin() as conn:
-            conn.execute(insert(invitations).values(**row | more))
-        return self.link(mail.mail_key, mail.contact_id)
+            conn.execute(insert(invitations).values(**row))
+        return self.link(row["mail_key"], row["contact_id"])
+
+    def asked_of(self, key: str, promise: str = rules.NAMED, **more: Any) -> str:
+        """Asks one more contact of the client by other means than a mail; the path of the link."""
+        self._contact(key, f"{key.lower()}@example.com")
+        person = next(row for row in self.rows(contacts) if row.key == key)
+        return self.asked(promise, contact_id=person.id, mail_key=f"by-hand-{key}", **more)
 
     def link(self, mail_key: str, contact_id: int) -> str:
         """The path of the link to the question in this mail."""

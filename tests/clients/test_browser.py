@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browsers import SCREENS, faults
 from tests.clients.conftest import COMMERCIAL, GROUPED, Site
 from worker.catalogue.records import accounts, licences, staff
 from worker.clients.records import answers
+from worker.surveys.rules import ANONYMOUS
 
 LANGUAGES = ("en", "pl", "ru")
 
@@ -73,6 +74,75 @@ def test_every_page_is_accessible_on_every_screen(
         assert (width, scheme, faults(page)) == (width, scheme, [])
         assert fits(page)
         context.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_of_a_survey_is_accessible_on_every_screen(
+    filled: Site, browser: Browser, language: str
+) -> None:
+    filled.set(accounts, language=language)
+    named = filled.asked()
+    anonymous = filled.asked_of("C-2", ANONYMOUS)
+    filled.later(minutes=5)
+    filled.send(named, score=6)
+    filled.send(f"{named}/colleague", colleague="Eva")
+    words = ("", "?score=9", "/more", "/thanks", "/colleague")
+    for width, scheme in SCREENS:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
+        )
+        page = context.new_page()
+        for path in [*(named + word for word in words), anonymous]:
+            page.goto(at(filled, path))
+            assert page.locator("html").get_attribute("lang") == language
+            assert (path[-9:], width, scheme, faults(page)) == (path[-9:], width, scheme, [])
+            assert fits(page)
+        page.click("button[type=submit]")
+        expect(page.locator(".error")).to_have_count(1)
+        assert ("nothing chosen", width, scheme, faults(page)) == (
+            "nothing chosen",
+            width,
+            scheme,
+            [],
+        )
+        assert fits(page)
+        context.close()
+
+
+def test_a_survey_is_answered_with_the_keyboard_alone_and_without_any_script(
+    filled: Site, browser: Browser
+) -> None:
+    path = filled.asked()
+    filled.later(minutes=5)
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(at(filled, f"{path}?score=9"))
+    assert page.locator("#score-9").is_checked()
+    page.focus("#score-9")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/more")
+    page.fill("#comment", "Your people")
+    page.click("button[type=submit]")
+    page.wait_for_url("**/thanks")
+    assert filled.said() == [(10, "Your people", "human")]
+    page.get_by_text("Change it").click()
+    page.check("#score-3", force=True)  # the number lies over it
+    page.click("button[type=submit]")
+    page.wait_for_url("**/more")
+    page.get_by_text("No, thank you, that is all").click()
+    page.wait_for_url("**/thanks")
+    assert filled.said() == [(3, "Your people", "human")]
+    page.close()
+
+
+def test_every_number_is_large_enough_for_a_thumb(filled: Site, browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 360, "height": 800})
+    page.goto(at(filled, filled.asked()))
+    for score in range(11):
+        box = page.locator(f"#score-{score}").bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 40
+    page.close()
 
 
 def test_a_client_answers_with_the_keyboard_alone_and_changes_the_answer(

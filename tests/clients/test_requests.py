@@ -133,10 +133,11 @@ def paths_of(routes: Iterable[Any]) -> Iterator[str]:
 
 
 def test_a_crawl_of_every_route_by_scanners_changes_no_business_row(site: Site) -> None:
-    links = site.mailed(COMMERCIAL)
+    links = site.mailed(COMMERCIAL) | {"s": site.asked()}
     assert site.app is not None
     found = set(paths_of(make_app(site.app).routes))
-    assert {"/a/{token:path}", "/p/{token:path}", "/u/{token:path}"} <= found
+    assert {f"/{letter}/{{token:path}}" for letter in links} <= found
+    assert {"/s/{token}/more", "/s/{token}/thanks", "/s/{token}/colleague"} <= found
     paths = []
     for route in sorted(found):
         letter = route[1:2] if route[2:3] == "/" else ""

@@ -12,6 +12,7 @@ from tests.clients.conftest import OWN, Site
 from tests.waiting import until
 from worker.clients.records import preselections, visits
 from worker.clients.survey_rules import judge, judge_opened
+from worker.clients.survey_store import add_preselections
 from worker.clients.visiting import Preselection
 from worker.surveys.rules import HUMAN, MACHINE, POSSIBLE
 
@@ -129,8 +130,6 @@ def test_two_scores_at_a_time_are_no_persons_and_two_one_after_the_other_are(
 
 
 def test_a_score_is_judged_anew_when_another_one_is_opened_in_the_next_batch(site: Site) -> None:
-    from worker.clients.survey_store import add_preselections
-
     site.asked()
     for batch in ([at(site, 3, 60)], [at(site, 9, 60.9)], [at(site, 5, 90)]):
         with site.engine.begin() as conn:

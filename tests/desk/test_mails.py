@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from tests.browsers import wrong_with
 from tests.desk.conftest import House
+from tests.outbox.world import SCHEDULE
 from worker.access.rules import Role
 from worker.cadence.records import interventions, steps, walks
 from worker.catalogue.records import accounts
@@ -62,6 +63,40 @@ def test_the_page_says_when_to_whom_why_and_how_it_reads(house: House) -> None:
     assert "Product L-1" in later, "a mail that is not decided can be read, too"
     assert 'src="/mails/1/grace/html"' in later
     assert "Product L-1" in page.get(f"{GRACE}/html").text
+
+
+def test_a_mail_to_come_is_read_as_of_its_own_day(house: House) -> None:
+    planned(house)
+    page = house.as_(Role.VIEWER)
+    now, later = page.get(HEADS_UP).text, page.get(GRACE).text
+    assert "expires in 30 days" in now
+    assert "This is how it would leave now." in now
+    assert "expired on" in later, "three days after the expiry it has expired"
+    assert "expires in" not in later
+    assert "This is how it would leave on its day, Wed 23 Dec 2026." in later
+    assert "expired on" in page.get(f"{GRACE}/html").text
+
+
+def test_a_client_in_another_zone_has_its_clock_named(house: House) -> None:
+    house.site.licence(account="A-1", name="Maple & Sons")
+    house.site.contact(licence="1", email="anna@example.com")
+    with house.engine.begin() as conn:
+        conn.execute(update(accounts).values(timezone="America/Chicago"))
+    house.site.apply(SCHEDULE.replace('timezone = "UTC"', 'timezone = "account"'))
+    house.site.decide()
+    page = house.as_(Role.VIEWER)
+    clocks = re.compile(r"Wed 23 Dec 2026, 15:(\d\d) \(09:\1 America/Chicago\)")
+    for path in (GRACE, "/licences/L-1/to-come", "/accounts/A-1/to-come"):
+        assert clocks.search(page.get(path).text), path
+
+
+def test_a_reason_is_told_in_a_sentence_and_its_code_is_there_for_who_asks(house: House) -> None:
+    planned(house)
+    page = house.as_(Role.SALES)
+    assert send(page, HEADS_UP, "hold", until="2026-12-01").status_code == 303
+    text = page.get("/licences/L-1/to-come").text + page.get("/licences/L-1").text
+    assert '<span title="held-by-person">A person held the mail back' in text
+    assert ">held-by-person" not in text
 
 
 def test_a_mail_is_held_and_given_back(house: House) -> None:

@@ -82,3 +82,21 @@ def test_reports_are_right_on_every_screen(sqlite_house: House, browser: Browser
     _office(sqlite_house)
     looked_at = ("/reports", "/reports/renewals", f"/reports/renewals?{YEAR}&by=segment")
     assert wrong_with(sqlite_house.opened_by(browser, Role.VIEWER), *looked_at) == []
+
+
+def test_where_nothing_was_renewed_in_full_months_the_report_opens_up_to_today(
+    sqlite_house: House,
+) -> None:
+    site = sqlite_house.site
+    site.licence("L-1", start="2025-11-10", end="2026-11-10")
+    client = sqlite_house.as_(Role.VIEWER)
+    assert "Sat 1 Nov 2025 to Sat 31 Oct 2026" in client.get("/reports/renewals").text
+    site.later(minutes=1)
+    site.licence("L-1", start="2026-11-10", end="2027-11-10")
+    shown = client.get("/reports/renewals").text
+    assert "nothing was renewed. These are the twelve months up to today" in shown
+    assert "1 licence of 1 account was due from Fri 21 Nov 2025 to Fri 20 Nov 2026" in shown
+    months = client.get("/reports/renewals/months.csv").text
+    assert "2026-11,1,1" in months, "the file has the same period as the page"
+    asked = client.get("/reports/renewals?from=2025-11-01&to=2026-10-31").text
+    assert "twelve months up to today" not in asked, "who asks for days gets those"

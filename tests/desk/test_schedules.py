@@ -16,6 +16,7 @@ from worker.access.rules import Role
 from worker.cadence import applying, foreseen
 from worker.cadence.commands import forecasting_of
 from worker.db.engine import reading
+from worker.desk.editing import side
 from worker.kernel.keys import digest
 from worker.schedules import store as versions
 
@@ -122,6 +123,28 @@ def test_an_edit_is_saved_seen_client_by_client_and_applied(house: House) -> Non
     assert [line.who for line in _noted(house, "schedule.edited")] == ["renewals"]
     assert [line.who for line in _noted(house, "schedule.applied")] == ["office", "renewals"]
     assert "nothing to apply" in client.get("/schedules/renewal/plan").text
+
+
+def test_what_leaves_at_once_is_said_client_by_client_before_it_is_applied(house: House) -> None:
+    _office(house)
+    client = house.as_(Role.RENEWALS)
+    assert _save(house, EDITED).status_code == 303
+    assert "0 mails leave within the hour" in client.get("/schedules/renewal/plan").text
+    late = SCHEDULE.replace("30 days before", "41 days before")
+    assert _save(house, late, had=EDITED).status_code == 303
+    plan = client.get("/schedules/renewal/plan").text
+    assert "1 mail leaves within the hour" in plan
+    leaving = plan.split('id="soon"')[1].split("</section>")[0]
+    for said in ("/licences/L-1", "heads-up", "anna@example.com"):
+        assert said in leaving
+    assert house.site.mails() == [], "looking sends nothing"
+
+
+def test_a_change_is_told_without_codes() -> None:
+    assert side("planned 2026-11-30") == ("planned", "", "2026-11-30")
+    assert side("skipped (too-late) 2026-11-30") == ("skipped", "too-late", "2026-11-30")
+    assert side("put-off (held-by-person)") == ("put-off", "held-by-person", "")
+    assert side(None) is None
 
 
 def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(house: House) -> None:

@@ -63,7 +63,7 @@ class Office:
         """Puts a letter to the only contact into the ledger."""
         with self.world.engine.begin() as conn:
             person = conn.execute(select(contacts)).one()
-            given = {"origin": "told", "template": "survey/told", "valid_until": NOON + WEEK}
+            given = {"origin": "told", "template": "feedback/told", "valid_until": NOON + WEEK}
             given |= {"address": person.email, "at": NOON, "day": DAY} | said
             letter = store.Letter(
                 mail_key=key, contact_id=person.id, schedule="surveys", step="told", kind=kind,
@@ -97,7 +97,7 @@ def test_a_letter_is_written_from_the_templates_as_they_lie_there_now(office: Of
     machine = office.machine()
     office.post("m-1")
     office.world.run(machine)
-    office.world.template("survey/told", "What we did")
+    office.world.template("feedback/told", "What we did")
     office.post("m-2")
     office.world.run(machine)
     assert [mail["Subject"] for mail in office.world.mails()][-1] == "What we did"
@@ -191,7 +191,7 @@ def test_a_letter_takes_the_place_of_a_mail_in_the_budget_of_schedules(office: O
 
 
 def test_a_letter_whose_template_cannot_be_written_waits_for_a_person(office: Office) -> None:
-    office.world.template("survey/told", "{{ nothing }}")
+    office.world.template("feedback/told", "{{ nothing }}")
     office.post()
     assert office.send() == [("blocked", "template")]
     assert [kind for kind, _ in office.world.tasks()] == ["blocked-mail"]

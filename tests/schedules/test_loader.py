@@ -15,7 +15,16 @@ from worker.schedules import conditions
 from worker.schedules.kinds.email import EmailKeys
 from worker.schedules.kinds.task import TaskKeys
 from worker.schedules.loader import SchedulesError, load_folder, load_text, load_with_notes
-from worker.schedules.model import CalendarSpec, Condition, Limits, Offset, Schedule, Span, Step
+from worker.schedules.model import (
+    CalendarSpec,
+    Condition,
+    Dormancy,
+    Limits,
+    Offset,
+    Schedule,
+    Span,
+    Step,
+)
 
 TEMPLATES = frozenset({"renewal/heads-up", "renewal/grace"})
 HEAD = 'name = "Licence renewal"\ntrigger = "licence-expiry"\nclass = "contractual"\n'
@@ -537,19 +546,62 @@ def test_a_mail_and_a_task_may_share_a_moment() -> None:
     assert len(read(HEAD + STEP + task).steps) == 2
 
 
-@pytest.mark.parametrize(
-    "trigger",
-    [
-        "account-dormant",
-        "relationship-review",
-        "survey-answered",
-    ],
-)
-def test_a_trigger_of_a_later_release_says_so(trigger: str) -> None:
-    assert complaints(HEAD.replace("licence-expiry", trigger) + STEP) == [
-        f"schedules/renewal.toml:2:11: trigger: the trigger {trigger!r} does not run in this "
-        "release; write 'licence-expiry'"
+AFTER = STEP.replace("60 days before", "3 days after")
+
+
+@pytest.mark.parametrize("trigger", ["account-dormant", "survey-answered", "licence-renewed"])
+def test_where_the_day_is_not_known_before_it_is_there_no_step_comes_before_it(
+    trigger: str,
+) -> None:
+    (said,) = complaints(HEAD.replace("licence-expiry", trigger) + STEP)
+    assert f"a step of {trigger!r} comes on the day or after it" in said
+
+
+def test_a_review_says_how_often_it_comes() -> None:
+    review = HEAD.replace("licence-expiry", "relationship-review")
+    assert complaints(review + STEP) == [
+        "schedules/renewal.toml:2:11: trigger: a 'relationship-review' says how often; add e.g. "
+        'every = "6 months"'
     ]
+    assert read(f'every = "1 year"\n{review}{STEP}').every_months == 12
+    assert complaints(f'every = "6 weeks"\n{review}{STEP}') == [
+        "schedules/renewal.toml:1:9: every: '6 weeks' is not a number of months; write e.g. "
+        "'6 months' or '1 year'"
+    ]
+
+
+def test_a_schedule_of_silent_clients_says_whom_it_takes_and_how_many() -> None:
+    silent = HEAD.replace("licence-expiry", "account-dormant")
+    said = (
+        'at_least_score = 0.7\nat_least_stake = 500\nlanes = ["gone-quiet"]\nper_week = 5\n'
+        'pause = "30 days"\n'
+    )
+    assert read(said + silent + AFTER).dormancy == Dormancy(0.7, 500, ("gone-quiet",), 5, 30)
+    assert read(silent + AFTER).dormancy == Dormancy()
+
+
+def test_numbers_out_of_reach_are_told_at_once() -> None:
+    silent = HEAD.replace("licence-expiry", "account-dormant")
+    said = 'at_least_score = 50\nper_week = 0\nlanes = ["gone"]\n'
+    assert [one.split(": ")[1] for one in complaints(said + silent + AFTER)] == [
+        "at_least_score",
+        "per_week",
+        "lanes[0]",
+    ]
+
+
+@pytest.mark.parametrize("key", ['every = "1 year"', "per_week = 3", 'pause = "5 days"'])
+def test_a_key_of_another_trigger_is_no_key_here(key: str) -> None:
+    (said,) = complaints(f"{key}\n{HEAD}{STEP}")
+    assert "belongs to the trigger" in said
+
+
+def test_an_audience_asks_for_what_the_trigger_has() -> None:
+    asked = '[[audience]]\n"licence.amount" = 3\n"answer.score" = 3\n'
+    silent = HEAD.replace("licence-expiry", "account-dormant")
+    assert len(complaints(silent + asked + AFTER)) == 2
+    answered = HEAD.replace("licence-expiry", "survey-answered")
+    assert len(complaints(answered + asked + AFTER)) == 1
 
 
 def test_a_trigger_that_never_was_is_corrected() -> None:

@@ -23,7 +23,7 @@ def test_the_shipped_mails_are_there_in_three_languages() -> None:
         *("renewal/grace", "renewal/lapsed", "renewal/renewed"),
         *("auto-renewal/notice", "auto-renewal/last-days", "commercial/early-renewal"),
         *("survey/renewal", "survey/relationship"),
-        *("survey/told", "survey/digest"),
+        *("feedback/told", "feedback/digest"),
     }
     assert {languages(found, mail) for mail in mails(found)} == {("en", "pl", "ru")}
 

@@ -24,6 +24,7 @@ from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letterhead
 from worker.cadence.quiet import USUAL_QUIET, Quiet
+from worker.cadence.records import LICENCE
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db.engine import lay_tables, make_scratch, reading
 from worker.kernel.clock import VirtualClock
@@ -59,6 +60,10 @@ class Sample:
         """Those of the licences ``ids`` that are in it."""
         return ids if self.one_in == 1 else book.sampled(conn, ids, self.one_in)
 
+    def of_accounts(self, ids: Sequence[int]) -> Sequence[int]:
+        """Those of the accounts ``ids`` that are in it."""
+        return [id_ for id_ in ids if id_ % self.one_in == 0]
+
 
 WHOLE = Sample()
 
@@ -77,7 +82,15 @@ def forecast(
     Reads from ``conn`` and writes nothing there. Its cost is that of what the period touches.
     """
     ids = touched(conn, asked, period)
-    return forecast_of(conn, asked, period, sample.of(conn, ids))
+    alone = sample.of_accounts(_alone(conn, asked, period))
+    return forecast_of(conn, asked, period, sample.of(conn, ids), alone)
+
+
+def _alone(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
+    """The accounts that have something to come for themselves until the end of ``period``."""
+    schedules = _schedules(conn, asked).items()
+    stems = [stem for stem, inforce in schedules if inforce.trigger.subject != LICENCE]
+    return book.acting_accounts(conn, stems, end_of(period)) if stems else []
 
 
 def touched(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
@@ -88,11 +101,16 @@ def touched(conn: Connection, asked: Forecasting, period: Period) -> list[int]:
 
 
 def forecast_of(
-    conn: Connection, asked: Forecasting, period: Period, ids: Sequence[int]
+    conn: Connection,
+    asked: Forecasting,
+    period: Period,
+    ids: Sequence[int],
+    accounts: Sequence[int] = (),
 ) -> list[Record]:
-    """The forecast for these licences, in the company of all that shares a mail with them."""
+    """The forecast for these licences and accounts, in the company of all that shares a mail with
+    them."""
     with _scratch() as engine:
-        _copy(conn, engine, asked, ids)
+        _copy(conn, engine, asked, ids, accounts)
         return _foretold(engine, asked, period)
 
 
@@ -105,13 +123,21 @@ def forecast_apart(
     until = end_of(period)
     with _scratch() as engine:
         with reading(live) as conn:
-            sample = sample_for(book.acting_count(conn, until), most)
-            _copy(conn, engine, asked, book.acting_ids(conn, until, sample.one_in))
+            alone = _alone(conn, asked, period)
+            sample = sample_for(book.acting_count(conn, until) + len(alone), most)
+            ids = book.acting_ids(conn, until, sample.one_in)
+            _copy(conn, engine, asked, ids, sample.of_accounts(alone))
         return _foretold(engine, asked, period), sample
 
 
-def _copy(conn: Connection, engine: Engine, asked: Forecasting, ids: Sequence[int]) -> None:
-    accounts = snapshot.accounts_around(conn, ids, _schedules(conn, asked).values())
+def _copy(
+    conn: Connection,
+    engine: Engine,
+    asked: Forecasting,
+    ids: Sequence[int],
+    alone: Sequence[int] = (),
+) -> None:
+    accounts = snapshot.accounts_around(conn, ids, _schedules(conn, asked).values(), alone)
     with engine.begin() as copy:
         snapshot.take(conn, copy, accounts, asked.now)
 

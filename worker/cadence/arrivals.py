@@ -1,24 +1,28 @@
-"""Who enters schedules whose walks have no licence: clients that fell silent."""
+"""Who enters schedules whose walks have no licence: clients that fell silent, that come up for a
+review, that answered."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store
-from worker.cadence.elsewhere import episodes
-from worker.cadence.library import InForce
+from worker.cadence import arrivals_store, load, store
+from worker.cadence.facts import Timeline
+from worker.cadence.gathering import Judged
+from worker.cadence.horizon import warm_up
+from worker.cadence.library import Defaults, InForce
 from worker.cadence.records import LICENCE
-from worker.cadence.triggers import TRIGGERS
-from worker.db import bulk
-from worker.db.prepared import Prepared
+from worker.cadence.reviews import Review, first, following
+from worker.schedules.calendar import DAY, wall_moment
 
 if TYPE_CHECKING:
     from worker.cadence.flow import Planning
+
+_DAILY = timedelta(days=1)
 
 
 class Arrival(NamedTuple):
@@ -30,24 +34,12 @@ class Arrival(NamedTuple):
     anchor_on: date
 
 
-_FLAGGED = Prepared(
-    select(*[episodes.c[name] for name in ("id", "account_id", "number", "flagged_on", "ended_on")])
-    .where(episodes.c.schedule == bindparam("stem"), ~episodes.c.entered)
-    .order_by(episodes.c.id)
-    .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
-)
-_ENTERED = Prepared(update(episodes).where(bulk.listed(episodes.c.id)).values(entered=True))
-
-
 def _fallen_silent(
     conn: Connection, inforce: InForce, planning: Planning, now: datetime, limit: int
 ) -> list[Arrival]:
     """The clients that were flagged for this schedule and have not begun to walk. One whose
     episode is over by now never does."""
-    rows = _FLAGGED.rows(conn, stem=inforce.schedule.stem, most=limit)
-    if rows:
-        _ENTERED.run(conn, ids=[row.id for row in rows])
+    rows = arrivals_store.take_flagged(conn, inforce.schedule.stem, limit)
     return [
         Arrival(row.account_id, row.number, row.account_id, row.flagged_on)
         for row in rows
@@ -55,8 +47,43 @@ def _fallen_silent(
     ]
 
 
+def _up_for_review(
+    conn: Connection, inforce: InForce, planning: Planning, now: datetime, limit: int
+) -> list[Arrival]:
+    """Accounts that are new to the schedule, each with its next anniversary."""
+    rows = arrivals_store.unreviewed(conn, inforce.schedule.stem, limit)
+    bases = arrivals_store.known_since(conn, [row.account_id for row in rows])
+    found = []
+    for row in rows:
+        today = load.line_of(inforce, row, planning.defaults).calendar.today(now)
+        base = bases.get(row.account_id, today)
+        review = first(base, inforce.schedule.every_months, today)
+        found.append(Arrival(row.account_id, review.cycle, row.account_id, review.day))
+    return found
+
+
+def _answered(
+    conn: Connection, inforce: InForce, planning: Planning, now: datetime, limit: int
+) -> list[Arrival]:
+    """Answers of which a step may still be done; a walk's cycle says the how manieth of its
+    account's it is."""
+    stem = inforce.schedule.stem
+    since = (now - warm_up([inforce.schedule])).date()
+    rows = arrivals_store.unheard_answers(conn, stem, since, limit)
+    cycles = Counter(arrivals_store.answers_heard(conn, stem, {row.account_id for row in rows}))
+    found = []
+    for row in rows:
+        cycles[row.account_id] += 1
+        found.append(Arrival(row.id, cycles[row.account_id], row.account_id, row.answered_on))
+    return found
+
+
 Entering = Callable[[Connection, InForce, "Planning", datetime, int], list[Arrival]]
-ENTERING: Mapping[str, Entering] = {"account-dormant": _fallen_silent}
+ENTERING: Mapping[str, Entering] = {
+    "account-dormant": _fallen_silent,
+    "relationship-review": _up_for_review,
+    "survey-answered": _answered,
+}
 """By trigger: who begins to walk now."""
 
 
@@ -65,27 +92,70 @@ def follow(conn: Connection, planning: Planning, now: datetime, limit: int) -> i
     have come to their end; how many there were. The next batch judges them."""
     done = 0
     for inforce in planning.library.active(conn).values():
-        trigger = TRIGGERS[inforce.schedule.trigger]
+        trigger = inforce.trigger
         if trigger.subject == LICENCE:
             continue
         arrived = ENTERING[inforce.schedule.trigger](conn, inforce, planning, now, limit)
-        rows = [_begun(inforce, trigger.subject, one, now) for one in arrived]
-        store.add_walks(conn, rows, store.NEW_ALONE)
-        done += len(rows) + _wake_ended(conn, inforce, now)
+        begin(conn, inforce, arrived, now)
+        ended = store.over_by_now(conn, inforce.schedule, now)
+        store.wake(conn, ended, now)
+        done += len(arrived) + len(ended)
     return done
 
 
-def _begun(inforce: InForce, subject: str, one: Arrival, now: datetime) -> tuple[object, ...]:
-    """A new walk, in the order of ``store.NEW_ALONE``, which is looked at at once."""
-    stem = inforce.schedule.stem
-    walk = (stem, one.subject_id, one.cycle, one.anchor_on, now, now, "active", None)
-    return (*walk, subject, one.account_id)
+def begin(conn: Connection, inforce: InForce, arrived: Iterable[Arrival], now: datetime) -> None:
+    """Writes new walks, which are looked at at once."""
+    stem, subject = inforce.schedule.stem, inforce.trigger.subject
+    rows = [(*_begun(stem, one, now), subject, one.account_id) for one in arrived]
+    store.add_walks(conn, rows, store.NEW_ALONE)
 
 
-def _wake_ended(conn: Connection, inforce: InForce, now: datetime) -> int:
-    """Has the walks looked at that are over although their next moment is still to come."""
-    if inforce.schedule.trigger != "account-dormant":
-        return 0
-    ids: Sequence[int] = store.ended_episodes(conn, inforce.schedule.stem, now)
-    store.wake(conn, ids, now)
-    return len(ids)
+def _begun(stem: str, one: Arrival, now: datetime) -> tuple[object, ...]:
+    """In the order of ``store.NEW_WALK``."""
+    return stem, one.subject_id, one.cycle, one.anchor_on, now, now, "active", None
+
+
+def look_again(one: Judged, line: Timeline, now: datetime) -> None:
+    """Sees to it that a walk without a licence is looked at when nobody would wake it: one that
+    rests, once a day while a step may still come; a review, once its day is over, because then the
+    next one begins."""
+    if one.state == "parked" and now < line.last_moment(one.anchor_on):
+        one.next_at = now + _DAILY
+    if line.schedule.every_months and one.anchor_on >= line.calendar.today(now):
+        over = wall_moment(one.anchor_on + DAY, time(0), line.calendar.tz)
+        one.next_at = min(one.next_at or over, over)
+
+
+def begin_next_reviews(
+    conn: Connection, judged: Sequence[Judged], defaults: Defaults, now: datetime
+) -> None:
+    """Begins the next review of each account whose last one has had its day."""
+    past: dict[str, list[Judged]] = {}
+    for one in judged:
+        if one.inforce is not None and one.inforce.schedule.every_months:
+            line = load.line_of(one.inforce, one.row, defaults)
+            if one.anchor_on < line.calendar.today(now):
+                past.setdefault(one.inforce.schedule.stem, []).append(one)
+    for ones in past.values():
+        assert ones[0].inforce is not None
+        begin(conn, ones[0].inforce, _next(conn, ones[0].inforce, ones, defaults, now), now)
+
+
+def _next(
+    conn: Connection,
+    inforce: InForce,
+    ones: Sequence[Judged],
+    defaults: Defaults,
+    now: datetime,
+) -> Iterable[Arrival]:
+    ids, every = sorted({one.row.account_id for one in ones}), inforce.schedule.every_months
+    walked = arrivals_store.reviews(conn, inforce.schedule.stem, ids)
+    bases = arrivals_store.known_since(conn, ids)
+    for one in ones:
+        account = one.row.account_id
+        begun, last = walked[account]
+        if one.row.walk_cycle == last:
+            today = load.line_of(inforce, one.row, defaults).calendar.today(now)
+            here = Review(last, one.anchor_on)
+            review = following(here, bases.get(account, begun), every, today)
+            yield Arrival(account, review.cycle, account, review.day)

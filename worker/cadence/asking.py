@@ -79,6 +79,12 @@ def of_walks(conn: Connection, walk_ids: Sequence[int]) -> list[Any]:
     return _OF_WALKS.rows(conn, ids=walk_ids) if walk_ids else []
 
 
+def by_mail(conn: Connection, mail_key: str, contact_id: int) -> Any | None:
+    """What somebody was asked by a mail; ``None`` when nothing was."""
+    mine = (invitations.c.mail_key == mail_key) & (invitations.c.contact_id == contact_id)
+    return conn.execute(select(invitations).where(mine)).first()
+
+
 # --- quiet time ---
 
 

@@ -7,7 +7,7 @@ stands in the book now is known from now on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -76,6 +76,17 @@ def licence_ids(conn: Connection, first: date, last: date) -> list[int]:
         .order_by(licences.c.id)
     )
     return list(conn.execute(query).scalars())
+
+
+def acting_accounts(conn: Connection, schedules: Collection[str], until: datetime) -> list[int]:
+    """Accounts with a walk of their own on one of these schedules that is due before ``until``."""
+    found: set[int] = set()
+    for stem in sorted(schedules):
+        query = select(walks.c.account_id).where(
+            walks.c.account_id.is_not(None), walks.c.schedule == stem, walks.c.next_at < until
+        )
+        found |= set(conn.execute(query).scalars())
+    return sorted(found)
 
 
 def sampled(conn: Connection, ids: Sequence[int], one_in: int) -> list[int]:

@@ -19,16 +19,18 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from worker.cadence import ladder, load, mails, store
+from worker.cadence import ladder, load, mails, posted, store
 from worker.cadence.aiming import Aim
 from worker.cadence.kinds.contract import Action
 from worker.cadence.library import Defaults, library_of
 from worker.cadence.machine import Letterhead
+from worker.cadence.posted import House
 from worker.cadence.rules import Decision
 from worker.catalogue import stops
 from worker.channels.contract import Envelope, Mail
 from worker.channels.folder import FolderChannel
 from worker.kernel.errors import FindingsError
+from worker.outbox.records import STEP
 from worker.outbox.rules import ACCEPTED, DUE
 from worker.schedules.calendar import SLOT
 from worker.templating.own import Own
@@ -59,7 +61,12 @@ class Shown:
 
 
 def as_sent(
-    conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults, folder: Path
+    conn: Connection,
+    copy: Any,
+    house: House,
+    letterhead: Letterhead,
+    defaults: Defaults,
+    folder: Path,
 ) -> Shown:
     """One copy of a mail that left; one that still waits, as it would leave now.
 
@@ -71,17 +78,27 @@ def as_sent(
             return _read(kept, KEPT)
     if copy.accepted_at is None:
         raise FindingsError("It never left, so there is no text of it.")
+    if copy.origin != STEP:
+        given = house, letterhead, defaults, copy.accepted_at
+        return _shown(posted.as_it_reads(conn, copy, *given), ANEW)
     return _shown(_anew(conn, copy, letterhead, defaults), ANEW)
 
 
 def as_it_would_go(
-    conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults, now: datetime
+    conn: Connection,
+    copy: Any,
+    house: House,
+    letterhead: Letterhead,
+    defaults: Defaults,
+    now: datetime,
 ) -> Shown:
     """A copy that waits, with the licences, the contact and the templates of today, as of the
     moment at which it leaves."""
     at = max(now, copy.next_at or now) if copy.state == DUE else now
-    mail = mails.as_it_would_go(conn, copy.mail_key, letterhead, defaults, at)
-    return _shown(mail, NOW if at == now else LATER.format(at.date()))
+    when = NOW if at == now else LATER.format(at.date())
+    if copy.origin != STEP:
+        return _shown(posted.as_it_reads(conn, copy, house, letterhead, defaults, at), when)
+    return _shown(mails.as_it_would_go(conn, copy.mail_key, letterhead, defaults, at), when)
 
 
 def _kept(copy: Any, folder: Path) -> bytes | None:
@@ -159,7 +176,8 @@ def outlook(
     own: Own | None = None,
 ) -> Outlook:
     """To whom a planned mail would go as of today, and in which words on its own day: ``own``
-    instead of those that stand. Before it is decided it is shown with its own licence; others may travel along."""
+    instead of those that stand. Before it is decided it is shown with its own licence; others may
+    travel along."""
     waits = [copy for copy in aim.copies if copy.state == DUE]
     rows = store.walks_of_mails(conn, [aim.decided.mail_key]) if aim.decided and waits else []
     rung = _rung(conn, aim, now)

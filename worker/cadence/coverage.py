@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 from worker.cadence.entering import OVER, RENEWED
 from worker.cadence.horizon import warm_up
 from worker.cadence.library import InForce
-from worker.cadence.records import of_licence, steps, walks
-from worker.catalogue.records import licences, terms
+from worker.cadence.records import LICENCE, of_licence, steps, walks
+from worker.catalogue.records import accounts, licences, terms
 from worker.outbox.records import messages
 from worker.webhooks.records import calls
 from worker.worklist import store as worklist
@@ -31,9 +31,9 @@ _STREAM = {"yield_per": 2_000}
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A licence that nothing accounts for."""
+    """A licence, or an account with a walk of its own, that nothing accounts for."""
 
-    licence: str
+    licence: str  # its key, or the account's
     schedule: str
     reason: (
         str  # no-walk, asleep, overdue, undecided, no-message, stuck-message, no-call, stuck-call
@@ -45,6 +45,9 @@ def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterato
     if not active:
         return
     for stem, inforce in active.items():
+        if inforce.trigger.subject != LICENCE:
+            yield from _alone(conn, inforce, now)
+            continue
         margin = warm_up([inforce.schedule])
         first, last = (now - margin).date(), (now + margin).date()
         query = (
@@ -75,6 +78,22 @@ def gaps(conn: Connection, active: dict[str, InForce], now: datetime) -> Iterato
     margin = warm_up(inforce.schedule for inforce in active.values())
     yield from _mails(conn, now, margin)
     yield from _calls(conn, now, margin)
+
+
+def _alone(conn: Connection, inforce: InForce, now: datetime) -> Iterator[Gap]:
+    """Walks without a licence that go on and that nobody will look at, or that wait too long. What
+    should have begun one is proved by those who write it down: it stays on their lists."""
+    stem = inforce.schedule.stem
+    query = (
+        select(accounts.c.key, walks.c.state, walks.c.reason, walks.c.next_at, _undone(inforce))
+        .join(accounts, accounts.c.id == walks.c.account_id)
+        .where(walks.c.account_id.is_not(None), walks.c.schedule == stem)
+        .where(walks.c.state == "active")
+    )
+    for row in conn.execute(query.order_by(accounts.c.key), execution_options=_STREAM):
+        reason = _reason(row, now)
+        if reason:
+            yield Gap(row.key, stem, reason)
 
 
 def _renewed() -> Any:
@@ -167,7 +186,7 @@ def _alarm(found: Sequence[Gap]) -> worklist.NewTask:
         key=ALARM,
         kind="alarm",
         title=f"{_counted(found)} neither sent, planned nor explained",
-        detail=f"{named}{more}. See: perennial explain LICENCE",
+        detail=f"{named}{more}. See: perennial explain KEY",
     )
 
 

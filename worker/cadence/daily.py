@@ -19,7 +19,7 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record
 from worker.cadence.horizon import end_of, start_of
 from worker.cadence.library import InForce, library_of
-from worker.cadence.records import walks
+from worker.cadence.records import of_licence, walks
 from worker.catalogue.records import accounts, licences
 from worker.db import bulk
 from worker.db.prepared import Prepared
@@ -58,7 +58,7 @@ _ACTING = Prepared(
         or_(licences.c.changed, _RENEWS).label("opens"),
     )
     .join(accounts, accounts.c.id == licences.c.account_id)
-    .outerjoin(walks, and_(walks.c.subject_id == licences.c.id, walks.c.next_at < bindparam("end")))
+    .outerjoin(walks, and_(of_licence, walks.c.next_at < bindparam("end")))
     .where(
         bulk.listed(licences.c.account_id),
         or_(walks.c.id.is_not(None), licences.c.changed, _RENEWS),
@@ -87,7 +87,8 @@ def daily(
     wanted = _Wanted(library_of(conn).active(conn), asked, day, stem)
     found: dict[int, Any] = {}
     last = None
-    for last, rows in _looked_at(conn, after, day):
+    for more, rows in _looked_at(conn, after, day):
+        last = more
         for row in rows:
             if row.account_id not in found and wanted.may_get_it(row):
                 found[row.account_id] = row

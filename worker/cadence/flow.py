@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Engine, Row
@@ -35,7 +35,6 @@ from worker.schedules import store as versions
 from worker.worklist import store as worklist
 
 BATCH = 2000
-_DAILY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,8 @@ def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> 
         return 0
     standing = stops.standing(conn)
     judged = list(_judged(conn, planning, active, rows, standing, now))
+    if alone:
+        arrivals.begin_next_reviews(conn, judged, planning.defaults, now)
     judged += pull_in(conn, judged, planning.defaults, standing, now)
     on = Occasion(now, planning.allowance, standing, planning.quiet, planning.defaults)
     mails = _carry_out(conn, judged, on)
@@ -118,7 +119,9 @@ def _judged(
             continue
         history = known.get(row.walk_id, load.NOTHING)
         one = _judge(row, inforce, lines[row.walk_id], history, standing, now)
-        yield one if row.licence_id is not None else _looked_at_again(one, now)
+        if row.licence_id is None:
+            arrivals.look_again(one, lines[row.walk_id], now)
+        yield one
 
 
 def _revives(inforce: InForce | None, row: Row[Any]) -> bool:
@@ -129,13 +132,6 @@ def _revives(inforce: InForce | None, row: Row[Any]) -> bool:
         and inforce is not None
         and load.left(inforce, row, row.walk_cycle) is None
     )
-
-
-def _looked_at_again(one: Judged, now: datetime) -> Judged:
-    """A walk that rests and has no licence whose change would wake it: once a day."""
-    if one.state == "parked":
-        one.next_at = now + _DAILY
-    return one
 
 
 _MAY_GO_AWAY = ("cancelled", "ended", "declined", "schedule-removed", *entering.OVER)

@@ -20,7 +20,8 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Engine, Table, func, select
 
 from worker.cadence.facts import account_slot
-from worker.cadence.records import steps, walks
+from worker.cadence.records import LICENCE, steps, walks
+from worker.cadence.triggers import TRIGGERS
 from worker.catalogue.records import accounts, contacts, licences, preferences, staff, terms
 from worker.channels.rehearsal import Kept, RehearsalChannel
 from worker.db.engine import lay_tables, make_scratch
@@ -51,7 +52,10 @@ def worth_it(engine: Engine, schedules: Iterable[Schedule]) -> bool:
     """Whether this machine and this book are large enough, and accounts have nothing in common."""
     if (os.cpu_count() or 1) < HALVES:
         return False
-    if any(schedule.mail_class != "contractual" for schedule in schedules):
+    asked = list(schedules)
+    if any(schedule.mail_class != "contractual" for schedule in asked):
+        return False
+    if any(TRIGGERS[schedule.trigger].subject != LICENCE for schedule in asked):
         return False
     served = select(accounts.c.id).where(accounts.c.reseller.is_not(None)).limit(1)
     with engine.connect() as conn:

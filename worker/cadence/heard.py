@@ -21,6 +21,9 @@ from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
 
+ANSWERED = "answered"
+"""What ends a review."""
+
 _HAPPENED = Prepared(
     select(happenings.c.walk_id, happenings.c.what).where(bulk.listed(happenings.c.walk_id))
 )
@@ -37,6 +40,10 @@ def note(conn: Connection, walk_ids: Sequence[int], what: str, now: datetime) ->
     for some in bulk.chunks(walk_ids):
         rows = [{"walk_id": walk_id, "what": what, "at": now} for walk_id in some]
         conn.execute(dialect.insert(happenings).on_conflict_do_nothing(), rows)
+        if what == ANSWERED:
+            alone = walks.c.account_id.is_not(None) & (walks.c.state != "ended")
+            mine = bulk.among(walks.c.id, some)
+            conn.execute(update(walks).where(mine, alone).values(next_at=now))
 
 
 def note_mails(conn: Connection, mail_keys: Sequence[str], what: str, now: datetime) -> None:

@@ -21,7 +21,7 @@ from worker.channels.contract import Mail
 from worker.db import bulk
 from worker.kernel.errors import FindingsError
 from worker.outbox import holds
-from worker.outbox.records import SHOWN, messages
+from worker.outbox.records import SHOWN, STEP, messages
 from worker.outbox.rules import DUE
 from worker.schedules.model import SURVEYS
 from worker.templating import mime
@@ -199,6 +199,13 @@ def _own(conn: Connection, rows: Sequence[Any]) -> Own:
 def _template(inforce: InForce | None, step: str) -> str | None:
     found = [one.template for one in inforce.schedule.steps if one.id == step] if inforce else []
     return found[0] if found else None
+
+
+def waiting_letter(conn: Connection, mail_key: str) -> Any | None:
+    """The mail that waits under this key, if it is a letter that no step sends."""
+    mine = messages.c.mail_key == mail_key, messages.c.origin != STEP, SHOWN
+    query = select(messages).where(*mine, messages.c.state == DUE).order_by(messages.c.id)
+    return conn.execute(query).first()
 
 
 def _waiting(conn: Connection, mail_key: str) -> Any:

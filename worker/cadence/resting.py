@@ -25,11 +25,7 @@ _DAY = timedelta(days=1)
 def at_rest(conn: Connection, actions: Iterable[Any]) -> frozenset[int]:
     """The accounts among those of these actions to which advertising rests now; asked only where
     there is some."""
-    some = {
-        action.row.account_id
-        for action in actions
-        if action.line.schedule.mail_class == RESTS
-    }
+    some = {action.row.account_id for action in actions if action.line.schedule.mail_class == RESTS}
     return worklist.with_open_feedback(conn, some) if some else frozenset()
 
 

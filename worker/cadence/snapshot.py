@@ -8,8 +8,17 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
 
+from worker.cadence.elsewhere import episodes
 from worker.cadence.library import InForce
-from worker.cadence.records import happenings, invitations, of_licence, steps, walks
+from worker.cadence.records import (
+    ANSWER,
+    LICENCE,
+    happenings,
+    invitations,
+    of_licence,
+    steps,
+    walks,
+)
 from worker.catalogue.records import (
     accounts,
     contacts,
@@ -21,6 +30,7 @@ from worker.catalogue.records import (
     terms,
 )
 from worker.db import bulk
+from worker.db.types import metadata
 from worker.outbox.records import messages
 from worker.outbox.rules import SENDING, UNKNOWN
 from worker.schedules.records import versions
@@ -33,14 +43,30 @@ _ASKED = timedelta(days=366)
 """Questions older than this are no reason to leave anybody in peace."""
 
 _CHUNK = 2000
+_OF_ANSWERS = (
+    "id",
+    "schedule",
+    "survey",
+    "promise",
+    "account_id",
+    "score",
+    "vote",
+    "answered_on",
+    "source",
+    "judged",
+)
+"""Of answers nothing is copied that was said in confidence."""
 
 
 def accounts_around(
-    conn: Connection, licence_ids: Sequence[int], schedules: Iterable[InForce]
+    conn: Connection,
+    licence_ids: Sequence[int],
+    schedules: Iterable[InForce],
+    account_ids: Iterable[int] = (),
 ) -> list[int]:
-    """The accounts of these licences and their resellers; where a budget is shared, also all that
-    share an address."""
-    found: set[int] = set()
+    """The accounts of these licences, and these, and their resellers; where a budget is shared,
+    also all that share an address."""
+    found = set(account_ids)
     for chunk in bulk.chunks(licence_ids):
         where = bulk.among(licences.c.id, list(chunk))
         found |= set(conn.execute(select(licences.c.account_id).where(where)).scalars())
@@ -113,7 +139,12 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
         walks.c.state != "ended",
         walks.c.cycle == select(licences.c.term).where(of_licence).scalar_subquery(),
     )
-    going = and_(walks.c.subject_id.in_(of_mine), living)
+    of_licences = and_(walks.c.subject == LICENCE, walks.c.subject_id.in_(of_mine))
+    # A review that is over may wait for its day, on which the next one begins.
+    waiting = or_(walks.c.state != "ended", walks.c.next_at.is_not(None))
+    alone = and_(bulk.among(walks.c.account_id, ids), waiting)
+    going = or_(and_(of_licences, living), alone)
+    _take_elsewhere(source, target, ids)
     _copy(source, target, walks, going)
     of_going = select(walks.c.id).where(going)
     _copy(source, target, steps, steps.c.walk_id.in_(of_going))
@@ -121,11 +152,25 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     # What was decided this very moment is past: so the copy's own decisions can be told apart.
     just_now = update(steps).where(steps.c.decided_at >= now)
     target.execute(just_now.values(decided_at=now - timedelta(seconds=1)))
-    _copy(source, target, tasks, tasks.c.licence_id.in_(of_mine))
+    of_theirs = and_(tasks.c.licence_id.is_(None), bulk.among(tasks.c.account_id, ids))
+    _copy(source, target, tasks, or_(tasks.c.licence_id.in_(of_mine), of_theirs))
     addresses = {row.email for row in people if row.email}
     _take_questions(source, target, ids, {row.id for row in people}, now)
     _take_mails(source, target, sorted(addresses), {row.id for row in people}, now)
     return addresses
+
+
+def _take_elsewhere(source: Connection, target: Connection, ids: list[int]) -> None:
+    """What the walks of these accounts are about: the episodes that go on, the answers they walk
+    for, with the columns that the engine reads."""
+    going = and_(bulk.among(episodes.c.account_id, ids), episodes.c.ended_on.is_(None))
+    _copy(source, target, metadata.tables["episodes"], going)
+    walked = select(walks.c.subject_id).where(
+        walks.c.subject == ANSWER, bulk.among(walks.c.account_id, ids), walks.c.state != "ended"
+    )
+    table = metadata.tables["responses"]
+    told = select(*[table.c[name] for name in _OF_ANSWERS]).where(table.c.id.in_(walked))
+    bulk.insert(target, table, _OF_ANSWERS, list(source.execute(told)))
 
 
 def _take_questions(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     false,
     func,
     literal,
@@ -24,10 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from worker.cadence.elsewhere import episodes
+from worker.cadence.elsewhere import episodes, responses
 from worker.cadence.records import ACCOUNT as OF_ACCOUNT
+from worker.cadence.records import ANSWER as OF_ANSWER
 from worker.cadence.records import LICENCE as OF_LICENCE
-from worker.cadence.records import of_licence, steps, walks
+from worker.cadence.records import happenings, of_licence, steps, walks
 from worker.cadence.rules import HELD
 from worker.catalogue.records import (
     accounts,
@@ -41,6 +43,7 @@ from worker.catalogue.records import (
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
+from worker.schedules.model import Schedule
 from worker.worklist.records import tasks
 
 WALK = (
@@ -98,6 +101,33 @@ _walks = (
     .join(licences, of_licence)
     .join(accounts, accounts.c.id == licences.c.account_id)
 )
+_task_key = (
+    literal("step:")
+    + walks.c.schedule
+    + ":"
+    + steps.c.step
+    + ":"
+    + case((walks.c.subject == OF_LICENCE, ""), else_=walks.c.subject + "-")
+    + cast(walks.c.subject_id, Text)
+    + ":"
+    + cast(walks.c.cycle, Text)
+)
+_task = (
+    exists()
+    .where(steps.c.walk_id == walks.c.id, steps.c.kind == "task", tasks.c.key == _task_key)
+    .correlate(walks)
+)
+_tasks_done = and_(
+    _task.where(tasks.c.closed_at.is_not(None)), ~_task.where(tasks.c.closed_at.is_(None))
+)
+"""Whether steps of a walk opened tasks, and all of them are closed."""
+_of_episode = and_(
+    walks.c.subject == OF_ACCOUNT,
+    episodes.c.schedule == walks.c.schedule,
+    episodes.c.account_id == walks.c.account_id,
+    episodes.c.number == walks.c.cycle,
+)
+_told = exists().where(happenings.c.walk_id == walks.c.id, happenings.c.what == "answered")
 # Walks without a licence: the same columns, and what their triggers ask about.
 _alone = (
     select(
@@ -106,18 +136,20 @@ _alone = (
         *[null().label(f"licence_{name}") for name in LICENCE],
         *_account,
         episodes.c.ended_why.label("episode_ended_why"),
+        _told.label("walk_answered"),
+        responses.c.score.label("answer_score"),
+        case(
+            (responses.c.vote > 0, "promoter"),
+            (responses.c.vote < 0, "detractor"),
+            (responses.c.vote == 0, "passive"),
+        ).label("answer_group"),
+        responses.c.schedule.label("answer_schedule"),
+        case((walks.c.subject == OF_ANSWER, _tasks_done), else_=false()).label("answer_done"),
     )
     .select_from(walks)
     .join(accounts, accounts.c.id == walks.c.account_id)
-    .outerjoin(
-        episodes,
-        and_(
-            walks.c.subject == OF_ACCOUNT,
-            episodes.c.schedule == walks.c.schedule,
-            episodes.c.account_id == walks.c.account_id,
-            episodes.c.number == walks.c.cycle,
-        ),
-    )
+    .outerjoin(episodes, _of_episode)
+    .outerjoin(responses, and_(walks.c.subject == OF_ANSWER, responses.c.id == walks.c.subject_id))
 )
 
 _sibling = licences.alias()
@@ -257,25 +289,26 @@ _WAKE = Prepared(
 )
 
 
-_ENDED_EPISODES = Prepared(
-    select(walks.c.id)
-    .join(
-        episodes,
-        and_(
-            episodes.c.schedule == walks.c.schedule,
-            episodes.c.account_id == walks.c.account_id,
-            episodes.c.number == walks.c.cycle,
-        ),
-    )
-    .where(walks.c.account_id.is_not(None), walks.c.schedule == bindparam("stem"))
-    .where(walks.c.next_at > bindparam("now"), episodes.c.ended_on.is_not(None))
+_waits = (
+    walks.c.account_id.is_not(None),
+    walks.c.schedule == bindparam("stem"),
+    walks.c.next_at > bindparam("now"),
 )
+_OVER = {
+    "account-dormant": Prepared(
+        select(walks.c.id)
+        .join(episodes, _of_episode)
+        .where(*_waits, episodes.c.ended_on.is_not(None))
+    ),
+    "survey-answered": Prepared(select(walks.c.id).where(*_waits, _tasks_done)),
+}
 
 
-def ended_episodes(conn: Connection, stem: str, now: datetime) -> list[int]:
-    """Walks of a schedule that wait for a later moment although their episodes have ended; the
-    cost is that of the episodes that go on."""
-    return _ENDED_EPISODES.scalars(conn, stem=stem, now=now)
+def over_by_now(conn: Connection, schedule: Schedule, now: datetime) -> list[int]:
+    """Walks that wait for a later moment although what they are about has ended. The cost is that
+    of what goes on; who ends a review tells so (``heard.note``)."""
+    found = _OVER.get(schedule.trigger)
+    return found.scalars(conn, stem=schedule.stem, now=now) if found else []
 
 
 def take_due(
@@ -517,19 +550,7 @@ def next_due(conn: Connection) -> datetime | None:
 _OPEN_TASKS = (
     select(walks.c.id)
     .join(steps, steps.c.walk_id == walks.c.id)
-    .join(
-        tasks,
-        tasks.c.key
-        == literal("step:")
-        + walks.c.schedule
-        + ":"
-        + steps.c.step
-        + ":"
-        + case((walks.c.subject == OF_LICENCE, ""), else_=walks.c.subject + "-")
-        + cast(walks.c.subject_id, Text)
-        + ":"
-        + cast(walks.c.cycle, Text),
-    )
+    .join(tasks, tasks.c.key == _task_key)
     .where(bulk.listed(walks.c.id), steps.c.kind == "task", tasks.c.closed_at.is_(None))
 )
 

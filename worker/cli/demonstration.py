@@ -48,8 +48,8 @@ def demo(app: LateApp, folder: Path, once: bool, as_json: bool) -> None:
     """Show it at work on a sample book, nothing to set up.
 
     200 real licences, imported, planned and mailed as if it had run for the last 30 days, and two
-    years of orders of 36 real clients of another business. The mails are files in a folder; nobody
-    is mailed, and nothing of your own settings is used.
+    years of orders of 36 real clients of another business; what clients answered is made up. The
+    mails are files in a folder; nobody is mailed, and nothing of your own settings is used.
     """
     from worker.bootstrap import App
     from worker.cadence.commands import checked_drafts
@@ -157,6 +157,7 @@ def live(
             )
         sell(orders, now.date())
         sample_silent.call(app, engine, now)
+        _import_answers(app, engine, now.date())
         sample_desk.fill(engine, now, app.settings.book.timezone)
     finally:
         engine.dispose()
@@ -198,6 +199,17 @@ def _import_orders(app: App, engine: Engine, rows: Sequence[Row], day: date) -> 
     sample_book.write(app.root / (source.path or ""), sample_book.ordered_before(rows, day))
     import_source(engine, "orders", source, app.clock, app.root)
     sample_silent.look(app, engine)
+
+
+def _import_answers(app: App, engine: Engine, today: date) -> None:
+    """What ``perennial import answers`` does."""
+    from worker.catalogue.flow import Options, import_source
+    from worker.cli import sample_book
+
+    source = app.settings.sources["answers"]
+    sample_book.write(app.root / (source.path or ""), sample_book.answers_until(today))
+    options = Options(answers=app.take_answers)
+    import_source(engine, "answers", source, app.clock, app.root, options)
 
 
 def _answer_page(app: App) -> str:

@@ -1,4 +1,5 @@
-"""The demo's book: real licences and orders, moved to this week, as they were known on any day."""
+"""The demo's book: real licences and orders, and answers that are made up, moved to this week, as
+they were known on any day."""
 
 from __future__ import annotations
 
@@ -72,6 +73,13 @@ def orders_until(today: date) -> list[Row]:
     days before ``today``."""
     weeks = (today - SOLD_UNTIL) // timedelta(weeks=1)
     with _sample("orders.csv").open(encoding="utf-8", newline="") as file:
+        return [_moved(row, timedelta(weeks=weeks)) for row in csv.DictReader(file)]
+
+
+def answers_until(today: date) -> list[Row]:
+    """All answers of the sample, their days moved with those of the licences."""
+    weeks = (today - AROUND) // timedelta(weeks=1)
+    with _sample("answers.csv").open(encoding="utf-8", newline="") as file:
         return [_moved(row, timedelta(weeks=weeks)) for row in csv.DictReader(file)]
 
 

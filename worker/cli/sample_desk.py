@@ -44,6 +44,12 @@ _PROMISES = (
     _Given("ANNA", "Call about the change of the owner", -3, 4),
     _Given("IVAN", "Send the terms for five years", -1, 9),
 )
+# Calls after an order: to whom (the nth client that orders), how many days ago, by whom.
+_CALLS = (
+    *((0, -81, "SARA"), (3, -74, "SARA"), (5, -66, "ANNA"), (1, -60, "SARA"), (9, -52, "IVAN")),
+    *((12, -47, "SARA"), (2, -41, "ANNA"), (7, -33, "SARA"), (15, -26, "SARA"), (4, -20, "IVAN")),
+    *((20, -17, "SARA"), (0, -13, "SARA"), (8, -10, "ANNA"), (11, -6, "SARA"), (25, -3, "SARA")),
+)
 _OUTCOMES = ("will-renew", "done", "will-renew", "no-answer", "will-not-renew")
 
 
@@ -56,6 +62,7 @@ def fill(engine: Engine, now: datetime, timezone: str) -> None:
     for given, account in zip(_PROMISES, ids, strict=False):
         desk.promise(given, account)
     _free_tasks(desk, ids)
+    _calls(desk, engine)
     done = [task for task in calls if task.due_on <= desk.day(-3)]
     for place, task in enumerate(done):
         desk.end(task, _OUTCOMES[place % len(_OUTCOMES)])
@@ -69,6 +76,16 @@ def _free_tasks(desk: _Desk, ids: Sequence[int]) -> None:
         ("Thank them for recommending us", 3, ids[12]),
     ):
         desk.open(_hand(ADMIN), Wanted(BY_HAND, title, "", desk.day(due), "", account), 0)
+
+
+def _calls(desk: _Desk, engine: Engine) -> None:
+    """The calls that were made to clients who order, each on its day."""
+    query = select(accounts.c.id).where(accounts.c.key.like("W-%")).order_by(accounts.c.key)
+    with reading(engine) as conn:
+        ids = conn.execute(query).scalars().all()
+    for place, day, who in _CALLS:
+        said = Wanted(BY_HAND, "Ask how the last delivery was", "", desk.day(day), who, ids[place])
+        desk.call(_hand(who), said, day)
 
 
 class _Desk:
@@ -93,6 +110,11 @@ class _Desk:
         if given.outcome:
             at = self._today(given.closed).now
             flow.close(self._engine, hand, number, 1, given.outcome, "", at)
+
+    def call(self, hand: Hand, wanted: Wanted, day: int) -> None:
+        number = self.open(hand, wanted, day)
+        at = self._today(day).now + timedelta(hours=1)
+        flow.close(self._engine, hand, number, 1, "done", "", min(at, self._now))
 
     def end(self, task: Any, outcome: str) -> None:
         at = min(self._today(0).now, task.opened_at + timedelta(hours=30))

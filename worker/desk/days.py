@@ -1,5 +1,5 @@
 """One coming day: who gets what on it, client by client. The planner says it, some accounts at a
-time, so it comes apart from the rest; scripts put it on the page, without them a link leads to it."""
+time, so it comes apart from the rest: scripts put it there, without them a link leads to it."""
 
 from __future__ import annotations
 

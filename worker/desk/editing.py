@@ -37,7 +37,7 @@ class Line(NamedTuple):
 
 
 class Side(NamedTuple):
-    """What was, or what comes, of a step: a decision, why, and the day; empty where there is none."""
+    """What was, or what comes, of a step: a decision, why, and the day; empty where none is."""
 
     decision: str
     reason: str

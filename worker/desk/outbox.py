@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from worker.access.rules import Role
 from worker.cadence import copies
 from worker.cadence.commands import defaults_of, letterhead_of
+from worker.cadence.posted import House
 from worker.db.engine import reading
 from worker.desk import outbox_store as store
 from worker.desk.frame import READ, Desk, RefusedError, Sent, Visit, missing, strict
@@ -215,7 +216,8 @@ def _shown(
     conn: Connection, desk: Desk, copy: Any, now: datetime
 ) -> tuple[copies.Shown | None, str]:
     """The mail as it was sent, or as it would leave; else why it cannot be shown."""
-    given = letterhead_of(desk.app), defaults_of(desk.app)
+    house = House(desk.app.judges, desk.app.texts)
+    given = house, letterhead_of(desk.app), defaults_of(desk.app)
     folder = desk.app.root / desk.app.settings.mail.file.folder
     try:
         if copy.state in (rules.DUE, rules.SENDING) and copy.accepted_at is None:

@@ -19,7 +19,7 @@ from worker.kernel.errors import FindingsError
 from worker.surveys.feedback import answer_of
 from worker.worklist import flow, people, rules, store
 from worker.worklist.flow import ChangedError, More, Today
-from worker.worklist.kinds import FEEDBACK, REFERRAL, kind_of
+from worker.worklist.kinds import kind_of
 
 Number = Annotated[int, Path(ge=1, le=2**62)]
 _BACK = ("/worklist?", "/queue")
@@ -68,14 +68,14 @@ def show(
         history = store.history(conn, number)
         why = queue.why(conn, task)
         known = people.colleagues(conn)
-        told = _said(conn, task)
+        answer = _answer(conn, task)
     hand, today = hand_of(asked), today_of(desk, asked)
     book = desk.app.settings.book
     calendar = rules.calendar_of(book.timezone, book.country)
     values: dict[str, Any] = {
         "task": task,
         "why": why,
-        "told": told,
+        "answer": answer,
         "groups": {vote: name for name, vote in VOTES.items()},
         "tones": TONES,
         "kind": kind_of(task.kind),
@@ -98,10 +98,8 @@ def show(
     return desk.page(asked, "task.html", status, **values)
 
 
-def _said(conn: Connection, task: Any) -> Any:
+def _answer(conn: Connection, task: Any) -> Any:
     """The answer that a task is about, with all that its promise lets be seen."""
-    if task.kind not in (FEEDBACK, REFERRAL):
-        return None
     number = answer_of(task.key)
     return surveys_store.answer(conn, number) if number is not None else None
 

@@ -10,6 +10,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote
 
+
 class _Page(NamedTuple):
     """Where a command's work is done: an address and its words, in which ``{}`` is what the command
     names. One that names a thing in capitals means any: then the address ends before it."""
@@ -31,7 +32,7 @@ _PAGES = (
     _Page(r"tasks", "/worklist?tab=all", "Worklist"),
     _Page(r"stop", "/accounts", "the page of the account"),
 )
-_COMMAND = re.compile(r"`?perennial (?:" + "|".join(f"({one.command})" for one in _PAGES) + r")\b`?")
+_COMMAND = re.compile(rf"`?perennial (?:{'|'.join(one.command for one in _PAGES)})\b`?")
 
 
 class Piece(NamedTuple):

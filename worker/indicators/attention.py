@@ -226,7 +226,7 @@ def _drawn(weeks: Sequence[Week]) -> str:
             f"week {week.number}: {mails:.1f} mails and {people:.1f} tasks for each hundred of "
             f"{counted(week.sales, 'sale')}"
         )
-        value = f"{mails + people:.0f}" if week.sales else "–"
+        value = f"{mails + people:.1f}" if week.sales else "–"
         parts = [("mails", mails), ("people", people)]
         shown.append(picture.Column(str(week.number), parts, value, told))
     title = "Contacts by week after a sale: " + "; ".join(one.told for one in shown)

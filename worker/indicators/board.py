@@ -14,6 +14,8 @@ from worker.reports import picture, words
 from worker.reports.figures import Figure
 from worker.reports.rules import money
 
+_NARROW = 7
+
 Row = dict[str, object]
 Table = list[Row]
 """Rows of one shape with plain values: text, whole numbers, amounts, shares, days."""
@@ -47,6 +49,11 @@ class Section:
     drawn: str = ""
     axis: Sequence[str] = ()
     legend: Sequence[tuple[str, str]] = ()
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the values need more room than a share does."""
+        return any(len(bar.value) > _NARROW for bar in self.bars)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,8 @@ def read(conn: Connection, asked: Asked) -> Capitals:
 
 
 def _purse(known: Known, currency: str, asked: Asked) -> Purse:
-    groups = sorted({client.group for client in known.clients}) if asked.by else []
+    mine = (client for client in known.clients if currency in client.worth)
+    groups = sorted({client.group for client in mine}) if asked.by else []
     return Purse(
         currency,
         rules.capital(known.clients, known.chances, currency, asked.discount),

@@ -52,6 +52,7 @@ MOST_DOTS = 400
 _CORNERS = (BUTTERFLIES, FRIENDS, STRANGERS, BARNACLES)
 _THIRDS = ("largest third", "middle third", "smallest third")
 _HEARD = 5
+_CLOSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +351,14 @@ def _notes(found: Matrices) -> list[str]:
         "Profit for each contact is no effect of contacts: large clients buy more and are written "
         "to more. It says where effort goes.",
     ]
+    for matrix in found.found:
+        sure = [one.chance for one in matrix.placed]
+        if max(sure) - min(sure) < _CLOSE:
+            said.append(
+                f"In {words.currency_name(matrix.currency)} the chances to stay lie between "
+                f"{percent(min(sure))} and {percent(max(sure))}: left and right of the line differ "
+                "little."
+            )
     drawn = [one for one in found.found if len(one.placed) > MOST_DOTS]
     if drawn:
         said.append(f"Drawn are the {MOST_DOTS} clients of most profit; the file has all of them.")

@@ -12,6 +12,7 @@ from math import log10
 
 _WIDTH, _HEIGHT = 720, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 20, 700, 34, 376
+_RADIUS = 5
 _COLUMNS = 240
 _BASE, _TALL = 200, 150
 
@@ -41,7 +42,10 @@ def matrix(
         f'height="{_BOTTOM - _TOP}"/>',
         f'<line class="cut" x1="{at}" x2="{at}" y1="{_TOP}" y2="{_BOTTOM}"/>',
         f'<line class="cut" x1="{_LEFT}" x2="{_RIGHT}" y1="{level}" y2="{level}"/>',
-        *(_dot(dot, place, x(dot.chance), y(dot.profit)) for place, dot in enumerate(dots)),
+        *(
+            _dot(dot, _apart(place, x(dot.chance), x(cut[1])), y(dot.profit))
+            for place, dot in enumerate(dots)
+        ),
         *_corners(corners),
         f'<text class="axis" x="{_RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">'
         "surer to stay →</text>",
@@ -79,12 +83,16 @@ class _Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
-def _dot(dot: Dot, place: int, x: float, y: float) -> str:
-    """Clients of one state have one chance: they are drawn a little apart, always in the same
-    way."""
-    apart = (place * 37 % 41 - 20) * 0.9
+def _apart(place: int, x: float, cut: float) -> float:
+    """Clients of one state have one chance: they are drawn a little apart, always in the same way,
+    and each on its own side of the line."""
+    moved = x + (place * 37 % 41 - 20) * 0.9
+    return max(moved, cut + _RADIUS) if x >= cut else min(moved, cut - _RADIUS)
+
+
+def _dot(dot: Dot, x: float, y: float) -> str:
     return (
-        f'<circle class="{dot.name}" cx="{x + apart:.1f}" cy="{y:.1f}" r="5">'
+        f'<circle class="{dot.name}" cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS}">'
         f"<title>{escape(dot.told)}</title></circle>"
     )
 

@@ -40,6 +40,9 @@ FIELDS: dict[str, Kind] = {
     "account.tags": "text",
     "account.cost_to_serve": "number",
     "account.source": "text",
+    "answer.score": "number",
+    "answer.group": "text",  # promoter, passive, detractor
+    "answer.schedule": "text",
 }
 OPERATORS: dict[Kind, tuple[str, ...]] = {
     "text": ("not", "like", "set"),

@@ -21,7 +21,6 @@ from worker.schedules.kinds.table import KINDS, NOUNS
 from worker.schedules.model import Offset
 from worker.schedules.shape import TRIGGERS
 
-RUNNING = ("licence-expiry", "notice-deadline", "licence-renewed", "account-dormant")
 _OF_TRIGGERS = {
     "every": "relationship-review",
     "at_least_score": "account-dormant",
@@ -79,9 +78,7 @@ def _not_yet(what: str, instead: str) -> Finding:
 
 
 def _trigger(trigger: str, data: Mapping[str, Any]) -> Found:
-    if trigger in TRIGGERS and trigger not in RUNNING:
-        yield ("trigger",), _not_yet(f"the trigger {trigger!r}", "write 'licence-expiry'")
-    elif trigger == "relationship-review" and "every" not in data:
+    if trigger == "relationship-review" and "every" not in data:
         hint = 'add e.g. every = "6 months"'
         yield ("trigger",), Finding("missing", "a 'relationship-review' says how often", hint)
     for key, owner in _OF_TRIGGERS.items():
@@ -102,8 +99,13 @@ def _audience(audience: object, trigger: str) -> Found:
 
 def _unknown_there(number: int, field: str, trigger: str) -> Found:
     """A field that the subjects of a trigger do not have."""
-    if field.startswith("licence.") and trigger in TRIGGERS and trigger not in _OF_LICENCES:
+    if trigger not in TRIGGERS:
+        return
+    if field.startswith("licence.") and trigger not in _OF_LICENCES:
         said = f"{field!r} is of a licence, and {trigger!r} is about none"
+        yield ("audience", number, field), Finding("range", said, "use account.* fields")
+    if field.startswith("answer.") and trigger != "survey-answered":
+        said = f"{field!r} is of an answer; only 'survey-answered' is about one"
         yield ("audience", number, field), Finding("range", said, "use account.* fields")
 
 

@@ -183,7 +183,8 @@ def _lay_answer(
     if before is not None:
         values = outside.said(score, comment)
         if any(getattr(before, name) != value for name, value in values.items()):
-            outside.change(conn, before, values, into.now, into.reader)
+            today = civil_date(into.now, into.zone)
+            outside.change(conn, before, values, into.now, today, into.reader)
             done.changed_answers += 1
         return
     who = one.get("person")
@@ -194,7 +195,8 @@ def _lay_answer(
         return
     on, more = civil_date(at, into.zone), _follow_up(one)
     brought = Brought(found.id, score, comment, at, on, key, more, "import")
-    number = outside.enter(conn, brought, schedule, into.settings.survey, into.now, into.reader)
+    texts = schedule, into.settings.survey
+    number = outside.enter(conn, brought, texts, into.now, into.reader)
     outside.put_extras(conn, number, *_extras(one))
     known[key] = outside.hold(conn, number)
     done.new_answers += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -21,6 +21,9 @@ from worker.surveys.flow import LONGEST_COMMENT, Given, draw_id, record
 from worker.surveys.numbers import vote
 from worker.surveys.records import answer_extras, invitations, responses
 from worker.surveys.themes import Reader
+
+FRESH = timedelta(days=7)
+"""For so long an answer is news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +42,35 @@ class Brought:
 
 
 def enter(
-    conn: Connection, one: Brought, schedule: str, survey: str, now: datetime, reader: Reader
+    conn: Connection, one: Brought, texts: tuple[str, str], now: datetime, reader: Reader
 ) -> int:
     """Enters an answer, as that to the latest open question of its schedule where there is one; its
-    number. Raises ``ValueError`` for a score that is none."""
-    asked = _open_question(conn, one, schedule)
-    if asked is not None and one.key is None and (asked.closes_at is None or asked.closes_at > now):
+    number. ``texts`` are that schedule and the survey that was asked.
+
+    A fresh one is heard by all who hear of answers; one of long ago, or from an import, calls
+    nobody. Raises ``ValueError`` for a score that is none.
+    """
+    asked = _open_question(conn, one, texts[0])
+    if one.key is None and now - one.at <= FRESH:
+        open_ = asked is not None and (asked.closes_at is None or asked.closes_at > one.at)
+        invitation = asked.id if asked is not None and open_ else _question(conn, one, texts)
         given = Given(one.score, one.comment, one.follow_up, "api")
-        record(conn, asked.id, given, one.at, one.on, reader)
-        return int(store.response_to(conn, asked.id).id)  # type: ignore[union-attr]  # a named one
-    row = _row(conn, one, schedule, survey)
+        record(conn, invitation, given, one.at, one.on, reader)
+        return int(store.response_to(conn, invitation).id)  # type: ignore[union-attr]  # it is named
+    row = _row(conn, one, *texts)
     if asked is not None:
         row["invitation_id"] = asked.id
         store.mark_answered(conn, asked.id)
     store.add_response(conn, row)
     read(conn, row, reader)
     return int(row["id"])
+
+
+def _question(conn: Connection, one: Brought, texts: tuple[str, str]) -> int:
+    """An answer that comes by itself was asked for somewhere else, just before."""
+    row: dict[str, Any] = {"schedule": texts[0], "survey": texts[1], "promise": rules.NAMED}
+    row |= {"asked_at": one.at, "asked_on": one.on, **of_person(conn, one.contact_id)}
+    return store.invite(conn, row)
 
 
 def _open_question(conn: Connection, one: Brought, schedule: str) -> Any | None:
@@ -117,11 +133,22 @@ def hold(conn: Connection, number: int) -> Any | None:
 
 
 def change(
-    conn: Connection, before: Any, values: Mapping[str, Any], now: datetime, reader: Reader
+    conn: Connection,
+    before: Any,
+    values: Mapping[str, Any],
+    now: datetime,
+    today: date,
+    reader: Reader,
 ) -> None:
-    """Changes a named answer that is held."""
-    store.change_response(conn, before.id, {**values, "changed_at": now})
-    read(conn, {**before._mapping, **values}, reader)
+    """Changes a named answer that is held, as its person might do: while the question is open, all
+    who hear of answers hear of it."""
+    became = "gone"
+    if before.invitation_id is not None and "contact_id" not in values:
+        given = Given(values["score"], values["comment"], before.follow_up, "api")
+        became = record(conn, before.invitation_id, given, now, today, reader)
+    if became != "changed":
+        store.change_response(conn, before.id, {**values, "changed_at": now})
+        read(conn, {**before._mapping, **values}, reader)
 
 
 def put_extras(

@@ -133,7 +133,8 @@ asked_for = Table(
     Column("next_at", Moment),  # when it is looked at; empty: it has ended
     Column("ended_at", Moment),
     Column("ended_why", Text),  # asked, cancelled, or why nobody was asked
-    Column("invitation_id", Id, ForeignKey("invitations.id"), unique=True),
+    # Empty as well once its mail went to nobody: nobody was asked.
+    Column("invitation_id", Id, ForeignKey("invitations.id", ondelete="SET NULL"), unique=True),
     Index("ix_asked_for_contact_id", "contact_id", "next_at"),
     Index(
         "ix_asked_for_next_at",

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.engine import Connection
 
+from worker.cadence.addressed import OPENS
+from worker.cadence.asked_letters import Question, Terms, ask
 from worker.db import bulk
 from worker.kernel.dates import civil_date
+from worker.schedules.calendar import wall_moment
 from worker.surveys import rules, store
 from worker.surveys.outside import of_person
 from worker.surveys.records import asked_for, invitations
@@ -24,7 +27,7 @@ from worker.surveys.records import asked_for, invitations
 ASKED, CANCELLED, ERASED = "asked", "cancelled", "erased"
 PRODUCT = "question_product_name"
 """The property that says what a question is about."""
-_BATCH = 100
+_BATCH, _SOON = 100, timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,23 @@ class Became:
 
 Ask = Callable[[Connection, Request, datetime], Became]
 """Puts a question to a person in this transaction, or says why not."""
+
+
+def by_letter(terms: Terms) -> Ask:
+    """Asks by a letter, with the quiet times and opt-outs of all surveys. Whoever may not be asked
+    yet is looked at again on the morning on which it may be."""
+
+    def put(conn: Connection, request: Request, now: datetime) -> Became:
+        question = Question(
+            request.schedule, request.survey, request.contact_id, product=request.product
+        )
+        found = ask(conn, question, terms, now)
+        if found.free_on is None:
+            return Became(found.invitation_id, why=found.why)
+        morning = wall_moment(found.free_on, OPENS, ZoneInfo(terms.defaults.timezone))
+        return Became(again_at=morning, why=found.why)
+
+    return put
 
 
 def ask_for(
@@ -118,8 +138,8 @@ def _put(conn: Connection, row: Any, ask: Ask, now: datetime) -> Became:
 
 def _settle(conn: Connection, row: Any, became: Became, now: datetime) -> None:
     values: dict[str, Any]
-    if became.again_at is not None and became.again_at > now:
-        values = {"next_at": became.again_at}
+    if became.again_at is not None:
+        values = {"next_at": max(became.again_at, now + _SOON)}
     else:
         values = {"next_at": None, "ended_at": now, "invitation_id": became.invitation_id}
         values["ended_why"] = ASKED if became.invitation_id is not None else became.why

@@ -32,7 +32,7 @@ OPTIONAL = (
 )
 """The fields that a template must not take for granted."""
 
-LETTERS = ("survey/told", "survey/digest")
+LETTERS = ("feedback/told", "feedback/digest")
 """Mails that speak of no licence, but of what a client said."""
 OPTIONAL_IN_LETTERS = (
     *("contact.name", "contact.role"),
@@ -144,6 +144,7 @@ def surveys() -> Iterator[MailContext]:
             yield asking(full(300, licences=3), promise, reminder=reminder)
     yield asking(full(300, licences=MOST_LISTED + 3))
     yield asking(full(300, auto_renew=True))
+    yield replace(asking(full(300)), licences=())
     yield asking(bare())
 
 

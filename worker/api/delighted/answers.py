@@ -64,6 +64,7 @@ class _Answers:
     def __init__(self, door: Door) -> None:
         self._door, settings = door, door.app.settings
         self._zone = zone(settings.book.timezone)
+        self._texts = (door.settings.schedule, door.settings.survey)
         self._base_url = settings.web.base_url
         self._reader: Reader = reader_of(settings.surveys.themes)
 
@@ -120,10 +121,7 @@ class _Answers:
             assert score is not None
             assert contact_id is not None
             one = Brought(contact_id, score, comment, at, civil_date(at, self._zone))
-            settings = self._door.settings
-            number = outside.enter(
-                conn, one, settings.schedule, settings.survey, call.now, self._reader
-            )
+            number = outside.enter(conn, one, self._texts, call.now, self._reader)
             outside.put_extras(conn, number, **extras)
             audit.note(conn, call.by, "response.entered", f"response {number}", call.now)
             return self.told(conn, number, expand, 201)
@@ -146,7 +144,8 @@ class _Answers:
             if contact_id is not None and contact_id != before.contact_id:
                 values |= outside.of_person(conn, contact_id)
             if any(getattr(before, name) != value for name, value in values.items()):
-                outside.change(conn, before, values, call.now, self._reader)
+                today = civil_date(call.now, self._zone)
+                outside.change(conn, before, values, call.now, today, self._reader)
             outside.put_extras(conn, number, **extras)
             audit.note(conn, call.by, "response.changed", f"response {number}", call.now)
             return self.told(conn, number, expand)

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from worker.cadence.kinds.contract import Acted, Action, Occasion
-from worker.cadence.triggers import TRIGGERS
+from worker.cadence.triggers import ANSWER, TRIGGERS, Trigger
 from worker.worklist import store as worklist
+from worker.worklist.kinds import REFERRAL
 
 
 class TaskKind:
@@ -37,17 +38,25 @@ def _task(action: Action, now: datetime) -> worklist.NewTask:
     row, step = action.row, action.decision.step
     calendar = action.line.calendar
     today = calendar.today(now)
-    schedule = action.line.schedule
+    trigger = TRIGGERS[action.line.schedule.trigger]
     return worklist.NewTask(
         key=task_key(row, step.id),
-        kind=TRIGGERS[schedule.trigger].tasks,
+        kind=_kind(trigger, row),
         title=step.keys.task,
-        detail=_detail(row),
+        detail=f"{row.account_name}: {trigger.says(row)}",
         account_id=row.account_id,
         licence_id=row.licence_id,
         assignee=_assignee(action),
         due_on=calendar.add_span(today, step.keys.due_in) if step.keys.due_in else None,
     )
+
+
+def _kind(trigger: Trigger, row: Any) -> str:
+    """Of answers only those of clients who are not content are feedback to act upon; who would
+    recommend us may be asked for a referral."""
+    if trigger.subject != ANSWER:
+        return trigger.tasks
+    return {"promoter": REFERRAL, "passive": "step"}.get(row.answer_group, trigger.tasks)
 
 
 def task_key(row: Any, step: str) -> str:
@@ -56,12 +65,6 @@ def task_key(row: Any, step: str) -> str:
     if subject is None:
         subject, cycle = f"{row.walk_subject}-{row.walk_subject_id}", row.walk_cycle
     return f"step:{row.walk_schedule}:{step}:{subject}:{cycle}"
-
-
-def _detail(row: Any) -> str:
-    if row.licence_id is None:
-        return f"{row.account_name}: orders less than usual, flagged on {row.walk_anchor_on}"
-    return f"{row.account_name}: licence {row.licence_key} expires on {row.licence_expires_on}"
 
 
 KIND = TaskKind()

@@ -27,7 +27,7 @@ def upgrade() -> None:
     sa.Column('ended_why', sa.Text(), nullable=True),
     sa.Column('invitation_id', Id, nullable=True),
     sa.ForeignKeyConstraint(['contact_id'], ['contacts.id'], name=op.f('fk_asked_for_contact_id')),
-    sa.ForeignKeyConstraint(['invitation_id'], ['invitations.id'], name=op.f('fk_asked_for_invitation_id')),
+    sa.ForeignKeyConstraint(['invitation_id'], ['invitations.id'], name=op.f('fk_asked_for_invitation_id'), ondelete='SET NULL'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_asked_for')),
     sa.UniqueConstraint('invitation_id', name=op.f('uq_asked_for_invitation_id'))
     )
