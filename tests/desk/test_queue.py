@@ -58,7 +58,10 @@ def _client(conn: Any, n: int, day: Any, now: Any) -> int:
     facts = {"evidence": [35, 31], "last_order_on": str(day - 120 * _DAY), "usual_gap_days": 30}
     values = {"id": n, "schedule": "reactivation", "account_id": n, "number": 1, "facts": facts}
     values |= {"flagged_on": day, "as_of": day - _DAY, "score": 0.89, "currency": "EUR"}
-    values |= {"lane": "gone-quiet" if n % 2 else "buying-less", "at_stake": Decimal(1000 * n)}
+    values |= {
+        "lane": "gone-quiet" if n % 2 else "buying-less",
+        "at_stake": Decimal(f"{1000 * n}.00"),
+    }
     values |= {"relative_stake": float(n), "urgency": 1.0 / n, "entered": True}
     values |= {"reasons": [{"code": "silent", "days": 120, "usual": 30}]}
     facts |= {"drop": 1.0, "product_lines": lines}
