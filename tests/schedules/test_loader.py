@@ -177,6 +177,9 @@ def test_the_schedules_that_come_with_it_have_no_problem() -> None:
         "renewal-key-accounts",
         "auto-renewal",
         "renewed",
+        "after-renewal",
+        "reactivation",
+        "relationship",
     }
 
 
