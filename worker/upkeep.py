@@ -6,7 +6,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
 
@@ -33,11 +32,10 @@ from worker.db.engine import reading
 from worker.events import bounces
 from worker.kernel.clock import Clock
 from worker.outbox import holds
-from worker.reactivation import closing, episodes
+from worker.reactivation import closing
 from worker.reactivation import flow as reactivation
-from worker.reactivation.episodes import Thresholds
-from worker.reactivation.lanes import LANES
-from worker.schedules.model import Dormancy
+from worker.reactivation.episodes import flag
+from worker.reactivation.flagging import thresholds
 from worker.surveys import flow as comments
 from worker.surveys import requests
 from worker.surveys.themes import Reader
@@ -193,20 +191,19 @@ class Upkeep:
             access.forget_requests(conn, self._instance.clock.now())
 
     def _score_clients(self) -> None:
-        """Once a day, and after orders came in: who falls silent."""
+        """Once a day, and after orders came in: who falls silent, and whom schedules take on."""
         it, now = self._instance, self._instance.clock.now()
         if reactivation.nightly(it.engine, reactivation.asked_by(it.settings, now)):
             self._flag_silent(now)
 
     def _flag_silent(self, now: datetime) -> None:
-        """Hands those whom the scores put first to the schedules that ask for them."""
         it = self._instance
+        exponent, timezone = it.settings.reactivation.exponent, it.settings.book.timezone
         with it.engine.begin() as conn:
-            active = it.machine.planning.library.active(conn)
-            for stem, inforce in active.items():
+            for stem, inforce in it.machine.planning.library.active(conn).items():
                 if inforce.schedule.trigger == "account-dormant":
-                    by = _thresholds(inforce.schedule.dormancy, it.settings.reactivation.exponent)
-                    episodes.flag(conn, stem, by, now, it.settings.book.timezone)
+                    by = thresholds(inforce.schedule.dormancy, exponent)
+                    flag(conn, stem, by, now, timezone)
 
     def _see_orders(self) -> None:
         """Ends the episodes of clients who ordered since they were flagged."""
@@ -240,18 +237,6 @@ class Upkeep:
             with it.engine.begin() as conn:
                 holds.wake(conn, holds.STALE, now)
         self._stale_seen = stale
-
-
-def _thresholds(said: Dormancy, exponent: float) -> Thresholds:
-    """The keys of a schedule as reactivation takes them."""
-    return Thresholds(
-        said.at_least_score,
-        Decimal(str(said.at_least_stake)),
-        said.lanes or LANES,
-        said.per_week,
-        timedelta(days=said.pause_days),
-        exponent,
-    )
 
 
 def _open_keys(conn: Connection) -> set[str]:

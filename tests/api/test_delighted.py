@@ -3,7 +3,6 @@ is, against a running server."""
 
 from __future__ import annotations
 
-import warnings
 from base64 import b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,20 +13,12 @@ import pytest
 from sqlalchemy import insert, select
 
 from tests.api.conftest import Api
+from tests.api.official import delighted
 from tests.surveys.conftest import Town
 from worker.access.rules import Scope
 from worker.catalogue.records import contacts, preferences, suppressions
 from worker.surveys import rules
 from worker.surveys.records import answer_extras, responses
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it says that Delighted is gone: that is why we are here
-    import delighted
-    from delighted.errors import (
-        AuthenticationError,
-        GeneralAPIError,
-        ResourceValidationError,
-    )
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -80,7 +71,7 @@ def test_no_other_key_lets_in_and_this_one_nowhere_else(sqlite_moved: Moved) -> 
     api = sqlite_moved.api
     for key in ("prn_none", api.token(Scope.READ, Scope.WRITE), ""):
         assert sqlite_moved.raw("GET", "/people", key).status_code in (401, 403)
-    with pytest.raises(AuthenticationError):
+    with pytest.raises(delighted.errors.AuthenticationError):
         delighted.Person.all(client=delighted.Client("none", f"{api.base}/v1/"))
     assert api.bearing(sqlite_moved.key).get("/accounts").status_code == 403
     bearing = {"Authorization": f"Bearer {sqlite_moved.key}"}
@@ -205,7 +196,7 @@ def test_an_answer_that_is_entered_is_that_to_the_question_that_was_asked(moved:
 
 
 def test_all_that_is_wrong_with_an_answer_is_told_at_once(sqlite_moved: Moved) -> None:
-    with pytest.raises(ResourceValidationError) as caught:
+    with pytest.raises(delighted.errors.ResourceValidationError) as caught:
         delighted.SurveyResponse.create(client=sqlite_moved.client, score=11)
     assert caught.value.response.status_code == 422
     told = httpx.Response(422, content=caught.value.response.body).json()
@@ -246,7 +237,7 @@ def test_metrics_are_the_figures_of_the_book(moved: Moved) -> None:
     assert (one.nps, one.response_count) == (-100, 1)
     none = delighted.Metrics.retrieve(client=moved.client, until=date_of(2020))
     assert (none.nps, none.response_count, none.promoter_percent) == (None, 0, 0.0)
-    with pytest.raises(ResourceValidationError):
+    with pytest.raises(delighted.errors.ResourceValidationError):
         delighted.Metrics.retrieve(client=moved.client, trend="4711")
 
 
@@ -293,7 +284,7 @@ def test_whom_schedules_ask_can_be_read_and_not_be_changed(moved: Moved) -> None
     assert list(kind.list(client=moved.client).auto_paging_iter()) == []
     settings = delighted.AutopilotConfiguration.retrieve("email", client=moved.client)
     assert (settings.platform_id, settings.active) == ("email", True)
-    with pytest.raises(GeneralAPIError) as caught:
+    with pytest.raises(delighted.errors.GeneralAPIError) as caught:
         kind.create(client=moved.client, person_email="anna@example.com")
     assert caught.value.response.status_code == 405
     with moved.api.engine.begin() as conn:

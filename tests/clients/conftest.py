@@ -70,12 +70,16 @@ class Site(World):
 
     def mailed(self, schedule: str = SCHEDULE, *keys: str) -> dict[str, str]:
         """Mails one client about these licences of one account; the paths of the mail's links."""
-        for key in keys or ("L-1",):
-            self.licence(key, account="A-1", name="Client One")
-        self._contact("C-1", "anna@example.com")
+        self.booked(*keys or ("L-1",))
         self.apply(schedule)
         self.run()
         return self.links()
+
+    def booked(self, *keys: str) -> None:
+        """One client with these licences, and a person."""
+        for key in keys:
+            self.licence(key, account="A-1", name="Client One")
+        self._contact("C-1", "anna@example.com")
 
     def _contact(self, key: str, email: str) -> None:
         row = {"contact": key, "account": "A-1", "email": email}

@@ -20,7 +20,7 @@ from worker.clients.records import visits
 from worker.config.settings import SourceSettings
 from worker.kernel.errors import FindingsError
 from worker.outbox.records import messages
-from worker.surveys.records import invitations, response_themes, responses
+from worker.surveys.records import invitations, response_themes, responses, tellings
 from worker.worklist.records import task_history, tasks
 
 ADDRESS, NAME, KEY_OF, NOTE = (
@@ -77,6 +77,8 @@ def _survey(conn: Any, person: Any, now: Any) -> None:
     conn.execute(responses.insert().values(said | {"id": 7, "invitation_id": 1}))
     before = {"id": 8, "contact_id": person.id, "promise": "named", "key": f"import:x:{KEY_OF}"}
     conn.execute(responses.insert().values(said | before))
+    told = {"schedule": "surveys", "response_id": 7, "words": f"We rang {NAME}.", "letters": 0}
+    conn.execute(tellings.insert().values(told | {"made_at": now, "made_by": "ann"}))
     conn.execute(response_themes.insert().values(response_id=8, theme="price"))
 
 

@@ -11,7 +11,6 @@ from sqlalchemy import insert
 
 from tests.clients.conftest import Site
 from tests.waiting import until
-from worker.cadence.records import walks
 from worker.catalogue import preferences
 from worker.catalogue.records import accounts, contacts
 from worker.clients import erasing, exporting
@@ -247,14 +246,51 @@ def test_a_form_of_another_site_is_not_taken(site: Site, asked: str) -> None:
     assert site.business() == before
 
 
-def test_the_link_of_a_reminder_leads_to_the_same_invitation(site: Site) -> None:
-    site.asked()
-    site.set(invitations, walk_id=site.rows(walks)[0].id, mail_key="another-mail")
-    mail = site.rows(messages)[-1]
-    path = site.link(mail.mail_key, mail.contact_id)
+ASKING = """
+name = "After the renewal"
+trigger = "licence-renewed"
+class = "survey"
+[calendar]
+timezone = "UTC"
+hours = "00:00-23:59"
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+holidays = "none"
+[limits]
+valid_for = "5 days"
+[[steps]]
+id = "ask"
+when = "1 day after"
+survey = "renewal"
+[[steps]]
+id = "remind"
+when = "3 days after"
+survey = "renewal"
+unless = ["answered"]
+"""
+
+
+def test_mails_of_a_schedule_lead_to_the_page_and_a_reminder_to_the_same_one(site: Site) -> None:
+    site.booked("L-1")
+    site.apply(ASKING)
+    site.run()
+    site.renew()
+    site.later(days=1, hours=2)
+    site.run()
+    first = site.links()["s"]
+    assert chosen(site.client.get(f"{first}?score=4")) == ["4"]
+    site.later(days=2)
+    site.run()
+    assert len(site.mails()) == 2
+    again = site.links()["s"]
+    site.later(seconds=5)
+    site.send(again, score=10)  # the reminder is just there: no person reads so quickly
+    assert site.said() == [(10, None, "possible")]
     site.later(minutes=5)
-    site.send(path, score=9)
+    site.send(again, score=9)
+    assert chosen(site.client.get(first)) == ["9"]
     assert site.said() == [(9, None, "human")]
+    assert len(site.rows(invitations)) == 1
+    assert site.client.get(site.links()["p"]).status_code == 200
 
 
 # --- the promises ---------------------------------------------------------------------------------

@@ -172,7 +172,9 @@ def test_a_brake_says_what_answers_it(house: House) -> None:
     number = furnish(house)["brake"]
     admin = house.as_(Role.ADMIN)
     page = admin.get(f"/worklist/{number}")
-    assert "perennial release" in page.text
+    assert "Taking the brake off closes it." in page.text
+    assert 'href="/health">Go there</a>' in page.text, "no command is asked of who reads a page"
+    assert "perennial release" not in page.text
     assert "/close" not in page.text
     closed = send(admin, f"/worklist/{number}/close", version="1", outcome="done")
     assert (closed.status_code, task(house, number).closed_at) == (422, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from tests.surveys.conftest import NOW, TODAY, Town
 from worker.access.audit import Actor
 from worker.access.rules import Role
 from worker.cadence import machine
-from worker.cadence.library import Defaults
+from worker.cadence.library import Defaults, InForce
 from worker.cadence.machine import Letterhead
 from worker.catalogue.records import contacts
 from worker.channels.folder import FolderChannel
@@ -24,6 +25,7 @@ from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError
 from worker.outbox.records import messages
+from worker.schedules.loader import load_text
 from worker.surveys import feedback, rules, telling
 from worker.surveys.records import tellings
 from worker.templating.current import Current, shipped
@@ -230,3 +232,14 @@ def test_an_account_rests_while_the_task_is_open_and_no_longer(town: Town) -> No
     close(town, task)
     with reading(town.engine) as conn:
         assert resting(conn, town) == frozenset()
+
+
+def test_where_a_schedule_opens_the_task_none_is_opened_beside_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(__file__).parents[2] / "schedules"
+    for stem, opened in (("referral", 1), ("feedback", 1)):
+        running = load_text((path / f"{stem}.toml").read_bytes(), f"{stem}.toml", templates=None)
+        library = SimpleNamespace(active=lambda conn, one=running: {"x": InForce(1, one, {})})
+        monkeypatch.setattr(feedback, "library_of", lambda conn, known=library: known)
+        assert len(answered(town, 3)) == opened

@@ -286,6 +286,11 @@ def _sweep(conn: Connection, person: Person, erased: Erased, tables: MetaData) -
         of_theirs = interventions.c.walk_id.in_(_walks_of(person))
         for column in (interventions.c.reason, interventions.c.subject, interventions.c.words):
             _replace(conn, interventions, column, names, of_theirs)
+    tellings, said = tables.tables["tellings"], tables.tables["responses"]
+    if person.account_ids:
+        of_them = bulk.among(said.c.account_id, list(person.account_ids))
+        about = tellings.c.response_id.in_(select(said.c.id).where(of_them))
+        _replace(conn, tellings, tellings.c.words, names, about)
     events = tables.tables["events"]
     for column in (events.c.raw, events.c.detail):
         _replace(conn, events, column, names)

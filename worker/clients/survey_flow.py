@@ -7,6 +7,7 @@ the page asks all at once and shows neither what the other said.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -33,12 +34,12 @@ from worker.templating.questions import Questions
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Somebody who was asked: the invitation ``row`` with person and account, the copy of the
-    ``mail`` that brought the link (``None`` where it was passed on), and the answer that stands as
-    far as it may be shown."""
+    """Somebody who was asked: the invitation ``row`` with person and account, the copies of the
+    ``mails`` that brought the link, the latest first (none where it was passed on), and the answer
+    that stands as far as it may be shown."""
 
     row: Any
-    mail: Any | None
+    mails: Sequence[Any]
     preference: Preference
     standing: Any | None
     now: datetime
@@ -50,7 +51,7 @@ class Asked:
     @property
     def languages(self) -> tuple[str | None, ...]:
         """Best first: what the person chose, what the mail was written in, what the book says."""
-        written = self.mail.language if self.mail else self.row.language
+        written = self.mails[0].language if self.mails else self.row.language
         known = self.row.contact_language, self.row.account_language
         return self.preference.language, written, *known
 
@@ -76,8 +77,8 @@ class Asked:
 
     @property
     def delivered_at(self) -> datetime | None:
-        """When the mail was there, as far as it is known."""
-        known = (self.mail.accepted_at, self.mail.told_at) if self.mail else ()
+        """When the last of the mails was there, as far as it is known."""
+        known = [at for mail in self.mails for at in (mail.accepted_at, mail.told_at)]
         return max((at for at in known if at is not None), default=None)
 
     @property
@@ -98,12 +99,12 @@ def asked_of(
     if row is None:
         raise BadLinkError("gone")
     preference = preference_of(conn, subject)
-    mail = survey_store.mail(conn, subject.mail_key, subject.contact_id)
+    mails = survey_store.mails(conn, subject.mail_key, subject.contact_id)
     shown = row.promise != rules.ANONYMOUS and row.passed_on_by is None
     standing = surveys_store.response_to(conn, row.id) if shown else None
     book = zone(defaults.timezone)
     closes_on = civil_date(row.closes_at, book) if row.closes_at else None
-    return Asked(row, mail, preference, standing, now, civil_date(now, book), closes_on)
+    return Asked(row, mails, preference, standing, now, civil_date(now, book), closes_on)
 
 
 def score(

@@ -158,5 +158,5 @@ def _links(desk: Desk, request: Request, asked: Asked, up: str) -> Mapping[str, 
         "thanks": f"{question}/thanks",
         # Whoever got the question from a colleague passes it on no further, and has no mail.
         "colleague": "" if asked.was_passed_on else f"{question}/colleague",
-        "preferences": desk.preferences(request, root) if asked.mail else "",
+        "preferences": desk.preferences(request, root) if asked.mails else "",
     }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Text, and_, bindparam, cast, func, insert, or_, select, union, update
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import steps
@@ -31,37 +31,31 @@ _PERSON = (
     accounts.c.name.label("account_name"),
     accounts.c.language.label("account_language"),
 )
-_ASKED = (
+_ASKED = Prepared(
     select(invitations, *_PERSON)
     .join(contacts, contacts.c.id == invitations.c.contact_id)
     .join(accounts, accounts.c.id == invitations.c.account_id)
-    .where(invitations.c.contact_id == bindparam("person"))
-)
-_BY_MAIL = Prepared(_ASKED.where(invitations.c.mail_key == bindparam("mail")))
-_BY_WALK = Prepared(
-    _ASKED.where(
-        invitations.c.walk_id.in_(
-            select(steps.c.walk_id).where(steps.c.mail_key == bindparam("mail"))
-        )
+    .where(
+        invitations.c.mail_key == bindparam("mail"),
+        invitations.c.contact_id == bindparam("person"),
     )
-    .order_by(invitations.c.id.desc())
-    .limit(1)
 )
 
 
 def asked(conn: Connection, mail_key: str, contact_id: int) -> Any | None:
-    """The invitation that a mail brought to this person, or reminded it of; with the person and
-    its account."""
-    for query in (_BY_MAIL, _BY_WALK):
-        found = query.rows(conn, mail=mail_key, person=contact_id)
-        if found:
-            return found[0]
-    return None
+    """The invitation that a mail brought to this person, with the person and its account."""
+    return next(iter(_ASKED.rows(conn, mail=mail_key, person=contact_id)), None)
 
 
-_MAIL = Prepared(
+# A reminder leads to the page by the link of the mail that asked: both have brought it.
+_OF_WALKS = select(steps.c.walk_id).where(steps.c.mail_key == bindparam("mail"))
+_KEYS = union(
+    select(cast(bindparam("mail"), Text)),
+    select(steps.c.mail_key).where(steps.c.walk_id.in_(_OF_WALKS), steps.c.kind == "survey"),
+)
+_MAILS = Prepared(
     select(
-        messages.c.address,
+        messages.c.mail_key,
         messages.c.language,
         messages.c.accepted_at,
         func.min(events.c.at).label("told_at"),
@@ -74,17 +68,16 @@ _MAIL = Prepared(
             events.c.kind == Kind.DELIVERED.value,
         ),
     )
-    .where(messages.c.mail_key == bindparam("mail"), messages.c.contact_id == bindparam("person"))
+    .where(messages.c.mail_key.in_(_KEYS), messages.c.contact_id == bindparam("person"))
     .group_by(messages.c.id)
     .order_by(messages.c.id.desc())
-    .limit(1)
 )
 
 
-def mail(conn: Connection, mail_key: str, contact_id: int) -> Any | None:
-    """The copy of a mail that this person got: address, language, ``accepted_at``, and when its
-    delivery was told first (``told_at``)."""
-    return next(iter(_MAIL.rows(conn, mail=mail_key, person=contact_id)), None)
+def mails(conn: Connection, mail_key: str, contact_id: int) -> list[Any]:
+    """This person's copies of a mail that asks and of its reminders, the latest first: mail_key,
+    language, ``accepted_at``, and when the delivery was told first (``told_at``)."""
+    return _MAILS.rows(conn, mail=mail_key, person=contact_id)
 
 
 # --- colleagues -----------------------------------------------------------------------------------

@@ -32,6 +32,9 @@ TRIGGERS: Mapping[str, str] = {
     "licence-expiry": "the day on which the licence expires",
     "notice-deadline": "the last day on which notice can be given",
     "licence-renewed": "the day on which the renewal was seen",
+    "account-dormant": "the day on which a client was flagged as silent",
+    "relationship-review": "an anniversary of the client",
+    "survey-answered": "the day of an answer",
 }
 """From which day the steps of a trigger count."""
 

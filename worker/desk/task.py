@@ -19,7 +19,7 @@ from worker.kernel.errors import FindingsError
 from worker.surveys.feedback import answer_of
 from worker.worklist import flow, people, rules, store
 from worker.worklist.flow import ChangedError, More, Today
-from worker.worklist.kinds import FEEDBACK, REFERRAL, kind_of
+from worker.worklist.kinds import kind_of
 
 Number = Annotated[int, Path(ge=1, le=2**62)]
 _BACK = ("/worklist?", "/queue")
@@ -100,8 +100,6 @@ def show(
 
 def _answer(conn: Connection, task: Any) -> Any:
     """The answer that a task is about, with all that its promise lets be seen."""
-    if task.kind not in (FEEDBACK, REFERRAL):
-        return None
     number = answer_of(task.key)
     return surveys_store.answer(conn, number) if number is not None else None
 

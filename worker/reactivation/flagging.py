@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from worker.reactivation.lanes import LANES, LESS
 from worker.reactivation.rules import EXPONENT
+from worker.schedules.model import Dormancy
 
 WEEK = timedelta(days=7)
 QUARTER = timedelta(days=90)
@@ -40,6 +41,18 @@ class Thresholds:
     def taken(self) -> Sequence[str]:
         """The lanes whose clients are taken."""
         return self.lanes or LANES
+
+
+def thresholds(said: Dormancy, exponent: float = EXPONENT) -> Thresholds:
+    """The thresholds that a schedule names."""
+    return Thresholds(
+        said.at_least_score,
+        Decimal(str(said.at_least_stake)),
+        said.lanes,
+        said.per_week,
+        timedelta(days=said.pause_days),
+        exponent,
+    )
 
 
 class Candidate(NamedTuple):

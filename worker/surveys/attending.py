@@ -110,5 +110,5 @@ def _told(conn: Connection, start: datetime) -> dict[int, datetime]:
 
 
 def _span(spans: tuple[timedelta, ...]) -> str:
-    hours = median(spans).total_seconds() / 3600 if spans else 0
+    hours = median(span.total_seconds() for span in spans) / 3600 if spans else 0
     return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.1f} days"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TextIO
 
 import click
 
@@ -28,9 +29,7 @@ from worker.surveys import telling
 )
 @click.option("--yes", is_flag=True, help="Send it; without, only say to how many it would go.")
 @click.pass_obj
-def digest(
-    app: Wiring, schedule: str, first: date, last: date, words: click.utils.LazyFile, yes: bool
-) -> None:
+def digest(app: Wiring, schedule: str, first: date, last: date, words: TextIO, yes: bool) -> None:
     """Tell all whom SCHEDULE asked in a period what was done with the answers.
 
     Whether they answered plays no part. A period is told once. The text stands in all mails as it
@@ -38,7 +37,7 @@ def digest(
     """
     if last < first:
         raise UsageError(f"--to {last} lies before --from {first}; swap them.")
-    period, text = Period(first, last), str(words.read())
+    period, text = Period(first, last), words.read()
     if yes:
         by, now = at_the_terminal(), app.clock.now()
         count = flow.send(app.engine, schedule, period, text, now, by)

@@ -13,9 +13,11 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection
 
+from worker.cadence.audience import matches
 from worker.cadence.library import library_of
 from worker.catalogue.records import accounts
 from worker.surveys import rules, telling
+from worker.surveys.numbers import DETRACTOR
 from worker.surveys.records import responses
 from worker.worklist import store as worklist
 from worker.worklist.kinds import FEEDBACK
@@ -52,7 +54,7 @@ def open_feedback(conn: Connection, response_id: int, now: datetime, today: date
     one is open already, and where a schedule does it. It is due two working days after ``today``.
     """
     row = _about(conn, response_id)
-    if row is None or row.vote >= 0 or _is_scheduled(conn):
+    if row is None or row.vote >= 0 or _is_scheduled(conn, row):
         return None
     new = NewTask(
         key=key_of(row.id),
@@ -62,7 +64,7 @@ def open_feedback(conn: Connection, response_id: int, now: datetime, today: date
         "it, and close the task with what was done: the client reads it.",
         account_id=row.account_id,
         licence_id=row.licence_id,
-        assignee=row.account_manager or row.renewal_manager,
+        assignee=row.account_account_manager or row.account_renewal_manager,
         due_on=due_on(FEEDBACK, today, calendar_of("UTC", "")),
     )
     return next(iter(worklist.open_tasks(conn, [new], now)), None)
@@ -86,15 +88,27 @@ def hear(conn: Connection, task: Any, ending: Ending, who: str, now: datetime) -
         telling.tell_one(conn, response_id, ending.words, who, now)
 
 
-def _is_scheduled(conn: Connection) -> bool:
-    running = library_of(conn).active(conn).values()
-    return any(inforce.schedule.trigger == TRIGGER for inforce in running)
+def _is_scheduled(conn: Connection, row: Row[Any]) -> bool:
+    """Whether a schedule that runs opens a task for answers like this one."""
+    fields: dict[str, object] = {
+        f"account.{one.key}": getattr(row, f"account_{one.key}") for one in accounts.c
+    }
+    fields |= {"answer.score": row.score, "answer.group": DETRACTOR}
+    fields["answer.schedule"] = row.schedule
+    return any(
+        any(step.kind == "task" for step in schedule.steps)
+        and (not schedule.audience or matches(schedule.audience, fields))
+        for inforce in library_of(conn).active(conn).values()
+        if (schedule := inforce.schedule).trigger == TRIGGER
+    )
+
+
+_ANSWER = [responses.c[name] for name in ("id", "schedule", "score", "vote", "licence_id")]
 
 
 def _about(conn: Connection, response_id: int) -> Row[Any] | None:
     query = (
-        select(responses, accounts.c.name.label("account_name"))
-        .add_columns(accounts.c.account_manager, accounts.c.renewal_manager)
+        select(*_ANSWER, *[column.label(f"account_{column.key}") for column in accounts.c])
         .join(accounts, accounts.c.id == responses.c.account_id)
         .where(
             responses.c.id == response_id,

@@ -62,7 +62,7 @@ def tell_all(
     return _write(conn, row, to_be_told(conn, schedule, period), DIGEST, now)
 
 
-def to_be_told(conn: Connection, schedule: str, period: Period) -> Sequence[Row[Any]]:
+def to_be_told(conn: Connection, schedule: str, period: Period) -> Sequence[Any]:
     """Those who were asked by a schedule in a period and have an address, each address once."""
     asked = select(invitations.c.contact_id).where(
         invitations.c.schedule == schedule,
@@ -70,7 +70,8 @@ def to_be_told(conn: Connection, schedule: str, period: Period) -> Sequence[Row[
         invitations.c.contact_id.is_not(None),
     )
     rows = conn.execute(_PEOPLE.where(contacts.c.id.in_(asked))).all()
-    return list({row.email: row for row in reversed(rows)}.values())[::-1]
+    first = {row.email: row for row in reversed(rows)}
+    return list(first.values())[::-1]
 
 
 def told_before(conn: Connection, schedule: str, period: Period) -> Row[Any] | None:
@@ -91,7 +92,7 @@ _PEOPLE = (
 )
 
 
-def _people(conn: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+def _people(conn: Connection, ids: Sequence[int]) -> Sequence[Any]:
     return conn.execute(_PEOPLE.where(contacts.c.id.in_(ids))).all() if ids else []
 
 
@@ -104,7 +105,7 @@ def _asked(conn: Connection, invitation_id: int | None) -> int | None:
 def _write(
     conn: Connection,
     row: Mapping[str, Any],
-    people: Sequence[Row[Any]],
+    people: Sequence[Any],
     origin: str,
     now: datetime,
 ) -> int:

@@ -112,9 +112,15 @@ def of_survey(asked: Asked | None, *words: str | None) -> dict[str, Any]:
         said = asked.promise, asked.reminder, asked.url
         view = SurveyView(question, lowest, highest, *said)
     if asked is not None and asked.url:
-        links = [ScoreView(score, f"{asked.url}?score={score}") for score in SCORES]
+        links = [ScoreView(score, _page(asked, score)) for score in SCORES]
         scores = tuple(Row("score", link) for link in links)
     return {"survey": Row("survey", view), "scores": scores}
+
+
+def _page(asked: Asked, score: int) -> str:
+    """The page with this score chosen. Of an anonymous survey no address holds a score: providers
+    and proxies note which link was opened, and by whom."""
+    return asked.url or "" if asked.promise == "anonymous" else f"{asked.url}?score={score}"
 
 
 def _links(context: MailContext) -> dict[str, Any]:

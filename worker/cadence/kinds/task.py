@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from worker.cadence.kinds.contract import Acted, Action, Occasion
-from worker.cadence.triggers import TRIGGERS
+from worker.cadence.triggers import ANSWER, TRIGGERS, Trigger
 from worker.worklist import store as worklist
+from worker.worklist.kinds import REFERRAL
 
 
 class TaskKind:
@@ -40,7 +41,7 @@ def _task(action: Action, now: datetime) -> worklist.NewTask:
     trigger = TRIGGERS[action.line.schedule.trigger]
     return worklist.NewTask(
         key=task_key(row, step.id),
-        kind=trigger.tasks,
+        kind=_kind(trigger, row),
         title=step.keys.task,
         detail=f"{row.account_name}: {trigger.says(row)}",
         account_id=row.account_id,
@@ -48,6 +49,14 @@ def _task(action: Action, now: datetime) -> worklist.NewTask:
         assignee=_assignee(action),
         due_on=calendar.add_span(today, step.keys.due_in) if step.keys.due_in else None,
     )
+
+
+def _kind(trigger: Trigger, row: Any) -> str:
+    """Of answers only those of clients who are not content are feedback to act upon; who would
+    recommend us may be asked for a referral."""
+    if trigger.subject != ANSWER:
+        return trigger.tasks
+    return {"promoter": REFERRAL, "passive": "step"}.get(row.answer_group, trigger.tasks)
 
 
 def task_key(row: Any, step: str) -> str:
