@@ -452,3 +452,32 @@ def test_a_letter_counts_for_the_quiet_time_of_walks(book: Asking) -> None:
     book.live_until("2026-12-31")
     assert book.decisions()["ask"] == ("skipped", "quiet-time")
     assert book.went() == ["2026-11-20 ask c-1@example.com"]
+
+
+# --- reviews of accounts ---
+
+
+def test_an_account_is_asked_on_its_anniversary_though_no_licence_is_spoken_of(
+    book: Asking,
+) -> None:
+    text = asks().replace('"renewal"', '"relationship"')
+    text = text.replace('trigger = "licence-renewed"', 'trigger = "relationship-review"')
+    in_force(book, text.replace('class = "survey"', 'every = "6 months"\nclass = "survey"'))
+    book.licence()
+    book.contact("C-1")
+    book.contact("C-2")
+    book.live_until("2026-12-22")
+    (one,) = book.invited()
+    assert (one.survey, one.licence_id, one.product, one.account) == (
+        "relationship",
+        None,
+        None,
+        "A-L-1",
+    )
+    book.answers("C-1")
+    book.live_until("2027-01-31")
+
+    assert book.went() == ["2026-12-21 ask c-1@example.com"]
+    with reading(book.engine) as conn:
+        first = conn.execute(select(walks.c.state, walks.c.reason).order_by(walks.c.cycle)).first()
+    assert first == ("ended", "answered")

@@ -179,6 +179,7 @@ def test_the_schedules_that_come_with_it_have_no_problem() -> None:
         "renewed",
         "after-renewal",
         "reactivation",
+        "relationship",
     }
 
 
