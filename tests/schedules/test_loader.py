@@ -180,6 +180,8 @@ def test_the_schedules_that_come_with_it_have_no_problem() -> None:
         "after-renewal",
         "reactivation",
         "relationship",
+        "feedback",
+        "referral",
     }
 
 

@@ -47,7 +47,7 @@ def test_all_problems_of_all_files_come_at_once(tmp_path: Path) -> None:
         f"{EN}/body.txt:3: foo: expected a known variable, got 'foo'; there are account, "
         "answer_url, auto_renewing, contact, expired, feedback, first_notice_on, first_on, "
         "language, last_on, licence, licence_count, licences, mail_class, more, preferences_url, "
-        "renew_url, sender, step, sums, today, unsubscribe",
+        "renew_url, scores, sender, step, sums, survey, today, unsubscribe",
         f"{EN}/body.txt:4: expected a file to include, got 'x'; paths count from templates/",
         f"{EN}/subject.txt: expected one line of at most 200 characters, got a line break; "
         "join the lines",

@@ -30,7 +30,9 @@ from worker.templating.texts import mails, read_folder
 _TEXTS = read_folder(SHIPPED)
 _RENDERER = Renderer(_TEXTS)
 ASKING = ("survey/relationship", "survey/renewal")
-ALL = sorted(mails(_TEXTS) - {*LETTERS, *ASKING})
+ALONE = ("reactivation/we-miss-you",)
+"""Mails that are about no licence."""
+ALL = sorted(mails(_TEXTS) - {*LETTERS, *ASKING, *ALONE})
 MAILS = ("renewal/heads-up", "renewal/reminder", "renewal/last-call", "renewal/grace")
 BEFORE = ("renewal/heads-up", "renewal/quote", "renewal/reminder", "renewal/last-call")
 RENEWING = sorted({*ALL} - {"renewal/renewed"})
@@ -372,3 +374,20 @@ def test_a_reminder_says_that_it_is_one() -> None:
             assert again.subject.startswith(word)
             assert not first.subject.startswith(word)
             assert first.text != again.text
+
+
+@pytest.mark.parametrize("mail", ALONE)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_mail_about_no_licence_reads_without_gaps_and_offers_a_way_out(
+    mail: str, language: str
+) -> None:
+    context = linked(replace(commercial(full()), licences=()))
+    made = written(mail, language, context)
+    assert made.language == language
+    assert "None" not in made.text + made.html
+    assert not re.search(r" ,|\( *\)|  +\n|\n\n\n|\.\.|[^ \n]  [^ ]", made.text)
+    assert markup.faults(made.html) == []
+    for text in (made.text, made.html):
+        assert context.sender.name in text
+        assert context.account.name in text
+        assert text.count("subject=unsubscribe") == 1

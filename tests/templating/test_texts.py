@@ -22,6 +22,7 @@ def test_the_shipped_mails_are_there_in_three_languages() -> None:
         *("renewal/heads-up", "renewal/quote", "renewal/reminder", "renewal/last-call"),
         *("renewal/grace", "renewal/lapsed", "renewal/renewed"),
         *("auto-renewal/notice", "auto-renewal/last-days", "commercial/early-renewal"),
+        "reactivation/we-miss-you",
         *("survey/renewal", "survey/relationship"),
         *("feedback/told", "feedback/digest"),
     }

@@ -42,7 +42,7 @@ def test_every_kind_that_some_room_opens_has_a_name_a_pool_and_outcomes() -> Non
     found = set(opened_kinds())
     assert len(found) >= 8
     own = {"answer", "dormant", "failed-call", "feedback", "hand-over"}
-    own |= {"promise", "referral", "todo"}
+    own |= {"promise", "referral", "step", "todo"}
     assert found | own == set(KINDS)
     for kind in (*KINDS.values(), OTHER):
         assert kind.name

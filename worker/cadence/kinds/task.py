@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from worker.cadence.kinds.contract import Acted, Action, Occasion
-from worker.cadence.triggers import ANSWER, TRIGGERS, Trigger
+from worker.cadence.records import ANSWER
+from worker.cadence.triggers import TRIGGERS, Trigger
 from worker.worklist import store as worklist
 from worker.worklist.kinds import REFERRAL
 
