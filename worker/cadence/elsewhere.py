@@ -1,11 +1,16 @@
 """What the engine reads of tables that rooms above it keep. They meet in rows: nothing of those
-rooms is imported here, and only the columns named here are asked for."""
+rooms is called here, and only the columns named here are asked for."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 from sqlalchemy import Boolean, Date, Integer, Text, column, table
 
 from worker.db.types import Id
+
+for _room in ("reactivation", "surveys"):  # so that copies have these tables in every process
+    import_module(f"worker.{_room}.records")
 
 # Of reactivation: a client that fell silent, and how that ended.
 episodes = table(
