@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import and_, bindparam, literal, or_, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence import ahead, load
@@ -66,6 +66,24 @@ _ACTING = Prepared(
     .order_by(licences.c.account_id, licences.c.id)
 )
 
+_ACTING_THEMSELVES = Prepared(
+    select(
+        walks.c.account_id,
+        literal(0).label("licence_id"),
+        accounts.c.key.label("account_key"),
+        accounts.c.timezone.label("account_timezone"),
+        accounts.c.country.label("account_country"),
+        walks.c.schedule,
+        walks.c.anchor_on,
+        walks.c.next_at,
+        literal(0).label("opens"),
+    )
+    .join(accounts, accounts.c.id == walks.c.account_id)
+    .where(bulk.listed(walks.c.account_id), walks.c.next_at < bindparam("end"))
+    .order_by(walks.c.account_id, walks.c.id)
+)
+"""Walks of accounts and of answers, in the same columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Daily:
@@ -94,7 +112,7 @@ def daily(
                 found[row.account_id] = row
         if len(found) > ACCOUNTS:
             break
-    chosen = list(found.values())[:ACCOUNTS]
+    chosen = [found[account_id] for account_id in sorted(found)[:ACCOUNTS]]
     if len(found) > ACCOUNTS:
         last = chosen[-1].account_id
     records = _told(conn, asked, chosen, day, stem) if chosen else []
@@ -113,7 +131,8 @@ def _looked_at(
             return
         after = ids[-1]
         more = after if len(ids) == _LOOKED_AT else None
-        yield more, _ACTING.rows(conn, ids=ids, end=end, day=day)
+        own = _ACTING_THEMSELVES.rows(conn, ids=ids, end=end)
+        yield more, [*_ACTING.rows(conn, ids=ids, end=end, day=day), *own]
         if more is None:
             return
 
@@ -153,7 +172,8 @@ def _told(
 ) -> list[Record]:
     """What the planner says of these accounts on that day, in their order."""
     place = {row.account_key: row.account_id for row in rows}
-    coming = ahead.forecast_of(conn, asked, Period(day, day), [row.licence_id for row in rows])
+    ids = [row.licence_id for row in rows if row.licence_id]
+    coming = ahead.forecast_of(conn, asked, Period(day, day), ids, list(place.values()))
     mine = [
         one
         for one in coming

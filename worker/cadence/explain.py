@@ -198,6 +198,8 @@ def _sums(
     slot = account_slot(row.account_key)
     walked = {(walk.schedule, walk.cycle): walk.anchor_on for walk in known}
     for stem, inforce in told.schedules.items():
+        if inforce.trigger.subject != LICENCE:
+            continue
         line = load.line_of(inforce, row, told.defaults)
         for term in held:
             if term.number is None:

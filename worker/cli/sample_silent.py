@@ -3,7 +3,7 @@ called by now."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
@@ -20,7 +20,6 @@ from worker.worklist import store
 from worker.worklist.flow import More, Today
 from worker.worklist.kinds import DORMANT
 from worker.worklist.rules import Hand
-from worker.worklist.store import NewTask
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -60,8 +59,6 @@ def look(app: App, engine: Engine) -> None:
 def call(app: App, engine: Engine, now: datetime) -> None:
     """Closes some of the entries, the smallest, and snoozes one, as people did."""
     today = civil_date(now, zone(app.settings.book.timezone))
-    if not (app.root / "schedules" / f"{STEM}.toml").exists():
-        _open_tasks(engine, now)
     for task, one in zip(_smallest(engine), _CALLS, strict=False):
         more = More(one.why, None, today, app.hear_closed)
         worklist.close(engine, _HAND, task.id, task.version, one.outcome, one.note, now, more)
@@ -69,15 +66,6 @@ def call(app: App, engine: Engine, now: datetime) -> None:
     for task in rests:
         until = today + timedelta(days=5)
         worklist.snooze(engine, _HAND, task.id, task.version, until, Today(now, today))
-
-
-def _open_tasks(engine: Engine, now: datetime) -> None:
-    """What the steps of a schedule would open."""
-    goes_on = select(episodes).where(episodes.c.ended_on.is_(None)).order_by(episodes.c.id)
-    with engine.begin() as conn:
-        due = now.date() + timedelta(days=2)
-        new = [_task(row, due) for row in conn.execute(goes_on)]
-        store.open_tasks(conn, new, now - timedelta(hours=3))
 
 
 def _smallest(engine: Engine) -> list[Any]:
@@ -89,14 +77,3 @@ def _smallest(engine: Engine) -> list[Any]:
         }
         found = store.open_ones(conn, [DORMANT])
     return sorted(found, key=lambda task: (stakes.get(closing.named(task.key), 0.0), task.id))
-
-
-def _key(row: Any) -> str:
-    return f"step:{row.schedule}:call:account-{row.account_id}:{row.number}"
-
-
-def _task(row: Any, due: date) -> NewTask:
-    """Every other one is the account manager's; the others wait for whoever claims them."""
-    title, whose = "Call: this client fell silent", _WHO if row.id % 2 else None
-    key, about = _key(row), row.account_id
-    return NewTask(key, DORMANT, title, account_id=about, assignee=whose, due_on=due)
