@@ -26,6 +26,18 @@ BEARER = "bearer"
 """Other systems may, with a token; nobody's session counts."""
 VIEWER, SALES, RENEWALS, ADMIN = Role
 
+_DELIGHTED = (
+    *("GET /v1/people", "POST /v1/people", "GET /v1/people/{identifier:path}"),
+    "DELETE /v1/people/{identifier:path}",
+    "DELETE /v1/people/{identifier:path}/survey_requests/pending",
+    *("GET /v1/survey_responses", "POST /v1/survey_responses", "PUT /v1/survey_responses"),
+    *("GET /v1/survey_responses/{number}", "PUT /v1/survey_responses/{number}"),
+    *("GET /v1/unsubscribes", "POST /v1/unsubscribes", "GET /v1/bounces", "GET /v1/metrics"),
+    *("GET /v1/autopilot/email", "GET /v1/autopilot/email/memberships"),
+    *("GET /v1/autopilot/sms", "GET /v1/autopilot/sms/memberships"),
+)
+"""What programs made for Delighted ask for, with ``.json`` behind it or without."""
+
 ROUTES: Mapping[str, str] = {
     # probes, files, clients' pages, signing in
     "GET /healthz": OPEN,
@@ -43,6 +55,16 @@ ROUTES: Mapping[str, str] = {
     "GET /u/{token:path}": OPEN,
     "POST /u/{token:path}": OPEN,
     "OPTIONS /u/{token:path}": OPEN,
+    "GET /s/{token:path}": OPEN,
+    "POST /s/{token:path}": OPEN,
+    "OPTIONS /s/{token:path}": OPEN,
+    "GET /s/{token}/more": OPEN,
+    "POST /s/{token}/more": OPEN,
+    "OPTIONS /s/{token}/more": OPEN,
+    "GET /s/{token}/thanks": OPEN,
+    "GET /s/{token}/colleague": OPEN,
+    "POST /s/{token}/colleague": OPEN,
+    "OPTIONS /s/{token}/colleague": OPEN,
     "GET /sign-in": OPEN,
     "POST /sign-in": OPEN,
     "GET /sign-in/link/{secret}": OPEN,
@@ -69,6 +91,8 @@ ROUTES: Mapping[str, str] = {
     "GET /queue.csv": SALES,
     # schedules, what is held
     "GET /schedules": VIEWER,
+    "GET /schedules/days/{day}": VIEWER,
+    "GET /schedules/days/{day}/clients": VIEWER,
     "GET /schedules/{stem}": VIEWER,
     "GET /schedules/{stem}/plan": VIEWER,
     "GET /schedules/{stem}/edit": RENEWALS,
@@ -171,6 +195,13 @@ ROUTES: Mapping[str, str] = {
     "GET /mails/{walk}/{step}/html": VIEWER,
     "POST /mails/{walk}/{step}/lift": SALES,
     "POST /mails/{walk}/{step}/{kind}": SALES,
+    # programs made for Delighted
+    **dict.fromkeys(_DELIGHTED, BEARER),
+    **dict.fromkeys((f"{route}.json" for route in _DELIGHTED), BEARER),
+    **{
+        f"{method} /v1/{{rest:path}}": BEARER
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+    },
 }
 
 SAMPLES = {
@@ -278,7 +309,7 @@ def test_no_form_of_another_site_changes_anything(
 def is_for_others(path: str) -> bool:
     """What other sites and programs are meant to send: providers with a signature, the one-click
     button of mail programs with a signed link, other systems with a token."""
-    return path.startswith(("/events/", "/u/", "/api/"))
+    return path.startswith(("/events/", "/u/", "/api/", "/v1/"))
 
 
 def test_the_one_click_button_takes_nothing_but_one_click(sqlite_house: House) -> None:

@@ -70,10 +70,10 @@ class Desk:
         """A form that is acted on, if it is one of ours."""
 
         def act() -> Response:
-            subject = self._subject(purpose, token)
             one_click = purpose is Purpose.UNSUBSCRIBE
             if not one_click and not is_own(request, self.app.settings.web.base_url):
                 return self.message(request, "refused", 403)
+            subject = self._subject(purpose, token)
             fields = fields_of(request, body) if isinstance(body, bytes) else None
             if isinstance(body, int):
                 return self.message(request, "unfit", body)
