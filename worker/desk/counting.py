@@ -32,11 +32,12 @@ class Counted(Generic[Found]):
 
 class Counting(Generic[Key, Found]):
     """Answers by what was asked. One is counted at a time, so that an impatient reader does not
-    count it twice; it stands for ``lasts``, and until something is imported."""
+    count it twice; it stands for ``lasts``, and until something is imported. The ``engine`` is asked
+    for at the first answer: pages are mounted before the database has to be there."""
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Callable[[], Engine],
         lasts: timedelta,
         count: Callable[[Connection, Key, datetime], Found],
     ) -> None:
@@ -46,7 +47,7 @@ class Counting(Generic[Key, Found]):
 
     def of(self, asked: Key, now: datetime) -> Counted[Found]:
         """The answer as it was counted lately, or counted now."""
-        with self._lock, reading(self._engine) as conn:
+        with self._lock, reading(self._engine()) as conn:
             moments = [one.read_at for one in catalogue.reads(conn).values() if one.read_at]
             imported_at = max(moments, default=None)
             known = self._found.pop(asked, None)

@@ -59,7 +59,7 @@ def _counting(desk: Desk, kind: Kind) -> Counting[Asked, Board]:
     def count(conn: Connection, asked: Asked, _: datetime) -> Board:
         return kind.read(conn, asked)
 
-    return Counting(desk.app.engine, _KEPT, count)
+    return Counting(lambda: desk.app.engine, _KEPT, count)
 
 
 def _asked(desk: Desk, kind: Kind, asked: Visit) -> tuple[Asked, list[str]]:

@@ -74,7 +74,7 @@ def _counting(desk: Desk) -> Counting[Asked, Read]:
     def count(conn: Connection, asked: Asked, _: datetime) -> Read:
         return Read(figures.read(conn, asked), figures.by_month(conn, asked))
 
-    return Counting(desk.app.engine, _KEPT, count)
+    return Counting(lambda: desk.app.engine, _KEPT, count)
 
 
 def _asked(desk: Desk, asked: Visit) -> tuple[Asked, list[str]]:

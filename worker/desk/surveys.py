@@ -94,7 +94,7 @@ def _boards(desk: Desk) -> Counting[Asked, Read]:
         today = desk.writing.local(now).date()
         return Read(board.read(conn, asked, today, reader), _SCHEDULES.scalars(conn))
 
-    return Counting(desk.app.engine, _KEPT, count)
+    return Counting(lambda: desk.app.engine, _KEPT, count)
 
 
 def _changes(desk: Desk) -> Counting[Asked, Change | None]:
@@ -103,7 +103,7 @@ def _changes(desk: Desk) -> Counting[Asked, Change | None]:
     def count(conn: Connection, asked: Asked, _: datetime) -> Change | None:
         return figures.shared_change(conn, asked)
 
-    return Counting(desk.app.engine, _KEPT, count)
+    return Counting(lambda: desk.app.engine, _KEPT, count)
 
 
 def _asked(desk: Desk, asked: Visit) -> tuple[Asked, list[str]]:
