@@ -27,6 +27,7 @@ from worker.outbox.store import Letter
 from worker.schedules.calendar import wall_moment
 from worker.schedules.model import SURVEYS
 from worker.templating.context import Asked
+from worker.worklist import store as worklist
 
 ASKED = "asked"
 """The origin of these letters."""
@@ -81,7 +82,7 @@ def ask(conn: Connection, question: Question, terms: Terms, now: datetime) -> Ou
     silent = why_silent(person, "survey", stops.standing(conn), today)
     if silent:
         return Outcome(why=silent)
-    if asking.unhappy(conn, [person.account_id]):
+    if worklist.with_open_feedback(conn, [person.account_id]):
         return Outcome(why=FEEDBACK, free_on=today + _DAY)
     last = asking.lately(conn, [person.email], [person.account_id], terms.quiet, today)
     free = _free(last, person, terms.quiet, today)
@@ -170,7 +171,7 @@ class AskedJudge:
             return Drop("cancelled", "answered")
         if asked.closes_at is not None and asked.closes_at <= now:
             return Drop("cancelled", "closed")
-        if asking.unhappy(conn, [asked.account_id]):
+        if worklist.with_open_feedback(conn, [asked.account_id]):
             return Wait(self._morning(one, one.today + _DAY), FEEDBACK)
         emails, ids = [one.contact.email], [asked.account_id]
         last = asking.lately(conn, emails, ids, self.quiet, one.today, before=asked.id)

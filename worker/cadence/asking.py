@@ -24,11 +24,8 @@ from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.outbox.records import messages
 from worker.outbox.rules import ACCEPTED, DUE, GIVEN_UP, SENDING, UNKNOWN
-from worker.worklist.records import tasks
 
 ANONYMOUS = "anonymous"
-FEEDBACK_TASK = "feedback"
-"""The kind of task that is open while people deal with what an unhappy client said."""
 
 NEW = (
     "schedule",
@@ -144,16 +141,6 @@ def lately(
         rows = conn.execute(by_account.where(where).group_by(invitations.c.account_id))
         accounts |= {row[0]: row[1] for row in rows}
     return Lately(found, accounts)
-
-
-def unhappy(conn: Connection, account_ids: Sequence[int]) -> set[int]:
-    """The accounts with an answer that people still have to deal with."""
-    found: set[int] = set()
-    for ids in bulk.chunks(sorted(set(account_ids))):
-        mine = bulk.among(tasks.c.account_id, list(ids))
-        mine &= (tasks.c.kind == FEEDBACK_TASK) & tasks.c.closed_at.is_(None)
-        found |= set(conn.execute(select(tasks.c.account_id).where(mine)).scalars())
-    return found
 
 
 # --- answers ---

@@ -32,8 +32,8 @@ class Counted(Generic[Found]):
 
 class Counting(Generic[Key, Found]):
     """Answers by what was asked. One is counted at a time, so that an impatient reader does not
-    count it twice; it stands for ``lasts``, and until something is imported. The ``engine`` is asked
-    for at the first answer: pages are mounted before the database has to be there."""
+    count it twice; it stands for ``lasts``, and until something is imported. The ``engine`` is
+    asked for at the first answer: pages are mounted before the database has to be there."""
 
     def __init__(
         self,

@@ -102,7 +102,7 @@ class _Known:
         addresses = [person.email for rung in rungs for person in rung.contacts]
         accounts = sorted({mail.first.row.account_id for mail in mails})
         last = asking.lately(conn, addresses, accounts, on.quiet, (on.now - _DAY).date())
-        unhappy = frozenset(asking.unhappy(conn, accounts))
+        unhappy = worklist.with_open_feedback(conn, accounts)
         found = dict(last.addresses), dict(last.accounts)
         return cls(on, rungs, invited, unhappy, *found, [])
 
