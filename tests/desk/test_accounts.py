@@ -20,6 +20,7 @@ from worker.access.rules import Role
 from worker.catalogue.flow import Options, import_source
 from worker.catalogue.records import accounts, contacts, licences, staff, stops, suppressions
 from worker.config.settings import SourceSettings
+from worker.surveys.records import responses
 from worker.worklist import handing
 from worker.worklist.records import task_history, tasks
 
@@ -187,6 +188,29 @@ def test_the_story_of_an_account_tells_mails_answers_tasks_and_terms(house: Hous
         "rest, as the client answered",
     ):
         assert said in html, said
+
+
+def answered(house: House, account_id: int, number: int, comment: str, **values: object) -> None:
+    """An answer to a survey, as its page records it."""
+    row = {"id": number, "schedule": "after-renewal", "survey": "renewal", "account_id": account_id}
+    row |= {"score": 3, "vote": -1, "comment": comment, "answered_on": TODAY, "source": "page"}
+    with house.engine.begin() as conn:
+        conn.execute(insert(responses).values(row | values))
+
+
+def test_the_story_tells_what_was_answered_with_a_name_and_nothing_that_was_in_confidence(
+    house: House,
+) -> None:
+    one = account(house, "A")
+    answered(house, one, 7, "The invoice was wrong", promise="named", answered_at=NOON)
+    answered(house, one, 8, "Between us", promise="confidential")
+    answered(house, one, 9, "A robot", promise="named", answered_at=NOON, judged="possible")
+    html = house.as_(Role.VIEWER).get("/accounts/A").text
+    assert "3 of 10" in html
+    assert "The invoice was wrong" in html
+    assert 'href="/surveys/answers/7"' in html
+    assert "Between us" not in html
+    assert "A robot" not in html
 
 
 def test_what_is_to_come_is_what_the_planner_says(house: House) -> None:

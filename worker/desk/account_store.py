@@ -31,12 +31,12 @@ from worker.outbox.records import SHOWN, STEP, messages
 from worker.outbox.rules import DUE, SENDING
 from worker.worklist.records import tasks
 
-OPENED, CLOSED, MAILED, ANSWERED, STOPPED, LIFTED, TERMS = range(7)
+OPENED, CLOSED, MAILED, ANSWERED, STOPPED, LIFTED, TERMS, SURVEYED = range(8)
 """The sources of a story, in the order in which they stand at one moment."""
 MOST_AHEAD = 2000
 _MOST_STOPS = 200
 
-_ID = bindparam("account", type_=Integer())
+this_account = bindparam("account", type_=Integer())
 """The account that every statement here is about."""
 _MOST = bindparam("most", type_=Integer())
 
@@ -52,7 +52,7 @@ def account(conn: Connection, key: str) -> Any | None:
 
 _LICENCES = (
     select(licences)
-    .where(licences.c.account_id == _ID)
+    .where(licences.c.account_id == this_account)
     .order_by(licences.c.expires_on.desc(), licences.c.id.desc())
     .limit(_MOST)
 )
@@ -82,7 +82,7 @@ class Worth(NamedTuple):
 
 _WORTH = Prepared(
     select(licences.c.amount, licences.c.currency, licences.c.expires_on).where(
-        licences.c.account_id == _ID, licences.c.status == "active"
+        licences.c.account_id == this_account, licences.c.status == "active"
     )
 )
 
@@ -110,6 +110,18 @@ def ahead_ids(conn: Connection, account_id: int, first: date, last: date) -> lis
     return list(conn.execute(query.limit(MOST_AHEAD)).scalars())
 
 
+def walks_itself(conn: Connection, account_id: int) -> bool:
+    """Whether the account has a walk of its own that goes on."""
+    return bool(_OWN_WALKS.rows(conn, account=account_id))
+
+
+_OWN_WALKS = Prepared(
+    select(walks.c.id)
+    .where(walks.c.account_id == this_account, walks.c.next_at.is_not(None))
+    .limit(1)
+)
+
+
 def expiring(conn: Connection, account_id: int, first: date, last: date, most: int) -> Any:
     """The account's active licences that expire in this time, the soonest first."""
     mine = (licences.c.account_id == account_id, licences.c.expires_on.between(first, last))
@@ -120,7 +132,7 @@ def expiring(conn: Connection, account_id: int, first: date, last: date, most: i
 
 _OPEN_TASKS = Prepared(
     select(tasks)
-    .where(tasks.c.account_id == _ID, tasks.c.closed_at.is_(None))
+    .where(tasks.c.account_id == this_account, tasks.c.closed_at.is_(None))
     .order_by(tasks.c.due_on.is_(None), tasks.c.due_on, tasks.c.id)
     .limit(_MOST)
 )
@@ -134,13 +146,19 @@ def open_tasks(conn: Connection, account_id: int, most: int) -> Any:
 def _stops() -> Select[Any]:
     about_licence = and_(stops.c.scope == "licence", licences.c.id == stops.c.subject_id)
     about_contact = and_(stops.c.scope == "contact", contacts.c.id == stops.c.subject_id)
-    about_account = and_(stops.c.scope == "account", stops.c.subject_id == _ID)
+    about_account = and_(stops.c.scope == "account", stops.c.subject_id == this_account)
     named = func.coalesce(licences.c.key, contacts.c.email, contacts.c.key).label("subject")
     return (
         select(stops, named, contacts.c.name.label("person"))
         .outerjoin(licences, about_licence)
         .outerjoin(contacts, about_contact)
-        .where(or_(about_account, licences.c.account_id == _ID, contacts.c.account_id == _ID))
+        .where(
+            or_(
+                about_account,
+                licences.c.account_id == this_account,
+                contacts.c.account_id == this_account,
+            )
+        )
     )
 
 
@@ -164,7 +182,7 @@ def standing(conn: Connection, account_id: int, today: date) -> Any:
 # --- the story ---
 
 
-class _Source:
+class Source:
     """One source of a story, newest first; each is read a page at a time, in whatever place."""
 
     def __init__(self, number: int, query: Select[Any], at: Any, id_: Any) -> None:
@@ -186,12 +204,12 @@ class _Source:
         return or_(older, self._at == before.at) if self._number > before.source else older
 
 
-_OPENED = _Source(
-    OPENED, select(tasks).where(tasks.c.account_id == _ID), tasks.c.opened_at, tasks.c.id
+_OPENED = Source(
+    OPENED, select(tasks).where(tasks.c.account_id == this_account), tasks.c.opened_at, tasks.c.id
 )
-_CLOSED = _Source(
+_CLOSED = Source(
     CLOSED,
-    select(tasks).where(tasks.c.account_id == _ID, tasks.c.closed_at.is_not(None)),
+    select(tasks).where(tasks.c.account_id == this_account, tasks.c.closed_at.is_not(None)),
     tasks.c.closed_at,
     tasks.c.id,
 )
@@ -208,9 +226,9 @@ def tasks_closed(conn: Connection, account_id: int, before: Place | None, most: 
 
 
 def _mail_keys() -> Any:
-    """The mails that speak of the account's licences, to whomever they went, and the letters to its
-    own people."""
-    mine = licences.c.account_id == _ID
+    """The mails that speak of the account's licences or of itself, to whomever they went, and the
+    letters to its own people."""
+    mine, alone = licences.c.account_id == this_account, walks.c.account_id == this_account
     decided = (
         select(steps.c.mail_key)
         .join(walks, walks.c.id == steps.c.walk_id)
@@ -223,17 +241,23 @@ def _mail_keys() -> Any:
         .join(licences, of_licence)
         .where(mine)
     )
+    own = [
+        select(table.c.mail_key)
+        .join(walks, walks.c.id == table.c.walk_id)
+        .where(alone, table.c.mail_key.is_not(None))
+        for table in (steps, returned)
+    ]
     posted = (
         select(messages.c.mail_key)
         .join(contacts, contacts.c.id == messages.c.contact_id)
-        .where(contacts.c.account_id == _ID, messages.c.origin != STEP, SHOWN)
+        .where(contacts.c.account_id == this_account, messages.c.origin != STEP, SHOWN)
     )
-    return union(decided, came_back, posted)
+    return union(decided, came_back, *own, posted)
 
 
 _ON_THE_WAY = (DUE, SENDING)
 _LEFT_AT = func.coalesce(messages.c.accepted_at, messages.c.started_at, messages.c.created_at)
-_MAILED = _Source(
+_MAILED = Source(
     MAILED,
     select(messages, _LEFT_AT.label("at")).where(
         messages.c.mail_key.in_(_mail_keys()), ~bulk.among(messages.c.state, _ON_THE_WAY)
@@ -250,23 +274,23 @@ _WAITING = Prepared(
 
 
 def mails(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
-    """Mails about the account's licences that left, or never will; ``at`` is when."""
+    """Mails about the account that left, or never will; ``at`` is when."""
     return _MAILED.page(conn, account_id, before, most)
 
 
 def mails_waiting(conn: Connection, account_id: int, most: int) -> Any:
-    """Mails about the account's licences that are in the ledger and have not left yet."""
+    """Mails about the account that are in the ledger and have not left yet."""
     return _WAITING.rows(conn, account=account_id, most=most)
 
 
-_ANSWERED = _Source(
+_ANSWERED = Source(
     ANSWERED,
     select(
         answers, licences.c.key.label("licence"), contacts.c.name.label("person"), contacts.c.email
     )
     .join(licences, licences.c.id == answers.c.licence_id)
     .join(contacts, contacts.c.id == answers.c.contact_id)
-    .where(licences.c.account_id == _ID),
+    .where(licences.c.account_id == this_account),
     answers.c.at,
     answers.c.id,
 )
@@ -277,8 +301,8 @@ def answers_of(conn: Connection, account_id: int, before: Place | None, most: in
     return _ANSWERED.page(conn, account_id, before, most)
 
 
-_STOPPED = _Source(STOPPED, _stops(), stops.c.made_at, stops.c.id)
-_LIFTED = _Source(
+_STOPPED = Source(STOPPED, _stops(), stops.c.made_at, stops.c.id)
+_LIFTED = Source(
     LIFTED, _stops().where(stops.c.lifted_at.is_not(None)), stops.c.lifted_at, stops.c.id
 )
 
@@ -304,11 +328,11 @@ _SEEN = (
         func.max(terms.c.expires_on).label("expires_on"),
     )
     .join(licences, licences.c.id == terms.c.licence_id)
-    .where(licences.c.account_id == _ID)
+    .where(licences.c.account_id == this_account)
     .group_by(terms.c.seen_at, terms.c.origin)
     .subquery()
 )
-_TERMS = _Source(TERMS, select(_SEEN), _SEEN.c.at, _SEEN.c.id)
+_TERMS = Source(TERMS, select(_SEEN), _SEEN.c.at, _SEEN.c.id)
 
 
 def terms_seen(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:

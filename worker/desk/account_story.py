@@ -16,11 +16,13 @@ from worker.cadence.horizon import warm_up
 from worker.cadence.library import library_of
 from worker.cadence.summary_page import in_plain_words
 from worker.desk import account_store as store
-from worker.desk import story
+from worker.desk import account_surveys, story
 from worker.desk.story import Entry, Place
+from worker.desk.survey_answers import TONES
 from worker.desk.writing import day, part
 from worker.kernel.dates import Period
 from worker.schedules.model import MAILING
+from worker.surveys.numbers import group_of
 
 AHEAD = timedelta(days=60)
 """So far ahead an account's page looks."""
@@ -37,6 +39,7 @@ def past(
         *(_closed(row) for row in store.tasks_closed(*asked)),
         *(_mail(row) for row in store.mails(*asked)),
         *_answers(store.answers_of(*asked)),
+        *(_surveyed(row) for row in account_surveys.answers(*asked)),
         *(_stopped(row) for row in store.stops_made(*asked)),
         *(_lifted(row) for row in store.stops_lifted(*asked)),
         *(_terms(row) for row in store.terms_seen(*asked)),
@@ -98,9 +101,10 @@ def _forecast(conn: Connection, asked: Forecasting, row: Any, today: date) -> li
         return []
     margin = warm_up(inforce.schedule for inforce in schedules.values())
     ids = store.ahead_ids(conn, row.id, today - margin, today + AHEAD + margin)
-    if not ids:
+    own = [row.id] if store.walks_itself(conn, row.id) else []
+    if not ids and not own:
         return []
-    records = ahead.forecast_of(conn, asked, Period(today, today + AHEAD), ids)
+    records = ahead.forecast_of(conn, asked, Period(today, today + AHEAD), ids, own)
     return [one for one in records if one.account == row.key]
 
 
@@ -114,10 +118,10 @@ def _planned(records: Sequence[Record]) -> Iterator[Entry]:
     for number, group in enumerate(together.values()):
         first = group[0]
         assert first.at is not None  # those without a moment were left out
-        named = [one.licence or one.subject for one in group]
+        named = [one.licence for one in group if one.licence]
         to = f" to {', '.join(first.to)}" if first.to else ""
         yield Entry(
-            Place(first.at, store.TERMS + 1, number),
+            Place(first.at, store.SURVEYED + 1, number),
             "mail" if first.kind in MAILING else first.kind or "step",
             f"{first.schedule} / {first.step}{to}",
             note=f"about {len(named):,} licences" if len(named) > story.NAMED else "",
@@ -183,6 +187,19 @@ def _answers(rows: Sequence[Any]) -> Iterator[Entry]:
             tone="good",
             links=[(f"/licences/{part(key)}", key) for key in named[: story.NAMED]],
         )
+
+
+def _surveyed(row: Any) -> Entry:
+    who = row.person or row.email or "The client"
+    return Entry(
+        Place(row.at, store.SURVEYED, row.id),
+        "answer",
+        f"{who}: {row.score} of 10",
+        note=row.comment or "",
+        state=group_of(row.score),
+        tone=TONES[row.vote],
+        links=[(f"/surveys/answers/{row.id}", "the answer")],
+    )
 
 
 def _about(row: Any) -> str:
