@@ -41,8 +41,11 @@ def test_the_sample_file_shows_the_defaults() -> None:
     secrets = {"web.metrics_token", "webhooks.secret", "webhooks.previous_secret"}
     secrets |= {"web.link_key", "web.previous_link_key", "web.oidc.client_secret"}
     secrets |= {"mail.smtp.password", "mail.smtp.bounces_password", "mail.sendgrid.api_key"}
+    secrets |= {"surveys.delighted.key"}
     without = {"mail.reply_to", "mail.redirect_to", "mail.smtp.username", "mail.smtp.bounces"}
     without |= {"beat.ping_url", "web.oidc.issuer", "web.oidc.client_id"}
+    without |= {f"indicators.{name}" for name in ("currency", "mail_cost", "task_cost")}
+    without |= {"surveys.delighted.account"}
     assert set(loaded.origins) - shown == secrets | without
 
 
