@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import BindParameter, bindparam, exists, func, select, update
 from sqlalchemy.engine import Connection
 
-from worker.cadence.elsewhere import episodes, responses
 from worker.cadence.records import ACCOUNT, ANSWER, walks
+from worker.cadence.subjects import episodes, responses
 from worker.catalogue.records import accounts, licences, terms
 from worker.db import bulk
 from worker.db.prepared import Prepared

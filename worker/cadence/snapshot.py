@@ -18,6 +18,7 @@ from worker.cadence.records import (
     steps,
     walks,
 )
+from worker.cadence.subjects import episodes, responses
 from worker.catalogue.records import (
     accounts,
     contacts,
@@ -29,7 +30,6 @@ from worker.catalogue.records import (
     terms,
 )
 from worker.db import bulk
-from worker.db.types import metadata
 from worker.outbox.records import messages
 from worker.outbox.rules import SENDING, UNKNOWN
 from worker.schedules.records import versions
@@ -143,7 +143,7 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     waiting = or_(walks.c.state != "ended", walks.c.next_at.is_not(None))
     alone = and_(bulk.among(walks.c.account_id, ids), waiting)
     going = or_(and_(of_licences, living), alone)
-    _take_elsewhere(source, target, ids)
+    _take_subjects(source, target, ids)
     _copy(source, target, walks, going)
     of_going = select(walks.c.id).where(going)
     _copy(source, target, steps, steps.c.walk_id.in_(of_going))
@@ -159,18 +159,16 @@ def _take_some(source: Connection, target: Connection, ids: list[int], now: date
     return addresses
 
 
-def _take_elsewhere(source: Connection, target: Connection, ids: list[int]) -> None:
+def _take_subjects(source: Connection, target: Connection, ids: list[int]) -> None:
     """What the walks of these accounts are about: the episodes that go on, the answers they walk
     for, with the columns that the engine reads."""
-    episodes = metadata.tables["episodes"]
     going = and_(bulk.among(episodes.c.account_id, ids), episodes.c.ended_on.is_(None))
     _copy(source, target, episodes, going)
     walked = select(walks.c.subject_id).where(
         walks.c.subject == ANSWER, bulk.among(walks.c.account_id, ids), walks.c.state != "ended"
     )
-    table = metadata.tables["responses"]
-    told = select(*[table.c[name] for name in _OF_ANSWERS]).where(table.c.id.in_(walked))
-    bulk.insert(target, table, _OF_ANSWERS, list(source.execute(told)))
+    told = select(*[responses.c[name] for name in _OF_ANSWERS]).where(responses.c.id.in_(walked))
+    bulk.insert(target, responses, _OF_ANSWERS, list(source.execute(told)))
 
 
 def _take_questions(

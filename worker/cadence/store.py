@@ -25,12 +25,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from worker.cadence.elsewhere import episodes, responses
 from worker.cadence.records import ACCOUNT as OF_ACCOUNT
 from worker.cadence.records import ANSWER as OF_ANSWER
 from worker.cadence.records import LICENCE as OF_LICENCE
 from worker.cadence.records import happenings, of_licence, steps, walks
 from worker.cadence.rules import HELD
+from worker.cadence.subjects import episodes, responses
 from worker.catalogue.records import (
     accounts,
     contacts,

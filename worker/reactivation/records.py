@@ -1,9 +1,8 @@
-"""Tables of reactivation."""
+"""Tables of reactivation. Episodes stand in ``cadence/subjects.py``, because they walk."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    Boolean,
     Column,
     Date,
     Float,
@@ -12,13 +11,13 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
-    UniqueConstraint,
-    false,
-    text,
 )
 
+from worker.cadence.subjects import episodes
 from worker.catalogue.records import accounts
-from worker.db.types import FOR_PEOPLE, Id, Json, Moment, Money, metadata
+from worker.db.types import Id, Json, Moment, Money, metadata
+
+__all__ = ["episode_lines", "episodes", "score_runs", "scores"]
 
 # One row per day on which the book was scored: what the two numbers of the calibration were.
 score_runs = Table(
@@ -51,69 +50,6 @@ scores = Table(
     Column("evidence", Json),  # how many were in a similar state, and how many of them fell
     Index("ix_scores_account_id", "account_id", "as_of"),
     Index("ix_scores_as_of_place", "as_of", "place"),
-)
-
-# An account that a schedule found to fall silent, and what became of it. Its figures are those of
-# the day on which it was flagged.
-episodes = Table(
-    "episodes",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("schedule", Text, nullable=False),
-    Column("account_id", Id, ForeignKey(accounts.c.id), nullable=False, index=True),
-    Column("number", Integer, nullable=False),  # of this schedule and account, from 1
-    Column("flagged_on", Date, nullable=False),
-    Column("as_of", Date, nullable=False),  # the last day whose orders the score knew
-    Column("lane", Text, nullable=False),
-    Column("score", Float),
-    Column("at_stake", Money, nullable=False),  # of a year
-    Column("currency", Text, nullable=False),  # empty: of none
-    Column("reasons", Json, nullable=False),
-    Column("facts", Json, nullable=False),  # what else its sentence and its bars need
-    # What the lists are ordered by: money, counted in what a mean client of its currency
-    # buys, and the same times the chance to a power, as in the queue of scores.
-    Column("relative_stake", Float, nullable=False, server_default="0"),
-    Column("urgency", Float, nullable=False, server_default="0"),
-    Column("entered", Boolean, nullable=False, server_default=false()),  # its walk has begun
-    Column("ended_on", Date),
-    Column("ended_why", Text),  # ordered, closed
-    Column("outcome", Text),  # won-back, lost, later, false-alarm: what a person said
-    Column("outcome_why", Text),
-    Column("closed_by", Text),
-    Column("rests_until", Date),  # a person said when to look again: not flagged before that day
-    Column("back_on", Date),  # the first order after it was flagged
-    UniqueConstraint("schedule", "account_id", "number"),
-    Index(
-        "ix_episodes_entering",
-        "schedule",
-        "id",
-        postgresql_where=text("NOT entered"),
-        sqlite_where=text("entered = 0"),
-    ),
-    Index(
-        "ix_episodes_open",
-        "schedule",
-        postgresql_where=text("ended_on IS NULL"),
-        sqlite_where=text("ended_on IS NULL"),
-    ),
-    Index(
-        "ix_episodes_open_stake",
-        "relative_stake",
-        "id",
-        postgresql_where=text("ended_on IS NULL"),
-        sqlite_where=text("ended_on IS NULL"),
-        info=FOR_PEOPLE,
-    ),
-    Index(
-        "ix_episodes_open_urgency",
-        "urgency",
-        "id",
-        postgresql_where=text("ended_on IS NULL"),
-        sqlite_where=text("ended_on IS NULL"),
-        info=FOR_PEOPLE,
-    ),
-    Index("ix_episodes_flagged_on", "flagged_on"),
-    Index("ix_episodes_ended_on", "ended_on", "id"),
 )
 
 # The product lines of an open or ended episode: what the list is filtered by.

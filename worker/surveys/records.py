@@ -1,5 +1,6 @@
-"""Tables of surveys: what was said, and what the comments speak of. Who was asked stands in
-``cadence/records.py``, because steps of walks ask.
+"""Tables of surveys: what the comments speak of, what people were told. Who was asked stands in
+``cadence/records.py``, because steps of walks ask, and what was said in ``cadence/subjects.py``,
+because answers walk.
 
 Three promises, kept by what is written and not only by what is shown:
 
@@ -27,62 +28,18 @@ from sqlalchemy import (
 )
 
 from worker.cadence.records import invitations
+from worker.cadence.subjects import responses
 from worker.db.types import Id, Json, Moment, metadata
 
-__all__ = ["invitations", "response_themes", "responses"]
-
-# One answer. Numbers are drawn by lot for all, so that none tells an order.
-responses = Table(
+__all__ = [
+    "answer_extras",
+    "asked_for",
+    "invitations",
+    "response_themes",
     "responses",
-    metadata,
-    Column("id", Id, primary_key=True, autoincrement=False),
-    Column("schedule", Text, nullable=False),
-    Column("survey", Text, nullable=False),
-    Column("promise", Text, nullable=False),
-    # What was asked; empty: anonymous, or it came without a question of ours.
-    Column("invitation_id", Id, ForeignKey("invitations.id"), unique=True),
-    Column("account_id", Id, ForeignKey("accounts.id")),  # empty: anonymous
-    Column("contact_id", Id, ForeignKey("contacts.id"), index=True),  # named answers only
-    Column("licence_id", Id, ForeignKey("licences.id")),
-    Column("score", Integer, nullable=False),  # 0 to 10
-    Column("vote", Integer, nullable=False),  # what it counts: 1, 0, -1
-    Column("comment", Text),
-    Column("follow_up", Json),  # what was asked further -> the answer
-    Column("role", Text),  # as of then; empty where the promise forbids it
-    Column("segment", Text),
-    Column("product", Text),
-    Column("language", Text),
-    # The day from which it counts, in the zone of the book. Empty: an anonymous answer that waits
-    # for others to come out with.
-    Column("answered_on", Date),
-    Column("answered_at", Moment),  # empty: anonymous, or only the day is known
-    Column("changed_at", Moment),
-    Column("source", Text, nullable=False),  # page, import, api
-    Column("key", Text, unique=True),  # what a second import knows it by
-    # human counts; possible (sent sooner than a person reads) and machine are kept and do not.
-    Column("judged", Text, nullable=False, server_default="human"),
-    Column("themes_read", Text),  # the declaration its comment was last read by; see themes.py
-    Index("ix_responses_answered_on", "answered_on", "id"),
-    Index("ix_responses_vote", "vote", "answered_on", "id"),
-    Index("ix_responses_segment", "segment", "answered_on", "id"),
-    Index("ix_responses_schedule", "schedule", "answered_on", "id"),
-    Index("ix_responses_account", "account_id", "answered_on", "id"),
-    Index(
-        "ix_responses_themes_read",
-        "themes_read",
-        "id",
-        postgresql_where=text("comment IS NOT NULL"),
-        sqlite_where=text("comment IS NOT NULL"),
-    ),
-    # The few that are protected, to know quickly whether there are enough of them.
-    Index(
-        "ix_responses_protected",
-        "schedule",
-        "answered_on",
-        postgresql_where=text("promise <> 'named' AND judged = 'human'"),
-        sqlite_where=text("promise <> 'named' AND judged = 'human'"),
-    ),
-)
+    "telling_letters",
+    "tellings",
+]
 
 # What a comment speaks of, as the declared words have it.
 response_themes = Table(
