@@ -40,8 +40,9 @@ walks = Table(
     Column("state", Text, nullable=False),  # active, parked (not in the audience), ended
     Column("reason", Text),  # why parked or ended
     Column("rests_until", Date),  # the client's day until which its mails rest, as the client asked
-    UniqueConstraint("schedule", "subject", "subject_id", "cycle"),
-    Index("ix_walks_subject", "subject_id"),
+    # The subject first, so that it serves who looks for the walks of one, too: every index is
+    # written anew with each `next_at`.
+    UniqueConstraint("subject_id", "subject", "schedule", "cycle"),
     Index(
         "ix_walks_next_at",
         "next_at",

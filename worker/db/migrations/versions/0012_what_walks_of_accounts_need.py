@@ -13,8 +13,8 @@ branch_labels = None
 depends_on = None
 
 _OLD = 'uq_walks_schedule_subject_id_cycle'
-_NEW = 'uq_walks_schedule_subject_subject_id_cycle'
-_KEY = ['schedule', 'subject', 'subject_id', 'cycle']
+_NEW = 'uq_walks_subject_id_subject_schedule_cycle'
+_KEY = ['subject_id', 'subject', 'schedule', 'cycle']
 _KEPT = (
     'id, schedule, subject_id, cycle, anchor_on, first_act_at, next_at, state, reason, rests_until'
 )
@@ -29,6 +29,7 @@ def upgrade() -> None:
         op.create_foreign_key(op.f('fk_walks_account_id'), 'walks', 'accounts', ['account_id'], ['id'])
         op.drop_constraint(_OLD, 'walks', type_='unique')
         op.create_unique_constraint(op.f(_NEW), 'walks', _KEY)
+        op.drop_index('ix_walks_subject', table_name='walks')
     alone = sa.text('account_id IS NOT NULL')
     op.create_index('ix_walks_account', 'walks', ['account_id'], unique=False, postgresql_where=alone, sqlite_where=alone)
     op.create_index('ix_walks_without_licence', 'walks', ['schedule', 'next_at'], unique=False, postgresql_where=alone, sqlite_where=alone)
@@ -57,5 +58,4 @@ def _make_anew() -> None:
     op.drop_table('walks')
     op.rename_table('walks_anew', 'walks')
     there = sa.text('next_at IS NOT NULL')
-    op.create_index('ix_walks_subject', 'walks', ['subject_id'], unique=False)
     op.create_index('ix_walks_next_at', 'walks', ['next_at'], unique=False, sqlite_where=there)
