@@ -132,29 +132,25 @@ def _peak_megabytes() -> float:
 @contextmanager
 def postgresql() -> Iterator[Callable[[], Engine]]:
     """Empty databases on a PostgreSQL of our own, with the memory that one is usually given."""
-    from tests import servers
+    from tests import folders, servers
 
-    server = servers.Postgres(servers.short_folder())
-    server.start()
-    with server.connect() as conn:
-        conn.execute("ALTER SYSTEM SET shared_buffers = '1GB'")
-        conn.execute("ALTER SYSTEM SET max_wal_size = '4GB'")
-    server.stop()
-    server.start()
-    numbers = iter(range(1000))
-
-    def fresh() -> Engine:
-        name = f"bench_{next(numbers)}"
+    with servers.running(servers.Postgres(folders.short_folder())) as server:
         with server.connect() as conn:
-            conn.execute(f"CREATE DATABASE {name}")
-        engine = make_engine(server.url(name))
-        upgrade(engine)
-        return engine
-
-    try:
-        yield fresh
-    finally:
+            conn.execute("ALTER SYSTEM SET shared_buffers = '1GB'")
+            conn.execute("ALTER SYSTEM SET max_wal_size = '4GB'")
         server.stop()
+        server.start()
+        numbers = iter(range(1000))
+
+        def fresh() -> Engine:
+            name = f"bench_{next(numbers)}"
+            with server.connect() as conn:
+                conn.execute(f"CREATE DATABASE {name}")
+            engine = make_engine(server.url(name))
+            upgrade(engine)
+            return engine
+
+        yield fresh
 
 
 class Heartbeat:
