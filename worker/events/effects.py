@@ -17,7 +17,7 @@ from worker.events import readers, store
 from worker.events.readers import Arrival
 from worker.events.rules import SILENCING, UNDELIVERED, Fate, fate_of, merged
 from worker.events.store import Copy
-from worker.outbox import store as outbox
+from worker.outbox import doubts
 from worker.outbox.rules import ACCEPTED, DUE, GIVEN_UP, SENDING, UNKNOWN
 from worker.worklist import store as worklist
 from worker.worklist.store import NewTask
@@ -61,7 +61,7 @@ def _prove(conn: Connection, known: Sequence[Known], now: datetime) -> None:
     """Whatever a provider tells of a mail, it has it."""
     ids = {one.copy.id for one in known if one.copy.state != ACCEPTED}
     if ids:
-        outbox.prove(conn, sorted(ids), now)
+        doubts.prove(conn, sorted(ids), now)
 
 
 def _move_fates(conn: Connection, known: Sequence[Known]) -> dict[int, Fate | None]:
