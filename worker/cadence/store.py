@@ -154,11 +154,14 @@ _alone = (
 
 _sibling = licences.alias()
 _unsettled = select(_sibling.c.account_id).where(_sibling.c.changed)
+# Looked up for each walk in turn: joined, PostgreSQL would read all licences to sort what is due.
+_account_of_licence = (
+    select(licences.c.account_id).where(licences.c.id == walks.c.subject_id).scalar_subquery()
+)
 _DUE_ACCOUNTS = Prepared(
-    select(licences.c.account_id, walks.c.next_at)
-    .join(walks, of_licence)
-    .where(walks.c.next_at <= bindparam("now"))
-    .where(licences.c.account_id.not_in(_unsettled))
+    select(_account_of_licence.label("account_id"), walks.c.next_at)
+    .where(walks.c.subject == OF_LICENCE, walks.c.next_at <= bindparam("now"))
+    .where(_account_of_licence.not_in(_unsettled))
     .order_by(walks.c.next_at)
     .limit(bindparam("most"))
 )
