@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from worker.access import audit
 from worker.access.audit import Actor
-from worker.cadence import aiming, standing, store
+from worker.cadence import aiming, standing, writing_store
 from worker.cadence.aiming import Aim, Person, Place
 from worker.cadence.library import Defaults
 from worker.cadence.rules import FOR_EVER, HELD, TAKEN_OVER
@@ -161,10 +161,10 @@ def _give_back(conn: Connection, aim: Aim, now: datetime) -> str:
     at = now if calendar.is_open_at(now) else calendar.next_opening(now, aim.slot) or now
     if at < aim.item.opens_at + aim.slot * SLOT:
         assert aim.decided is not None
-        store.forget_step(conn, aim.decided.id)
+        writing_store.forget_step(conn, aim.decided.id)
     else:
         _decide(conn, aim, "put-off", HELD, at, now)
-    store.wake(conn, [aim.row.walk_id], now)
+    writing_store.wake(conn, [aim.row.walk_id], now)
     return f"{aim.said} is the machine's again."
 
 
@@ -174,13 +174,13 @@ def _decide(
     """Writes what a person decided about the step, and takes it out of its mail."""
     if aim.decided is None:
         row = (aim.row.walk_id, aim.step, aim.item.step.kind, decision, reason, aim.item.due_on)
-        store.add_steps(conn, [(*row, at, now, aim.inforce.version_id, None, None)])
+        writing_store.add_steps(conn, [(*row, at, now, aim.inforce.version_id, None, None)])
     else:
         if not [other for other in aiming.together(conn, aim) if other != aim.place]:
             gone = {"state": CANCELLED, "reason": reason, "next_at": None}
             outbox.set_aside(conn, [copy.id for copy in aim.copies], gone)
-        store.redecide(conn, aim.decided.id, decision, reason, at)
-    store.wake(conn, [aim.row.walk_id], now)
+        writing_store.redecide(conn, aim.decided.id, decision, reason, at)
+    writing_store.wake(conn, [aim.row.walk_id], now)
 
 
 def _end_of(aim: Aim, until: date | None) -> datetime:

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select, update
 
 from worker.access import audit
-from worker.cadence import book, flow, halves, machine, store
+from worker.cadence import book, due_store, flow, halves, machine
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
@@ -260,7 +260,7 @@ def _next_moment(works: Machine, event: datetime | None) -> datetime | None:
     with reading(planning.engine) as conn:
         call = webhooks.next_due(conn)
         renewal = renewing.next_renewal(conn, now, planning.defaults.timezone)
-        moments = [store.next_due(conn), outbox.next_due(conn), call, renewal, event]
+        moments = [due_store.next_due(conn), outbox.next_due(conn), call, renewal, event]
     if call is not None and call <= now:
         works.call_batch(works.sending.channel.burst)
         return now

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store
+from worker.cadence import people_store
 from worker.cadence.letters import managers, writer
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letter, Letterhead, write
@@ -235,7 +235,7 @@ def _licences(conn: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
 
 def _writer(conn: Connection, account: Any, letterhead: Letterhead) -> SenderView:
     """The human in whose name the mail really goes out."""
-    staff = {person.key: person for person in store.staff_of(conn, managers([[account]]))}
+    staff = {person.key: person for person in people_store.staff_of(conn, managers([[account]]))}
     return writer(account, staff, letterhead.view)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store as cadence
+from worker.cadence import writing_store
 from worker.catalogue import preferences, suppressions
 from worker.channels.addresses import is_same
 from worker.channels.told import Kind, Told
@@ -105,8 +105,8 @@ def _send_on(conn: Connection, known: Sequence[Known], now: datetime) -> list[in
     if steps:
         store.note_returned(conn, steps, now)
         for row in steps:
-            cadence.withdraw_step(conn, row.step_id)
-        cadence.wake(conn, left, now)
+            writing_store.withdraw_step(conn, row.step_id)
+        writing_store.wake(conn, left, now)
     return left
 
 
