@@ -368,7 +368,9 @@ def test_every_shipped_mail_can_be_looked_at_in_each_language(call: Call, templa
         told = json.loads(out)
         assert (code, err, told["language"]) == (0, "", language)
         assert told["html"].startswith("<!doctype html>")
-        assert not re.search(r"None|Undefined|\{[{%]", told["subject"] + told["text"] + told["html"])
+        assert not re.search(
+            r"None|Undefined|\{[{%]", told["subject"] + told["text"] + told["html"]
+        )
         shown.add(told["text"])
     assert len(shown) == 3
 
