@@ -1,4 +1,4 @@
-"""People step into mails of accounts' own walks as into those about licences, and have them told."""
+"""People step into mails of accounts' own walks as into those about licences, and are told them."""
 
 from __future__ import annotations
 
@@ -154,8 +154,8 @@ def test_a_key_of_a_licence_and_an_account_has_both_explained(type_: Type) -> No
     assert "silent/miss-you (cycle 1): planned" in out
     records = [json.loads(line) for line in type_("explain", "A-1", "--json")[1].splitlines()]
     assert {record["licence"] for record in records} == {"A-1", None}
-    alone = [json.loads(line) for line in type_("explain", "--account", "A-1", "--json")[1].split()]
-    assert [record["licence"] for record in alone] == [None]
+    alone = type_("explain", "--account", "A-1", "--json")[1].splitlines()
+    assert [json.loads(line)["licence"] for line in alone] == [None]
 
 
 def test_an_accounts_key_is_explained_with_what_people_did(type_: Type, book: AskedBook) -> None:
