@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import ahead, recorded, store
+from worker.cadence import ahead, recorded, standing, store
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.library import library_of
@@ -33,6 +33,7 @@ class AccountStory:
     name: str
     walks: Sequence[Row[Any]]  # walk_ and account_ columns
     records: Sequence[Record]
+    interventions: Sequence[Row[Any]] = ()  # what people did with planned mails, as it stands
 
 
 def explain(conn: Connection, asked: Forecasting, key: str) -> AccountStory:
@@ -41,13 +42,19 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> AccountStory:
     ids = conn.scalars(select(walks.c.id).where(walks.c.account_id == row.id).order_by(walks.c.id))
     own = sorted(store.walks_by_id(conn, list(ids)), key=lambda walk: walk.walk_id)
     told = Reading(library_of(conn).active(conn), asked.defaults, asked.now)
-    records = [*_decided(conn, told, own), *_to_come(conn, asked, row)]
-    return AccountStory(row.key, row.name, own, in_order(records))
+    records = in_order([*_decided(conn, told, own), *_to_come(conn, asked, row)])
+    by_hand = standing.of_walks(conn, [walk.walk_id for walk in own])
+    return AccountStory(row.key, row.name, own, records, by_hand)
+
+
+def named(conn: Connection, key: str) -> Any:
+    """Number, key and name of the account with this ``key``; ``None`` when there is none."""
+    columns = (accounts.c.id, accounts.c.key, accounts.c.name)
+    return conn.execute(select(*columns).where(accounts.c.key == key)).first()
 
 
 def _find(conn: Connection, key: str) -> Any:
-    columns = (accounts.c.id, accounts.c.key, accounts.c.name)
-    found = conn.execute(select(*columns).where(accounts.c.key == key)).first()
+    found = named(conn, key)
     if found is None:
         alike = select(accounts.c.key).where(accounts.c.key.startswith(key[:3])).limit(200)
         otherwise = "the key is the one that your source gives it"

@@ -18,6 +18,7 @@ from worker.access import audit
 from worker.access.audit import Actor
 from worker.cadence import aiming, standing, writing_store
 from worker.cadence.aiming import Aim, Person, Place
+from worker.cadence.decisions import called
 from worker.cadence.library import Defaults
 from worker.cadence.rules import FOR_EVER, HELD, TAKEN_OVER
 from worker.cadence.standing import EDIT, HOLD, TAKE_OVER, New
@@ -84,7 +85,7 @@ def _hold(conn: Connection, aim: Aim, wish: Wish, by: Actor, now: datetime) -> s
     standing.put(conn, [new], now)
     last = _last_day(aim, wish.until)
     end = f"until the end of {wish.until}" if wish.until else "until the hold is lifted"
-    title = f"A mail is held: {aim.step} of {aim.row.licence_key}"
+    title = f"A mail is held: {aim.step} of {aim.key}"
     key = standing.hold_key(aim.row.walk_id, aim.step)
     worklist.close(conn, key, "held anew", now)
     detail = f"{aim.row.account_name}: held {end}. {wish.reason}"
@@ -100,11 +101,9 @@ def _take_over(conn: Connection, aim: Aim, wish: Wish, by: Actor, now: datetime)
     standing.lift(conn, aim.row.walk_id, aim.step, [HOLD], now)
     standing.put(conn, [new], now)
     worklist.close(conn, standing.hold_key(aim.row.walk_id, aim.step), "taken over", now)
-    title = f"Write yourself: {aim.step} of {aim.row.licence_key}"
-    detail = (
-        f"{aim.row.account_name}: licence {aim.row.licence_key} expires on "
-        f"{aim.row.licence_expires_on}. The machine does not send this mail. {wish.reason}"
-    )
+    title = f"Write yourself: {aim.step} of {aim.key}"
+    about = aim.inforce.trigger.says(aim.row)
+    detail = f"{aim.row.account_name}: {about}. The machine does not send this mail. {wish.reason}"
     key = standing.taken_key(aim.row.walk_id, aim.step)
     task = worklist.NewTask(key, "taken-over", title, detail)
     _open(conn, aim, task, by, aim.day(now), now)
@@ -226,4 +225,4 @@ def _note(
     detail = {"schedule": aim.row.walk_schedule, "step": aim.step}
     if until:
         detail["until"] = until.isoformat()
-    audit.note(conn, by, what, f"licence {aim.row.licence_key}", now, detail)
+    audit.note(conn, by, what, called(aim.row), now, detail)

@@ -115,6 +115,13 @@ def walks_itself(conn: Connection, account_id: int) -> bool:
     return bool(_OWN_WALKS.rows(conn, account=account_id))
 
 
+def own_walks(conn: Connection, account_id: int) -> dict[tuple[str, int], int]:
+    """The walks of the account itself, by schedule and cycle."""
+    query = select(walks.c.id, walks.c.schedule, walks.c.cycle)
+    rows = conn.execute(query.where(walks.c.account_id == account_id))
+    return {(row.schedule, row.cycle): row.id for row in rows}
+
+
 _OWN_WALKS = Prepared(
     select(walks.c.id)
     .where(walks.c.account_id == this_account, walks.c.next_at.is_not(None))
