@@ -3,12 +3,10 @@ schedules, a client's phone and the staff's pages, on one clock."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from email.message import EmailMessage
-from html import unescape
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -32,7 +30,6 @@ from worker.cadence.records import walks
 from worker.channels.folder import FolderChannel
 from worker.outbox.records import messages
 from worker.schedules.flow import read_drafts
-from worker.worklist.records import tasks
 
 SHIPPED = Path(__file__).parents[2] / "schedules"
 WARSAW = ZoneInfo("Europe/Warsaw")
@@ -168,21 +165,47 @@ def answered_on_a_phone(office: Office, browser: Browser, mail: EmailMessage) ->
 
 
 def closed_by_staff(house: House, browser: Browser) -> None:
-    """The account manager finds the task in the morning, reads the answer, and says what was
-    done."""
+    """The account manager finds the task in the morning, calls, and says what was done."""
     context = house.opened_by(browser, Role.SALES, viewport=PHONE)
     page = context.new_page()
     page.goto("/worklist")
     page.get_by_role("link", name="Answer a client who is not content").first.click()
     for words in (SAID, "Anna Nowak", "Nowak i Syn"):
         expect(page.locator("main")).to_contain_text(words)
-    page.get_by_role("button", name="Claim").click()
+    page.locator("#note").fill("Called Anna: three cases are open since October.")
+    page.get_by_role("button", name="Add the note").click()
+    expect(page.locator(".said")).to_be_visible()
+    house.site.later(hours=3)
     page.locator("#close-note").fill(DONE)
     page.get_by_role("button", name="Close the task").click()
     expect(page.locator(".said")).to_contain_text("is closed")
     page.goto("/outbox")
-    page.get_by_role("link", name="told").first.click()
+    page.locator("tr", has_text="after-renewal / told").get_by_role("link").first.click()
     expect(page.locator("main")).to_contain_text(DONE)
+    assert fits(page)
+    context.close()
+
+
+def read_on_the_account_page(house: House, browser: Browser) -> None:
+    """All of it stands in the story of the account, the newest first."""
+    context = house.opened_by(browser, Role.VIEWER, viewport=PHONE)
+    page = context.new_page()
+    page.goto("/accounts/A-1")
+    told = " ".join(page.locator("ol.story").all_inner_texts())
+    places = [
+        told.find(words)
+        for words in (
+            "done Answer a client who is not content",
+            "What we did after your answer",
+            "task Answer a client who is not content",
+            "Anna Nowak: 3 of 10",
+            SAID,
+            "One question",
+            "L-1 renewed",
+        )
+    ]
+    assert -1 not in places, told
+    assert places == sorted(places), told
     assert fits(page)
     context.close()
 
@@ -198,7 +221,7 @@ def test_a_renewal_becomes_an_answer_a_task_and_you_said_we_did(
 
     office.later(hours=10)  # in the evening, at home
     answered_on_a_phone(office, browser, office.mail_of(asked))
-    office.beats_until(lambda: office.open_tasks(), days=2)
+    office.beats_until(office.open_tasks, days=2)
     (task,) = office.open_tasks()
     assert (task.kind, task.assignee, str(task.due_on)) == ("feedback", "sales", "2026-12-04")
 
@@ -208,3 +231,13 @@ def test_a_renewal_becomes_an_answer_a_task_and_you_said_we_did(
     assert (told.origin, told.address) == ("told", "anna@example.com")
     words = part(office.mail_of(told), "plain")
     assert words.index(SAID) < words.index(DONE)
+
+    read_on_the_account_page(house, browser)
+    licence = office.says(explain, "L-1")
+    assert "after-renewal, term 2: ended (answered)" in licence
+    assert "after-renewal/ask (term 2): sent to anna@example.com" in licence
+    assert "perennial explain --account A-1" in licence
+    client = office.says(explain, "--account", "A-1")
+    assert "feedback, answer 1, 3 of 10, from 2026-12-01: ended (closed)" in client
+    assert "feedback/answer (cycle 1): sent to sales" in client
+    assert "after-renewal/told (letter): sent to anna@example.com" in client

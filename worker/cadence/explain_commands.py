@@ -26,7 +26,7 @@ _UNSEEN = (
 
 @click.command()
 @click.argument("licence", required=False)
-@click.option("--account", metavar="KEY", help="The account's own walks instead of a licence's.")
+@click.option("--account", metavar="KEY", help="The account itself instead of a licence.")
 @click.option("--json", "as_json", is_flag=True, help="One decision a line, for programs.")
 @click.pass_obj
 def explain(app: Wiring, licence: str | None, account: str | None, as_json: bool) -> None:
@@ -38,16 +38,20 @@ def explain(app: Wiring, licence: str | None, account: str | None, as_json: bool
         return
     with reading(app.engine) as conn:
         story = explaining.explain(conn, forecasting_of(app), licence)
+        more = explain_account.has_story(conn, story.licence.account_id)
     if as_json:
         show.emit(
             [record.json() for record in story.records], as_json=True, columns=outline.COLUMNS
         )
         return
     tell_story(story)
+    if more:
+        key = story.licence.account_key
+        click.echo(f"\nWhat is about the client itself: perennial explain --account {key}")
 
 
 def _explain_account(app: Wiring, key: str, as_json: bool) -> None:
-    """The same of the walks that are about an account itself."""
+    """The same of the walks that are about an account itself, and of letters to its people."""
     with reading(app.engine) as conn:
         story = explain_account.explain(conn, forecasting_of(app), key)
     if as_json:
@@ -58,8 +62,9 @@ def _explain_account(app: Wiring, key: str, as_json: bool) -> None:
     click.echo(f"{story.key} · {story.name}")
     for walk in story.walks:
         why = f" ({walk.walk_reason})" if walk.walk_reason else ""
+        said = "" if walk.answer_score is None else f", {walk.answer_score} of 10"
         click.echo(
-            f"  {walk.walk_schedule}, {walk.walk_subject} {walk.walk_cycle}, from "
+            f"  {walk.walk_schedule}, {walk.walk_subject} {walk.walk_cycle}{said}, from "
             f"{walk.walk_anchor_on}: {walk.walk_state}{why}"
         )
     click.echo("")
@@ -116,6 +121,7 @@ def _tell_record(record: Record, cycle: str) -> None:
     at = f"{record.at:%a %Y-%m-%d %H:%M %Z}" if record.at else "-"
     what = f"{record.schedule}/{record.step}" if record.step else "licence"
     to = f" to {', '.join(record.to)}" if record.to else ""
-    click.echo(f"{at}  {what} ({cycle} {record.cycle}): {record.decision}{to}")
+    which = f"{cycle} {record.cycle}" if record.cycle else "letter"
+    click.echo(f"{at}  {what} ({which}): {record.decision}{to}")
     if record.reason:
         click.echo(f"    {record.reason}: {in_plain_words(record.reason)}")
