@@ -96,7 +96,8 @@ def test_when_its_task_is_closed_nothing_more_is_to_come(book: AskedBook) -> Non
 def test_a_mail_of_the_schedule_is_a_first_contact_where_no_person_was_sooner(
     book: AskedBook,
 ) -> None:
-    book.apply_all({"feedback": feedback(CALL, "miss-you = 3 days after")})
+    text = feedback(CALL, "miss-you = 3 days after")
+    book.apply_all({"feedback": text.replace('"commercial"', '"contractual"')})  # others rest
     book.answer(5, 3, answered_at=book.now)
     book.run()
     asked = Asked(Period(date(2026, 11, 1), date(2026, 11, 30)))
