@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.clients.conftest import SCHEDULE
 from tests.desk.conftest import House
 from tests.desk.test_feedback import DONE, rows, shown
+from tests.outbox.world import SCHEDULE
 from tests.templating.small import SHIPPED
 from worker.access.rules import Role
 from worker.cadence.records import walks

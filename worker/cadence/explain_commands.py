@@ -46,12 +46,19 @@ def explain(app: Wiring, key: str | None, account: str | None, as_json: bool) ->
             stories: list[_Story] = [explain_account.explain(conn, asked, str(account))]
         else:
             stories = _stories(conn, asked, key)
+        more = _untold(conn, stories)
     if len(stories) > 1:
         click.echo(f"{key} is a licence and an account; this is what is known of both.", err=True)
     if as_json:
         records = [record.json() for story in stories for record in story.records]
         show.emit(records, as_json=True, columns=outline.COLUMNS)
         return
+    _tell(stories)
+    if more:
+        click.echo(f"\nWhat is about the client itself: perennial explain --account {more}")
+
+
+def _tell(stories: list[_Story]) -> None:
     for number, story in enumerate(stories):
         if number:
             click.echo("")
@@ -76,13 +83,23 @@ def _stories(conn: Connection, asked: Forecasting, key: str) -> list[_Story]:
     return found
 
 
+def _untold(conn: Connection, stories: list[_Story]) -> str:
+    """The key of the account of which more can be told than these stories do; empty when none."""
+    (first, *others) = stories
+    if others or isinstance(first, AccountStory):
+        return ""
+    owner = first.licence
+    return owner.account_key if explain_account.has_story(conn, owner.account_id) else ""
+
+
 def _tell_account(story: AccountStory) -> None:
     """Prints what is known of an account's own walks."""
     click.echo(f"{story.key} · {story.name}")
     for walk in story.walks:
         why = f" ({walk.walk_reason})" if walk.walk_reason else ""
+        said = "" if walk.answer_score is None else f", {walk.answer_score} of 10"
         click.echo(
-            f"  {walk.walk_schedule}, {walk.walk_subject} {walk.walk_cycle}, from "
+            f"  {walk.walk_schedule}, {walk.walk_subject} {walk.walk_cycle}{said}, from "
             f"{walk.walk_anchor_on}: {walk.walk_state}{why}"
         )
     _tell_interventions(story.interventions)
@@ -145,6 +162,7 @@ def _tell_record(record: Record, cycle: str) -> None:
     at = f"{record.at:%a %Y-%m-%d %H:%M %Z}" if record.at else "-"
     what = f"{record.schedule}/{record.step}" if record.step else "licence"
     to = f" to {', '.join(record.to)}" if record.to else ""
-    click.echo(f"{at}  {what} ({cycle} {record.cycle}): {record.decision}{to}")
+    which = f"{cycle} {record.cycle}" if record.cycle else "letter"
+    click.echo(f"{at}  {what} ({which}): {record.decision}{to}")
     if record.reason:
         click.echo(f"    {record.reason}: {in_plain_words(record.reason)}")

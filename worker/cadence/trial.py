@@ -115,14 +115,14 @@ def read_script(root: Path, template: str) -> Script:
     schedules = load_folder(root / "schedules", root / "templates").schedules
     sending = [one for one in schedules.values() if template in one.templates]
     asks, told = template.startswith(SURVEYS), template in samples.LETTERS
-    about = [TRIGGERS[one.trigger].subject for one in sending] or [None if told else LICENCE]
+    about = {TRIGGERS[one.trigger].subject for one in sending}
     return Script(
         template,
         Renderer(own),
         tuple(check_texts(own)),
         sending[0].mail_class if sending else "survey" if asks or told else "contractual",
         _promise(sending, template) if asks else None,
-        LICENCE in about,
+        LICENCE in about or not (about or told),
     )
 
 
