@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -311,6 +312,8 @@ Call = Callable[..., tuple[int, str, str]]
 def instance(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Instance:
     """A small book that nobody was mailed about."""
     made = Instance(tmp_path_factory.mktemp("trial"))
+    for stem in ("reactivation", "after-renewal"):
+        shutil.copy(ROOT / f"schedules/{stem}.toml", made.root / "schedules")
     (made.root / "var").mkdir()
     (made.root / "var/perennial.db").write_bytes(migrated_file.read_bytes())
     rows = [
