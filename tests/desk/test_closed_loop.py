@@ -31,7 +31,7 @@ def answered(house: House, score: int, promise: str = rules.NAMED) -> list[Any]:
     site.mailed(SCHEDULE)
     link = site.asked(promise)
     site.later(minutes=5)
-    assert site.send(link, score=score).status_code == 303
+    assert site.send(link, score=score).status_code in (200, 303)  # thanks, or asks why first
     if promise != rules.ANONYMOUS:
         site.send(f"{link}/more", comment="Nobody calls back.", improve=BETTER)
     look(house)
@@ -100,9 +100,9 @@ def test_others_are_nobodys_work(house: House, score: int, promise: str) -> None
 
 
 def test_what_is_answered_on_a_saturday_is_monday_mornings_work(house: House) -> None:
-    house.site.later(hours=20)
+    house.site.later(hours=24)
     assert answered(house, 3) == []
-    house.site.later(days=2, hours=4)
+    house.site.later(days=2)
     look(house)
     (task,) = open_ones(house)
     assert task.due_on == date(2026, 11, 25)
