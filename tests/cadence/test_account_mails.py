@@ -39,9 +39,9 @@ def book(engine: Engine, root: Path) -> AskedBook:
     return made
 
 
-def find(book: AskedBook, step: str, schedule: str | None = None) -> Place:
+def find(book: AskedBook, step: str, *, back: bool = False) -> Place:
     with reading(book.engine) as conn:
-        return aiming.find(conn, "A-1", step, schedule)
+        return aiming.find(conn, "A-1", step, None, back=back)
 
 
 def intervene(book: AskedBook, wish: Wish, step: str = "miss-you") -> str:
@@ -105,6 +105,22 @@ def test_of_several_answers_the_mail_that_comes_first_is_meant(book: AskedBook) 
     assert find(book, "sorry") == Place(by_answer[300], "sorry")
     book.live_until("Thu 2026-11-26")
     assert find(book, "sorry").walk_id == by_answer[300], "the last, when there is none to come"
+
+
+def test_what_was_taken_over_is_given_back_though_the_client_fell_silent_again(
+    book: AskedBook,
+) -> None:
+    book.apply_all({"silent": MISS_YOU})
+    book.flag()
+    book.run()
+    first = find(book, "miss-you")
+    intervene(book, Wish(TAKE_OVER, "I know them"))
+    book.end("closed")
+    book.run()
+    book.flag()
+    book.run()
+    assert find(book, "miss-you") != first
+    assert find(book, "miss-you", back=True) == first
 
 
 # --- as people type it ---

@@ -37,7 +37,7 @@ ZONES = ("UTC", "Europe/Warsaw", "America/Chicago", "Pacific/Auckland")
 ADDRESSES = ("ann@example.com", "bob@example.com", "eve@example.com")
 AFTER = ("on the day", "1 day after", "2 days after", "5 days after", "12 days after")
 AROUND = ("9 days before", "2 days before", *AFTER)
-LADDERS = ('["any"]', '["decision-maker", "any"]', '["procurement"]')
+LADDERS = ('["any"]', '["any"]', '["decision-maker", "any"]', '["procurement"]')
 HAPPENS = ("flag", "flag", "answer", "answer", "answer", "order", "close", "done", "reply")
 
 
@@ -66,7 +66,7 @@ def _steps(draw: st.DrawFn, offsets: tuple[str, ...], *, conditions: bool) -> li
 @st.composite
 def _schedules(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
     found = []
-    for stem in draw(st.lists(st.sampled_from(STEMS), min_size=1, max_size=3, unique=True)):
+    for stem in draw(st.lists(st.sampled_from(STEMS), min_size=2, max_size=4, unique=True)):
         said = draw(_steps(AROUND if stem == "review" else AFTER, conditions=stem != "review"))
         limits = [
             f'group_by = "{draw(st.sampled_from(["contact", "licence"]))}"',
@@ -98,12 +98,13 @@ def _worlds(draw: st.DrawFn) -> World:
     held, people = [], []
     for name in ["Maple", *draw(st.lists(st.sampled_from(["Pine", "Stark"]), unique=True))]:
         held.append((name, draw(st.sampled_from(ZONES))))
-        for address in draw(st.lists(st.sampled_from(ADDRESSES), max_size=2, unique=True)):
+        reached = st.lists(st.sampled_from(ADDRESSES), min_size=1, max_size=2, unique=True)
+        for address in draw(reached) if name == "Maple" or draw(st.booleans()) else []:
             people.append((name, address, draw(st.sampled_from(["decision-maker", "procurement"]))))
     minutes = st.integers(0, 60 * 24 * 60)
     who = st.sampled_from([name for name, _ in held])
     happens = draw(
-        st.lists(st.tuples(minutes, st.sampled_from(HAPPENS), who), min_size=2, max_size=12)
+        st.lists(st.tuples(minutes, st.sampled_from(HAPPENS), who), min_size=5, max_size=14)
     )
     return World(
         tuple(held),
@@ -242,7 +243,7 @@ def _told(book: _Quiet) -> list[Told]:
 
 
 few = settings(
-    max_examples=20,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -343,7 +344,7 @@ def _no_step_is_lost(book: _Quiet) -> None:
         wanted = sorted(step.id for step in active[walk.schedule].schedule.steps)
         assert sorted(row.step for row in mine[walk.id]) == wanted, walk
         assert "put-off" not in {row.decision for row in mine[walk.id]}, walk
-    assert {row.state for row in book.ledger()} <= {"accepted", "cancelled", "superseded"}
+    assert not {row.state for row in book.ledger()} & {"due", "sending", "unknown"}
 
 
 @given(_worlds(), st.integers(0, 60 * 24 * 60))
@@ -362,6 +363,7 @@ def test_what_plan_announces_for_accounts_is_what_goes_out(world: World, minutes
             announced = ahead.forecast(conn, book.asked(), period)
         past = {row.id for row in book.ledger()}
         book.live_to(END)
+        event(f"announced: {min(len(_announced(announced)), 3)}")
         assert _announced(announced) == _gone(book, past)
 
 

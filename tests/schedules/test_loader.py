@@ -599,7 +599,7 @@ def test_a_contractual_mail_speaks_of_a_licence(trigger: str) -> None:
         f'{trigger!r} is about none; write class = "commercial"'
     ]
     work = '[[steps]]\nid = "call"\nwhen = "on the day"\ntask = "Call"\nassign_to = "owner"\n'
-    assert complaints(head + work) == []
+    assert read(head + work).mail_class == "contractual"
 
 
 def test_numbers_out_of_reach_are_told_at_once() -> None:

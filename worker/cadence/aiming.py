@@ -16,7 +16,7 @@ from worker.cadence.decisions import called
 from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.records import of_licence, steps, walks
-from worker.cadence.rules import FOR_EVER, TAKEN_OVER
+from worker.cadence.rules import FOR_EVER, HELD, TAKEN_OVER
 from worker.catalogue.records import accounts, licences
 from worker.db.prepared import Prepared
 from worker.kernel.errors import FindingsError, UsageError, did_you_mean
@@ -105,12 +105,16 @@ class Aim:
         return max(self.item.day or self.item.due_on, self.line.calendar.today(now))
 
 
-def find(conn: Connection, key: str, step: str, schedule: str | None) -> Place:
+def find(
+    conn: Connection, key: str, step: str, schedule: str | None, *, back: bool = False
+) -> Place:
     """The step of a licence's current term, or of an account's own walk: of several on one
-    schedule, the first on which it is still to come. ``UsageError`` when the schedule has to be
-    named; its trigger tells a licence from an account of the same key.
+    schedule, the first on which it is still to come, or, to give it ``back``, the last on which a
+    person has it. ``UsageError`` when the schedule has to be named; its trigger tells a licence
+    from an account of the same key.
     """
-    found = dict(sorted((_of_account(conn, key, step) | _of_licence(conn, key)).items()))
+    found = _of_account(conn, key, step, back=back) | _of_licence(conn, key)
+    found = dict(sorted(found.items()))
     if not found:
         raise FindingsError(
             f"No schedule has looked at a licence or an account {key!r} yet; see: "
@@ -139,9 +143,9 @@ def _of_licence(conn: Connection, key: str) -> dict[str, int]:
     return {row.schedule: row.id for row in conn.execute(query)}
 
 
-def _of_account(conn: Connection, key: str, step: str) -> dict[str, int]:
-    """The walks of an account itself, by schedule: on one schedule those on which the step is still
-    to come before the others, then the earlier ones; where there are none of these, the last."""
+def _of_account(conn: Connection, key: str, step: str, *, back: bool) -> dict[str, int]:
+    """The walks of an account itself, by schedule: the first on which the step is still to come,
+    else the last; ``back``: before them the last on which a person has it."""
     mine = (steps.c.walk_id == walks.c.id) & (steps.c.step == step)
     waits = (messages.c.mail_key == steps.c.mail_key) & messages.c.state.in_(OPEN)
     columns = (walks.c.id, walks.c.schedule, walks.c.state, steps.c.decision, steps.c.reason)
@@ -153,15 +157,19 @@ def _of_account(conn: Connection, key: str, step: str) -> dict[str, int]:
         .order_by(walks.c.schedule, walks.c.anchor_on.desc(), walks.c.id.desc())
     )
     rows = conn.execute(query).all()
-    last = {row.schedule: row.id for row in reversed(rows)}
-    return last | {row.schedule: row.id for row in rows if _is_to_come(row)}
+    found = {row.schedule: row.id for row in reversed(rows)}
+    found |= {row.schedule: row.id for row in rows if _is_to_come(row)}
+    if back:
+        taken = [row for row in reversed(rows) if row.reason in (HELD, TAKEN_OVER)]
+        found |= {row.schedule: row.id for row in taken}
+    return found
 
 
 def _is_to_come(row: Row[Any]) -> bool:
-    """Whether a person may still do something about the step, or give it back."""
+    """Whether the step was not done yet, and may still be."""
     if row.decision is None:
         return bool(row.state != "ended")
-    return bool(row.decision == "put-off" or row.reason == TAKEN_OVER or row.waits)
+    return bool(row.decision == "put-off" or row.waits)
 
 
 def _has(conn: Connection, stem: str, step: str) -> bool:

@@ -86,7 +86,7 @@ def lift(app: Wiring, key: str, step: str, schedule: str | None, words: bool) ->
     """End a hold, or give a mail back that was taken over."""
     kinds = (EDIT,) if words else (HOLD, TAKE_OVER)
     asked = _person(), defaults_of(app), app.clock.now()
-    place = _place(app, key, step, schedule)
+    place = _place(app, key, step, schedule, back=not words)
     click.echo(interventions.lift(app.engine, place, *asked, kinds))
 
 
@@ -95,9 +95,9 @@ def _do(app: Wiring, about: tuple[str, str, str | None], wish: Wish) -> None:
     click.echo(interventions.intervene(app.engine, _place(app, *about), wish, *asked))
 
 
-def _place(app: Wiring, key: str, step: str, schedule: str | None) -> Place:
+def _place(app: Wiring, key: str, step: str, schedule: str | None, *, back: bool = False) -> Place:
     with reading(app.engine) as conn:
-        return aiming.find(conn, key, step, schedule)
+        return aiming.find(conn, key, step, schedule, back=back)
 
 
 def _person() -> Person:
