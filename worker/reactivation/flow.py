@@ -22,7 +22,8 @@ from worker.reactivation.backtest import Backtest
 from worker.reactivation.calibration import Calibration, calibrate
 from worker.reactivation.history import Book
 from worker.reactivation.house import look_at
-from worker.reactivation.rules import Measure, Verdict, last_full_day, queue, verdicts
+from worker.reactivation.rules import Measure, Verdict, last_full_day, queue
+from worker.reactivation.sharing import judged
 
 RECENT = 7
 """So many of the latest scorings are kept whole; of older ones the last of each month."""
@@ -72,11 +73,11 @@ def score(engine: Engine, asked: Asked) -> Scored | None:
         day = _last_day(conn, asked)
         if day is None:
             return None
-        book = Book.of(store.order_rows(conn, day))
+        book = Book.of_accounts(store.order_days_until(conn, day))
         cut = day.toordinal()
         calibration = calibrate(book, cut)
         by = Measure(look_at(book, cut), calibration, store.licensed(conn))
-        found = queue(verdicts(book.clients(cut), by), asked.exponent)
+        found = queue(judged(book, cut, by), asked.exponent)
         names = store.account_keys(conn, [one.account for one in found])
     return Scored(day, found, calibration, names)
 
@@ -143,7 +144,7 @@ def try_on_the_past(engine: Engine, asked: Asked) -> Backtest | None:
         day = _last_day(conn, asked)
         if day is None:
             return None
-        book = Book.of(store.order_rows(conn, day))
+        book = Book.of_accounts(store.order_days_until(conn, day))
     return backtest.run(book, day.toordinal(), asked.exponent)
 
 
