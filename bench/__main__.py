@@ -241,7 +241,9 @@ def _scores(quick: bool) -> list[Row]:
             rows.append(Row(f"{what}, {more}", "", f"{found.seconds:.2f}", "", f"{reach:g} s"))
             rows.append(Row("  its CPU, without the database's", "", f"{found.spent:.2f}", "", ""))
             peak = f"{found.peak:.0f} MB"
-            rows.append(Row("  its memory, of all processes", "", peak, "", f"{dormancy.MEGABYTES} MB"))
+            rows.append(
+                Row("  its memory, of all processes", "", peak, "", f"{dormancy.MEGABYTES} MB")
+            )
     return rows
 
 

@@ -18,9 +18,7 @@ from typing import NamedTuple
 Row = tuple[int, int, str, str, float, int]
 """(account, day, product line, currency, net, positive rows): the columns of ``order_days``."""
 
-Columns = tuple[
-    int, Sequence[int], Sequence[str], Sequence[str], Sequence[float], Sequence[int]
-]
+Columns = tuple[int, Sequence[int], Sequence[str], Sequence[str], Sequence[float], Sequence[int]]
 """All rows of one account: its id, then a list for each other column of ``Row``."""
 
 
@@ -139,13 +137,10 @@ class Book:
         book._lines, book._currencies = list(lines), list(currencies)
         return book
 
-    def parts(self, size: int) -> Iterator[Book]:
-        """The same accounts in books of ``size`` accounts each."""
-        for start in range(0, len(self.spans), size):
-            yield self._part(self.spans[start : start + size])
-
-    def _part(self, spans: Sequence[Span]) -> Book:
-        part, first, last = Book(), spans[0].first, spans[-1].last
+    def part(self, start: int, accounts: int) -> Book:
+        """A book of so many of its accounts, from the place ``start`` on; one there is at least."""
+        part, spans = Book(), self.spans[start : start + accounts]
+        first, last = spans[0].first, spans[-1].last
         part.spans = [Span(one.account, one.first - first, one.last - first) for one in spans]
         part.days = self.days[first:last]
         part.nets = self.nets[first:last]

@@ -38,13 +38,15 @@ _CENT = Decimal("0.01")
 # Ordinals and floats are made by the database: a date and a Decimal for each row would cost more
 # than the whole scoring. Amounts are only compared and added up here, never booked. PostgreSQL puts
 # the rows of an account together, too: so many tuples would cost as much again.
-_ORDER = "ORDER BY day, product_line, currency"
-_POSTGRESQL = (
-    f"SELECT account_id, array_agg(day - DATE '0001-01-01' + 1 {_ORDER}), "
-    f"array_agg(product_line {_ORDER}), array_agg(currency {_ORDER}), "
-    f"array_agg(net::float8 {_ORDER}), array_agg(orders {_ORDER}) "
-    "FROM order_days WHERE day <= %s GROUP BY account_id ORDER BY account_id"
+_LISTED = ", ".join(
+    f"array_agg({one} ORDER BY day, product_line, currency)"
+    for one in (
+        *("day - DATE '0001-01-01' + 1", "product_line", "currency"),
+        *("net::float8", "orders"),
+    )
 )
+_POSTGRESQL = f"SELECT account_id, {_LISTED} FROM order_days WHERE day <= %s"  # noqa: S608
+_BY_ACCOUNT = " GROUP BY account_id ORDER BY account_id"
 _SQLITE = (
     "SELECT account_id, CAST(julianday(day) - 1721424.5 AS INTEGER), product_line, currency, "
     "CAST(net AS REAL), orders FROM order_days WHERE day <= ? "
@@ -57,7 +59,7 @@ def order_days_until(conn: Connection, until: date) -> Iterator[Columns]:
     if conn.dialect.name != "postgresql":
         return by_account(_fetched(conn.connection.cursor(), _SQLITE, until.isoformat(), _AT_ONCE))
     cursor = conn.connection.cursor(name="order_days", binary=True)
-    return _fetched(cursor, _POSTGRESQL, until, _ACCOUNTS_AT_ONCE)
+    return _fetched(cursor, _POSTGRESQL + _BY_ACCOUNT, until, _ACCOUNTS_AT_ONCE)
 
 
 def _fetched(cursor: Any, sql: str, until: object, at_once: int) -> Iterator[Any]:
