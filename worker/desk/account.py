@@ -24,7 +24,7 @@ SOON = timedelta(days=90)
 """What expires by then counts as being at stake."""
 MOST_LICENCES, MOST_TASKS = 25, 12
 LONGEST_REASON = 500
-SOURCES = store.TERMS + 1
+SOURCES = store.PLANNED
 
 SILENT: Mapping[str, str] = {
     "bounced": "mail to it comes back",

@@ -32,6 +32,7 @@ from worker.outbox.rules import DUE, SENDING
 from worker.worklist.records import tasks
 
 OPENED, CLOSED, MAILED, ANSWERED, STOPPED, LIFTED, TERMS, SURVEYED = range(8)
+RETURNED, UNSILENCED, SILENT, PLANNED = range(8, 12)
 """The sources of a story, in the order in which they stand at one moment."""
 MOST_AHEAD = 2000
 _MOST_STOPS = 200

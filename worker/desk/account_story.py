@@ -15,8 +15,8 @@ from worker.cadence.decisions import Record
 from worker.cadence.horizon import warm_up
 from worker.cadence.library import library_of
 from worker.cadence.summary_page import in_plain_words
+from worker.desk import account_silence, account_surveys, story
 from worker.desk import account_store as store
-from worker.desk import account_surveys, story
 from worker.desk.mails import url_of
 from worker.desk.story import Entry, Place
 from worker.desk.survey_answers import TONES
@@ -44,6 +44,7 @@ def past(
         *(_stopped(row) for row in store.stops_made(*asked)),
         *(_lifted(row) for row in store.stops_lifted(*asked)),
         *(_terms(row) for row in store.terms_seen(*asked)),
+        *account_silence.entries(conn, account_id, before),
     ]
     return story.page(found, PAGE)
 
@@ -123,7 +124,7 @@ def _planned(records: Sequence[Record], own: Mapping[tuple[str, int], int]) -> I
         named = [one.licence for one in group if one.licence]
         to = f" to {', '.join(first.to)}" if first.to else ""
         yield Entry(
-            Place(first.at, store.SURVEYED + 1, number),
+            Place(first.at, store.PLANNED, number),
             "mail" if first.kind in MAILING else first.kind or "step",
             f"{first.schedule} / {first.step}{to}",
             note=f"about {len(named):,} licences" if len(named) > story.NAMED else "",

@@ -12,6 +12,7 @@ weight may be negative: no signal can argue against common sense.
 from __future__ import annotations
 
 from math import exp
+from operator import mul
 
 from worker.reactivation.signals import Signals
 
@@ -29,7 +30,7 @@ WEIGHTS = Signals(
 
 def log_odds(signals: Signals) -> float:
     """z: the weighted sum of the signals."""
-    return INTERCEPT + sum([w * s for w, s in zip(WEIGHTS, signals, strict=True)])
+    return INTERCEPT + sum(map(mul, WEIGHTS, signals))
 
 
 def chance(z: float) -> float:
