@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import Connection
@@ -110,7 +110,8 @@ _SALES = (
     f"""INSERT INTO episodes (id, schedule, account_id, number, flagged_on, as_of, lane, score,
         at_stake, currency, reasons, facts, relative_stake, urgency, entered)
     SELECT a, 'reactivation', a, 1, :today, :today - 1, {_LANE}, 0.8, 100 + a * 7919 % 90000,
-        'EUR', {_REASONS}, json_build_object('evidence', ARRAY[35, 31], 'last_order_on', :today - 90,
+        'EUR', {_REASONS}, json_build_object('evidence', ARRAY[35, 31],
+            'last_order_on', :today - 90,
             'usual_gap_days', 30, 'drop', 0.6, 'product_lines', json_build_array(
             json_build_object('product_line', 'Line ' || a % 40, 'drop', 0.6),
             json_build_object('product_line', 'Line ' || (a + 7) % 40, 'drop', 0.6))),
@@ -225,5 +226,5 @@ def _number_on(conn: Connection) -> None:
     """Has the next rows get the next numbers."""
     for table in ("accounts", "contacts", "licences", "walks", "episodes", "invitations"):
         sequence = f"pg_get_serial_sequence('{table}', 'id')"
-        last = f"(SELECT max(id) FROM {table})"  # noqa: S608 -- names are ours
+        last = f"(SELECT max(id) FROM {table})"
         conn.exec_driver_sql(f"SELECT setval({sequence}, {last})")

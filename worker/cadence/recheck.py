@@ -53,6 +53,8 @@ class Rechecker:
     judges: Mapping[str, Judge] = field(default_factory=dict)
     """Who judges letters that are no step of a walk, by their origin."""
     quiet: Quiet = USUAL_QUIET
+    unread: bool = False
+    """Whether nobody reads the mails: then nobody asks in whose words they would go."""
 
     def __call__(
         self, conn: Connection, messages: Sequence[Message], now: datetime
@@ -322,6 +324,7 @@ class _View:
             if inforce:
                 lines[row.walk_id] = load.line_of(inforce, row, checker.defaults)
         people = sorted({m.contact_id for m in messages if m.contact_id})
+        authors = [] if checker.unread else managers(steps.values())
         return cls(
             now,
             active,
@@ -331,8 +334,8 @@ class _View:
             {person.id: person for person in store.contacts_by_id(conn, people)},
             stops.standing(conn),
             checker.stale(conn, now),
-            {person.key: person for person in store.staff_of(conn, managers(steps.values()))},
-            standing.edits_of(conn, sorted(lines)),
+            {person.key: person for person in store.staff_of(conn, authors)},
+            standing.edits_of(conn, [] if checker.unread else sorted(lines)),
         )
 
     def slot(self, one: _Judged) -> int:
