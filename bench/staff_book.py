@@ -139,6 +139,15 @@ _ANSWERS = (
     SELECT id, 'price', answered_on FROM responses WHERE comment IS NOT NULL""",
 )
 
+# What was counted beside the work and remembered: the coming days, and how many walks there are.
+_COUNTED = (
+    """INSERT INTO forecast_days (schedule, day, mails, tasks, one_in, at)
+    SELECT 'ten', :today + d, count(w.id), 0, 1, :now FROM generate_series(0, 89) d
+    LEFT JOIN walks w ON w.next_at >= :today + d AND w.next_at < :today + d + 1 GROUP BY d""",
+    """INSERT INTO walk_counts (schedule, state, walks, at)
+    SELECT schedule, state, count(*), :now FROM walks GROUP BY schedule, state""",
+)
+
 # One in fifty is Sara's, half of the others are their pool's; those about silent clients come last.
 _WORK = (
     f"""INSERT INTO tasks (key, kind, title, account_id, assignee, pool, due_on, opened_at)
@@ -194,6 +203,8 @@ def fill(engine: Engine, size: Size) -> None:
             conn.execute(text(statement), values)
         for one in laid:
             conn.exec_driver_sql(one)
+        for statement in _COUNTED:
+            conn.execute(text(statement), values)
         _number_on(conn)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
         conn.exec_driver_sql("SET statement_timeout = 0")
