@@ -29,7 +29,16 @@ SILENT = 20
 
 _TABLES = (
     *("accounts", "contacts", "licences", "terms", "walks", "steps", "messages", "tasks"),
-    *("orders", "order_days", "scores", "episodes", "episode_lines", "invitations", "responses"),
+    *(
+        "stops",
+        "orders",
+        "order_days",
+        "scores",
+        "episodes",
+        "episode_lines",
+        "invitations",
+        "responses",
+    ),
     "response_themes",
 )
 
@@ -70,6 +79,8 @@ _NEXT = """(SELECT min(l.expires_on + back) FROM unnest(ARRAY[-90, -60, -30, -14
     30]) back WHERE l.expires_on + back > :today)"""
 _MAIL_KEY = "md5(w.id::text)"
 _PAST = (
+    """INSERT INTO stops (scope, subject_id, reason, made_at)
+    SELECT 'licence', id, 'The client asked for it', :now FROM licences WHERE id % 100 = 50""",
     f"""INSERT INTO walks (id, schedule, subject_id, cycle, anchor_on, first_act_at, next_at, state)
     SELECT l.id, 'ten', l.id, 2, l.expires_on, l.starts_on, {_NEXT} + time '09:00', 'active'
     FROM licences l""",

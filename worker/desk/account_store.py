@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from sqlalchemy import (
     select,
     tuple_,
     union,
+    union_all,
 )
 from sqlalchemy.engine import Connection
 
@@ -27,7 +29,7 @@ from worker.clients.records import answers
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.desk.story import Place
-from worker.outbox.records import SHOWN, STEP, messages
+from worker.outbox.records import LETTER, SHOWN, messages
 from worker.outbox.rules import DUE, SENDING
 from worker.worklist.records import tasks
 
@@ -146,20 +148,22 @@ def open_tasks(conn: Connection, account_id: int, most: int) -> Any:
 def _stops() -> Select[Any]:
     about_licence = and_(stops.c.scope == "licence", licences.c.id == stops.c.subject_id)
     about_contact = and_(stops.c.scope == "contact", contacts.c.id == stops.c.subject_id)
-    about_account = and_(stops.c.scope == "account", stops.c.subject_id == this_account)
     named = func.coalesce(licences.c.key, contacts.c.email, contacts.c.key).label("subject")
     return (
         select(stops, named, contacts.c.name.label("person"))
         .outerjoin(licences, about_licence)
         .outerjoin(contacts, about_contact)
-        .where(
-            or_(
-                about_account,
-                licences.c.account_id == this_account,
-                contacts.c.account_id == this_account,
-            )
-        )
+        .where(stops.c.id.in_(union_all(*_theirs())))
     )
+
+
+def _theirs() -> Iterator[Select[Any]]:
+    """The stops about the account itself, its licences and its contacts: each is looked up by what
+    it is about, however many stand of others."""
+    yield select(stops.c.id).where(stops.c.scope == "account", stops.c.subject_id == this_account)
+    for scope, table in (("licence", licences), ("contact", contacts)):
+        about = and_(stops.c.scope == scope, stops.c.subject_id == table.c.id)
+        yield select(stops.c.id).join(table, about).where(table.c.account_id == this_account)
 
 
 _STANDING = Prepared(
@@ -250,7 +254,7 @@ def _mail_keys() -> Any:
     posted = (
         select(messages.c.mail_key)
         .join(contacts, contacts.c.id == messages.c.contact_id)
-        .where(contacts.c.account_id == this_account, messages.c.origin != STEP, SHOWN)
+        .where(contacts.c.account_id == this_account, LETTER, SHOWN)
     )
     return union(decided, came_back, *own, posted)
 

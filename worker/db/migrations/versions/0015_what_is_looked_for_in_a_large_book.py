@@ -1,4 +1,4 @@
-"""Who is served by the same reseller"""
+"""What is looked for in a large book: who has the same reseller, letters by whom they went to"""
 
 from __future__ import annotations
 
@@ -13,3 +13,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_index('ix_accounts_reseller', 'accounts', ['reseller'], unique=False, postgresql_where=sa.text('reseller IS NOT NULL'), sqlite_where=sa.text('reseller IS NOT NULL'))
+    op.create_index('ix_messages_letters', 'messages', ['contact_id'], unique=False, postgresql_where=sa.text("origin <> 'step'"), sqlite_where=sa.text("origin <> 'step'"))
