@@ -1,4 +1,4 @@
-"""A forecast is the machine itself on a copy: it does less than the machine, and decides the same."""
+"""A forecast is the machine itself on a copy: it does less, and decides the same."""
 
 from __future__ import annotations
 

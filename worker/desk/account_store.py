@@ -105,11 +105,18 @@ def worth(conn: Connection, account_id: int, today: date, within: timedelta) -> 
     return Worth(len(rows), expired, ahead, base, soon)
 
 
+_EXPIRES = and_(
+    licences.c.account_id == this_account,
+    licences.c.expires_on.between(bindparam("first"), bindparam("last")),
+)
+_AHEAD = Prepared(
+    select(licences.c.id).where(_EXPIRES).order_by(licences.c.expires_on).limit(MOST_AHEAD)
+)
+
+
 def ahead_ids(conn: Connection, account_id: int, first: date, last: date) -> list[int]:
     """The licences of an account that expire in this time, up to ``MOST_AHEAD``."""
-    mine = (licences.c.account_id == account_id, licences.c.expires_on.between(first, last))
-    query = select(licences.c.id).where(*mine).order_by(licences.c.expires_on)
-    return list(conn.execute(query.limit(MOST_AHEAD)).scalars())
+    return _AHEAD.scalars(conn, account=account_id, first=first, last=last)
 
 
 def walks_itself(conn: Connection, account_id: int) -> bool:
@@ -124,12 +131,17 @@ _OWN_WALKS = Prepared(
 )
 
 
+_EXPIRING = Prepared(
+    select(licences)
+    .where(_EXPIRES, licences.c.status == "active")
+    .order_by(licences.c.expires_on, licences.c.id)
+    .limit(_MOST)
+)
+
+
 def expiring(conn: Connection, account_id: int, first: date, last: date, most: int) -> Any:
     """The account's active licences that expire in this time, the soonest first."""
-    mine = (licences.c.account_id == account_id, licences.c.expires_on.between(first, last))
-    query = select(licences).where(*mine, licences.c.status == "active")
-    order = licences.c.expires_on, licences.c.id
-    return conn.execute(query.order_by(*order).limit(most)).all()
+    return _EXPIRING.rows(conn, account=account_id, first=first, last=last, most=most)
 
 
 _OPEN_TASKS = Prepared(
