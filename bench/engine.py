@@ -97,19 +97,22 @@ def _rehearse(folder: str, _: int) -> dict[str, Any]:
 
 def timed(engine: Engine, asked: rehearse.Asked, progress: rehearse.Progress) -> RehearsalChannel:
     """Lives through the year, and leaves beside its mails how long deciding and recording took."""
-    spent, plan = [0.0], flow.plan_batch
+    spent, halves = [0.0], (flow.follow_batch, flow.advance_batch)
 
-    def stopwatch(planning: flow.Planning, limit: int = flow.BATCH) -> int:
-        began = perf_counter()
-        handled = plan(planning, limit)
-        spent[0] += perf_counter() - began
-        return handled
+    def watched(batch: Callable[..., int]) -> Callable[..., int]:
+        def stopwatch(planning: flow.Planning, limit: int = flow.BATCH) -> int:
+            began = perf_counter()
+            handled = batch(planning, limit)
+            spent[0] += perf_counter() - began
+            return handled
 
-    flow.plan_batch = stopwatch
+        return stopwatch
+
+    flow.follow_batch, flow.advance_batch = map(watched, halves)
     try:
         channel = rehearse.lived(engine, asked, progress)
     finally:
-        flow.plan_batch = plan
+        flow.follow_batch, flow.advance_batch = halves
     asked.folder.mkdir(parents=True, exist_ok=True)
     (asked.folder / f"planning-{os.getpid()}").write_text(str(spent[0]))
     return channel

@@ -71,10 +71,6 @@ _GOING_ALONE = Prepared(
     .order_by(walks.c.anchor_on, walks.c.id)
     .with_for_update(of=walks, skip_locked=True)
 )
-_NEXT_DUE = Prepared(
-    select(walks.c.next_at).where(walks.c.next_at.is_not(None)).order_by(walks.c.next_at).limit(1)
-)
-
 
 _waits = (
     walks.c.account_id.is_not(None),
@@ -135,8 +131,3 @@ def going_with(
     asked = {"ids": account_ids, "stem": stem, "first": first, "last": last}
     found = _GOING_ALONE if alone else _GOING_WITH
     return found.rows(conn, **asked) if account_ids else []
-
-
-def next_due(conn: Connection) -> datetime | None:
-    """When the next walk wants a look."""
-    return next(iter(_NEXT_DUE.scalars(conn)), None)

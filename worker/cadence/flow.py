@@ -62,13 +62,31 @@ def plan_batch(planning: Planning, limit: int = BATCH) -> int:
         now = planning.clock.now()
         if planning.held(conn, now):
             return 0
-        changed = renewing.renew_automatically(conn, now, planning.defaults.timezone, limit)
-        changed += entering.follow_changes(conn, planning, now, limit)
-        changed += arrivals.follow(conn, planning, now, limit)
+        changed = _follow(conn, planning, now, limit)
         if not changed:
             return advance(conn, planning, now, limit)
     with planning.engine.begin() as conn:
         return changed + advance(conn, planning, planning.clock.now(), limit)
+
+
+def follow_batch(planning: Planning, limit: int = BATCH) -> int:
+    """The half of ``plan_batch`` that follows what changed; how much it was."""
+    with planning.engine.begin() as conn:
+        now = planning.clock.now()
+        return 0 if planning.held(conn, now) else _follow(conn, planning, now, limit)
+
+
+def advance_batch(planning: Planning, limit: int = BATCH) -> int:
+    """The other half, which judges walks: all there is to do while nothing changes from outside."""
+    with planning.engine.begin() as conn:
+        now = planning.clock.now()
+        return 0 if planning.held(conn, now) else advance(conn, planning, now, limit)
+
+
+def _follow(conn: Connection, planning: Planning, now: datetime, limit: int) -> int:
+    changed = renewing.renew_automatically(conn, now, planning.defaults.timezone, limit)
+    changed += entering.follow_changes(conn, planning, now, limit)
+    return changed + arrivals.follow(conn, planning, now, limit)
 
 
 def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> int:

@@ -106,6 +106,14 @@ class Machine:
         """Handles changed licences and due walks; how many."""
         return flow.plan_batch(self.planning, limit)
 
+    def follow_batch(self, limit: int = flow.BATCH) -> int:
+        """Follows what changed, and judges nothing; how much it was."""
+        return flow.follow_batch(self.planning, limit)
+
+    def advance_batch(self, limit: int = flow.BATCH) -> int:
+        """Handles due walks, and follows nothing; how many."""
+        return flow.advance_batch(self.planning, limit)
+
     def send_batch(self, limit: int = 200) -> int:
         """Claims and sends due mails; how many were claimed."""
         return outbox.send_batch(self.sending, limit)
@@ -153,6 +161,7 @@ def build(
     refused: Refused = lambda conn, message, result, now: None,
     judges: Mapping[str, Judge] = NO_JUDGES,
     texts: Callable[[], Renderer] | None = None,
+    unread: bool = False,
     stop: Callable[[], bool] = lambda: False,
     wait: Callable[[float], object] = sleep,
     pause: Callable[[str], None] = lambda label: None,
@@ -163,12 +172,21 @@ def build(
     ``hold`` is how long a mail of unknown fate waits for evidence, ``gap`` how far apart mails
     leave at least; ``refused`` hears of a mail that was refused for good. ``judges`` look at
     letters that are no step of a walk, by their origin, and ``texts`` gives their templates.
+    ``unread``: what is sent reaches nobody and is read by nobody, so it is only recorded.
     """
     library = Library()
     pinned = _pinned(engine, library)
     current = texts or Current(Path("templates"))
     last_look = Rechecker(
-        library, defaults, letterhead.view, allowance, guards.stale, guards.asks, judges, quiet
+        library,
+        defaults,
+        letterhead.view,
+        allowance,
+        guards.stale,
+        guards.asks,
+        judges,
+        quiet,
+        unread,
     )
     sending = Sending(
         engine=engine,
@@ -183,6 +201,7 @@ def build(
         gap=gap,
         refused=refused,
         held=guards.sending,
+        unread=unread,
         stop=stop,
         wait=wait,
         pause=pause,

@@ -62,6 +62,8 @@ class Rechecker:
     judges: Mapping[str, Judge] = field(default_factory=dict)
     """Who judges letters that are no step of a walk, by their origin."""
     quiet: Quiet = USUAL_QUIET
+    unread: bool = False
+    """Whether nobody reads the mails: then nobody asks in whose words they would go."""
 
     def __call__(
         self, conn: Connection, messages: Sequence[Message], now: datetime
@@ -331,7 +333,7 @@ class _View:
             if inforce:
                 lines[row.walk_id] = load.line_of(inforce, row, checker.defaults)
         people = sorted({m.contact_id for m in messages if m.contact_id})
-        staff = people_store.staff_of(conn, managers(steps.values()))
+        staff = people_store.staff_of(conn, [] if checker.unread else managers(steps.values()))
         return cls(
             now,
             active,
@@ -342,7 +344,7 @@ class _View:
             stops.standing(conn),
             checker.stale(conn, now),
             {person.key: person for person in staff},
-            standing.edits_of(conn, sorted(lines)),
+            standing.edits_of(conn, [] if checker.unread else sorted(lines)),
         )
 
     def slot(self, one: _Judged) -> int:

@@ -235,6 +235,20 @@ _OPEN_TASKS = (
 )
 
 
+_OPENED = Prepared(
+    select(tasks)
+    .select_from(walks)
+    .join(steps, steps.c.walk_id == walks.c.id)
+    .join(tasks, tasks.c.key == _task_key)
+    .where(bulk.listed(walks.c.id), steps.c.kind == "task", tasks.c.closed_at.is_(None))
+)
+
+
+def open_tasks_of(conn: Connection, walk_ids: Sequence[int]) -> list[Any]:
+    """The tasks that steps of these walks opened and that nobody has closed yet."""
+    return _OPENED.rows(conn, ids=walk_ids) if walk_ids else []
+
+
 def with_open_tasks(conn: Connection, walk_ids: Sequence[int]) -> set[int]:
     """Which of these walks have opened a task that nobody has closed yet."""
     return set(conn.execute(_OPEN_TASKS, {"ids": walk_ids}).scalars()) if walk_ids else set()

@@ -26,6 +26,8 @@ from worker.outbox.store import Message
 def send_batch(sending: Sending, limit: int = 100) -> int:
     """Claims and sends up to ``limit`` due mails; returns how many were claimed."""
     attempt = new_attempt_id()
+    if sending.unread:
+        return _record_unread(sending, attempt, limit)
     deadline = sending.clock.monotonic() + sending.lease.total_seconds()
     claim = _claim(sending, attempt, limit)
     if claim is None:
@@ -99,18 +101,40 @@ def _claim(sending: Sending, attempt: str, limit: int) -> _Claim | None:
         if not taken:
             _give_back(conn, sending, start, 0, most)
             return None
-        verdicts = sending.recheck(conn, taken, now)
-        allowed: list[_Allowed] = []
-        for message in taken:
-            verdict = verdicts[message.id]
-            if message.fate is not None:  # the provider has it: an earlier attempt got through
-                claims.finish(conn, [message.id], attempt, _proved(message, now))
-            elif isinstance(verdict, Go):
-                allowed.append((message, verdict))
-            else:
-                claims.finish(conn, [message.id], attempt, _stopped(message, verdict))
+        allowed = _looked_at(conn, sending, attempt, taken, now)
         _give_back(conn, sending, start, len(allowed), most)
     return _Claim(len(taken), allowed, (start - now).total_seconds())
+
+
+def _looked_at(
+    conn: Connection, sending: Sending, attempt: str, taken: Sequence[Message], now: datetime
+) -> list[_Allowed]:
+    """Those of the claimed that may leave; what becomes of the others is written down."""
+    verdicts = sending.recheck(conn, taken, now)
+    allowed: list[_Allowed] = []
+    for message in taken:
+        verdict = verdicts[message.id]
+        if message.fate is not None:  # the provider has it: an earlier attempt got through
+            claims.finish(conn, [message.id], attempt, _proved(message, now))
+        elif isinstance(verdict, Go):
+            allowed.append((message, verdict))
+        else:
+            claims.finish(conn, [message.id], attempt, _stopped(message, verdict))
+    return allowed
+
+
+def _record_unread(sending: Sending, attempt: str, limit: int) -> int:
+    """The same where nobody can die on the way, because there is none."""
+    now = sending.clock.now()
+    with sending.engine.begin() as conn:
+        taken = claims.claim(conn, now, now + sending.lease, attempt, limit)
+        allowed = _looked_at(conn, sending, attempt, taken, now) if taken else []
+        if allowed:
+            left = {"started_at": now, "channel": sending.channel.name, "accepted_at": now}
+            idle = dict.fromkeys(("next_at", "reason", "attempt_id", "lease_until"))
+            gone = idle | left | {"state": ACCEPTED}
+            claims.finish(conn, [message.id for message, _ in allowed], attempt, gone)
+    return len(taken)
 
 
 def _turn(conn: Connection, sending: Sending, limit: int, now: datetime) -> tuple[datetime, int]:

@@ -136,19 +136,6 @@ def whole(conn: Connection, mail_key: str) -> list[Any]:
     return list(conn.execute(mine.with_for_update()))
 
 
-_NEXT_DUE = Prepared(
-    select(messages.c.next_at)
-    .where(messages.c.next_at.is_not(None))
-    .order_by(messages.c.next_at)
-    .limit(1)
-)
-
-
-def next_due(conn: Connection) -> datetime | None:
-    """When the next message wants attention."""
-    return next(iter(_NEXT_DUE.scalars(conn)), None)
-
-
 _OF_A_MAIL = ("mail_key", "address", "state", "reason", "day")
 _of_mails = (
     select(*[messages.c[name] for name in (*_OF_A_MAIL, "accepted_at", "id", "unknown_since")])
