@@ -96,8 +96,9 @@ def test_when_its_task_is_closed_nothing_more_is_to_come(book: AskedBook) -> Non
 def test_a_mail_of_the_schedule_is_a_first_contact_where_no_person_was_sooner(
     book: AskedBook,
 ) -> None:
-    text = feedback(CALL, "miss-you = 3 days after")
-    book.apply_all({"feedback": text.replace('"commercial"', '"contractual"')})  # others rest
+    text = feedback(CALL, "miss-you = 3 days after").replace('"commercial"', '"survey"')
+    assert '"survey"' in text, "advertising rests while the task is open"
+    book.apply_all({"feedback": text})
     book.answer(5, 3, answered_at=book.now)
     book.run()
     asked = Asked(Period(date(2026, 11, 1), date(2026, 11, 30)))
@@ -105,7 +106,8 @@ def test_a_mail_of_the_schedule_is_a_first_contact_where_no_person_was_sooner(
         assert attending.read(conn, asked).contact.spans == ()
     answered_at = book.now
     book.live_until("Fri 2026-11-27")
-    (mail,) = [one for one in book.ledger() if one.state == "accepted"]
+    (mail,) = book.ledger()
+    assert (mail.state, mail.reason) == ("accepted", None)
     with reading(book.engine) as conn:
         found = attending.read(conn, asked)
     assert found.contact.spans == (mail.accepted_at - answered_at,)

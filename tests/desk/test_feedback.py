@@ -80,6 +80,21 @@ def test_the_letter_stands_in_the_outbox_and_in_the_story_of_its_account(house: 
     assert f'href="/outbox/{letter.id}"' in sales.get("/accounts/A%2F1/to-come").text
 
 
+def test_the_page_of_surveys_says_how_soon_those_who_are_not_content_hear_from_us(
+    house: House,
+) -> None:
+    number = complained(house)
+    sales = house.as_(Role.SALES)
+    assert "0 of 1 answers" in shown(sales.get("/surveys"))
+    closing = {"version": "1", "outcome": "done", "note": DONE}
+    sales.post(f"/worklist/{number}/close", data=closing)
+    house.site.later(minutes=2)  # what was counted a minute ago is counted anew
+    page = shown(sales.get("/surveys"))
+    assert "First contact 100 %" in page
+    assert "1 of 1 answers, by median after 0 hours" in page
+    assert "first contact,1,1," in sales.get("/surveys/loop.csv").text
+
+
 def test_a_confidential_answer_shows_no_person_before_or_after_it_was_answered(
     house: House,
 ) -> None:

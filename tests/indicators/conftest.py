@@ -92,10 +92,19 @@ class Town:
         row |= {"account_id": self.account(account), "closed_at": at, "closed_by": by}
         self._add(tasks, row)
 
-    def said(self, account: str, score: int, on: str, promise: str = rules.NAMED) -> None:
-        row = {"id": flow.draw_id(), "schedule": "surveys", "survey": "renewal", "score": score}
+    def said(self, account: str, score: int, on: str, promise: str = rules.NAMED) -> int:
+        """An answer; its number."""
+        number = flow.draw_id()
+        row = {"id": number, "schedule": "surveys", "survey": "renewal", "score": score}
         row |= {"account_id": self.account(account), "promise": promise, "vote": vote(score)}
         self._add(responses, row | {"source": "page", "answered_on": day(on)})
+        return number
+
+    def answered_by(self, response: int, on: str) -> None:
+        """An open task about an answer."""
+        at = datetime.combine(day(on), time(9), UTC)
+        row = {"key": f"feedback:{response}", "kind": "feedback", "title": "Call", "opened_at": at}
+        self._add(tasks, row)
 
     def board(self, name: str, period: Period, **more: Any) -> Board:
         with reading(self.engine) as conn:

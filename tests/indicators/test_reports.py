@@ -151,6 +151,17 @@ def test_who_heard_nothing_for_a_quarter_is_listed_those_who_buy_most_first(town
     assert found["heard_nothing_value"].value == Decimal(880)
 
 
+def test_attention_says_how_soon_those_hear_from_us_who_are_not_content(town: Town) -> None:
+    assert "first_contact" not in figures(town.board("attention", YEAR))
+    number = town.said("A", 3, "2026-09-01")
+    town.answered_by(number, "2026-09-01")
+    board = town.board("attention", YEAR)
+    found = figures(board)
+    assert (found["first_contact"].value, found["first_contact"].n) == (0.0, 1)
+    assert (found["told_hours"].value, found["told_hours"].method) == (None, "median")
+    assert [row["reached"] for row in board.tables["answered"]] == [0, 0]
+
+
 def test_costs_are_contacts_times_what_one_costs_beside_the_sales_that_followed(town: Town) -> None:
     town.order("D", "2026-09-10")
     town.order("D", "2026-11-20")
