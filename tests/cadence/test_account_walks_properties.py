@@ -88,9 +88,9 @@ def _text(stem: str, said: list[str], office: str, limits: str) -> str:
         text = feedback(*said, audience="")
         head, _, rest = text.partition("[calendar]")
         return f"{head}[calendar]\n{office}\n[limits]\n{limits}\n{rest[rest.index('[[steps]]') :]}"
-    made = review if stem == "review" else dormant
-    more = {"every": "1 month"} if stem == "review" else {}
-    return made(*said, calendar=office, limits=limits, **more)
+    if stem == "review":
+        return review(*said, every="1 month", calendar=office, limits=limits)
+    return dormant(*said, calendar=office, limits=limits)
 
 
 @st.composite
