@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences, stops
@@ -152,3 +152,11 @@ def listed(conn: Connection, today: date) -> list[Any]:
 def listed_about(conn: Connection, today: date, scope: str, subject_id: int) -> list[Any]:
     """Those of them that are about one subject."""
     return _LISTED_ABOUT[scope].rows(conn, today=today, subject=subject_id)
+
+
+_COUNTED = Prepared(select(func.count().label("stops")).select_from(stops).where(_STANDS))
+
+
+def count(conn: Connection, today: date) -> int:
+    """How many stand on ``today``."""
+    return int(_COUNTED.scalars(conn, today=today)[0])
