@@ -58,7 +58,7 @@ PAGES: Mapping[str, Sequence[str]] = {
     "/accounts/{key:path}/hand-over": ("/accounts/A7/hand-over",),
     "/licences": ("/licences",),
     "/licences/{key:path}": ("/licences/L7",),
-    "/search": ("/search?q=Firm+77", "/search?q=anna77%40example.com"),
+    "/search": ("/search?q=Firm+77", "/search?q=anna77"),
     "/schedules": ("/schedules",),
     "/schedules/days/{day}": ("/schedules/days/TOMORROW",),
     "/schedules/{stem}": ("/schedules/ten",),

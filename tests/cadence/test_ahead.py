@@ -13,7 +13,7 @@ from tests.cadence.conftest import Book, day, schedule_text
 from worker.cadence import ahead, flow, machine
 from worker.cadence.decisions import Record
 from worker.db.engine import reading
-from worker.kernel.dates import Period
+from worker.kernel.dates import Allowance, Period
 
 TODAY = day("2026-11-20")
 PERIOD = Period(TODAY, TODAY + timedelta(days=89))
@@ -22,6 +22,7 @@ PERIOD = Period(TODAY, TODAY + timedelta(days=89))
 @pytest.fixture
 def known(book: Book) -> Book:
     """Three licences of one client, whose advertising keeps to a budget."""
+    book.allowance = Allowance(1, 2)
     steps = ("60 days before", "30 days before", "14 days before", "3 days after", "10 days after")
     book.apply(schedule_text(*steps, mail_class="commercial"))
     for number, end in enumerate(("2027-01-12", "2027-01-13", "2027-01-20"), 1):

@@ -26,7 +26,6 @@ from worker.cadence.library import Defaults, library_of
 from worker.cadence.machine import Letterhead
 from worker.cadence.posted import House
 from worker.cadence.rules import Decision
-from worker.catalogue import stops
 from worker.channels.contract import Envelope, Mail
 from worker.channels.folder import FolderChannel
 from worker.kernel.errors import FindingsError
@@ -204,5 +203,5 @@ def _rung(conn: Connection, aim: Aim, now: datetime) -> ladder.Rung:
     walk = load.walk_of(
         aim.row, aim.inforce, aim.line, aim.row.walk_first_act_at, anchor=aim.anchor
     )
-    people = ladder.People.around(conn, [aim.row], stops.standing(conn))
+    people = ladder.People.around(conn, [aim.row])
     return people.rung(Action(aim.row, decision, walk, aim.inforce.version_id))

@@ -119,9 +119,11 @@ def _whole(conn: Connection, asked: Forecasting, told: Explanation) -> list[Reco
 
 def _stops(conn: Connection, told: Reading, row: Row[Any]) -> list[Any]:
     """The stops that stand for this licence or its account."""
-    mine = {"licence": row.licence_key, "account": row.account_key}
-    standing = stops.listed(conn, told.now.date())
-    return [stop for stop in standing if mine.get(stop.scope) == stop.subject]
+    mine = {"licence": row.licence_id, "account": row.account_id}
+    today = told.now.date()
+    return [
+        one for scope, id_ in mine.items() for one in stops.listed_about(conn, today, scope, id_)
+    ]
 
 
 def _speaks(record: Record, row: Row[Any]) -> bool:

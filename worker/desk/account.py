@@ -148,7 +148,8 @@ def _place(text: str) -> Place | None:
 def reached(conn: Connection, account_id: int, today: date) -> list[dict[str, Any]]:
     """The account's contacts, each with why it is not written to, if so: about contracts, and at
     all else."""
-    standing = stops.standing(conn)
+    people = people_store.contacts_of(conn, [account_id])
+    standing = stops.standing_about(conn, "contact", [one.id for one in people])
     return [
         {
             "row": one,
@@ -157,7 +158,7 @@ def reached(conn: Connection, account_id: int, today: date) -> list[dict[str, An
             "quiet": ladder.why_silent(one, "commercial", standing, today),
             "words": SILENT,
         }
-        for one in people_store.contacts_of(conn, [account_id])
+        for one in people
     ]
 
 
