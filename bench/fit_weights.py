@@ -1,8 +1,8 @@
-"""``python -m bench.fit_weights``: fits the weights of the score, on quarters that the bar never sees.
+"""``python -m bench.fit_weights``: fits the weights of the score, on quarters that no bar sees.
 
 Seen are CDNOW's two cut-offs, which are no part of the bar, and those cut-offs of UCI's wholesaler
 and of Oxford's suppliers whose 90 days had closed by the first one that ``bench/dormancy.py``
-measures. The bar's own cut-offs are opened only after that, to say what the weights are worth there.
+measures. The bar's own are opened only after that, to say what the weights are worth there.
 
 The fit is a logistic regression of who fell on the signals. Each cut-off counts as much as every
 other and has an intercept of its own, because how many fall is the supplier's, not the signals'. No
@@ -115,10 +115,8 @@ def main() -> None:
     for what, of in (("seen while fitting", seen), ("the bar, unseen", bar)):
         print(f"\nAUC on {what}")
         for name, weights in tried.items():
-            said = "  ".join(
-                f"{supplier} {value:.4f}" for supplier, value in auc(weights, of).items()
-            )
-            print(f"  {name:20} {said}")
+            worth = [f"{supplier} {value:.4f}" for supplier, value in auc(weights, of).items()]
+            print(f"  {name:20}", *worth)
 
 
 if __name__ == "__main__":
