@@ -29,7 +29,7 @@ FIELD = Signals(0.36, 0.19, 0.07, 2.04, 0.64, 0.39, 0.0)
 """The weights of the field's notes, fitted on other suppliers; ``swings`` was not among them."""
 SEEN: Mapping[str, Sequence[str]] = {
     "UCI wholesaler": ("2010-06-30", "2010-07-31", "2010-08-31", "2010-09-30", "2010-10-31"),
-    "Oxford": ("2014-06-30", "2014-09-30", "2014-12-31", "2015-03-31", "2015-06-30"),
+    "Oxford": ("2014-12-31", "2015-03-31", "2015-06-30"),
     "CDNOW": SUPPLIERS["CDNOW"].cuts,
 }
 PULLS = (0.0, 0.001, 0.01, 0.1)
