@@ -31,7 +31,8 @@ WEIGHTS = Signals(
 
 def log_odds(signals: Signals) -> float:
     """z: the weighted sum of the signals."""
-    return INTERCEPT + sum(map(mul, WEIGHTS, signals))
+    weighed: float = sum(map(mul, WEIGHTS, signals))
+    return INTERCEPT + weighed
 
 
 def chance(z: float) -> float:
