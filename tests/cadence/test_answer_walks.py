@@ -11,6 +11,10 @@ from sqlalchemy import Engine, insert
 
 from tests.cadence.conftest import DAY, schedule_text
 from tests.cadence.dormant import SilentBook
+from worker.db.engine import reading
+from worker.kernel.dates import Period
+from worker.surveys import attending
+from worker.surveys.counting import Asked
 from worker.surveys.records import responses
 from worker.worklist import store as worklist
 
@@ -87,6 +91,25 @@ def test_when_its_task_is_closed_nothing_more_is_to_come(book: AskedBook) -> Non
     assert book.account_walks() == [(1, "ended", "closed")]
     book.live_until("Fri 2026-11-27")
     assert book.sent() == []
+
+
+def test_a_mail_of_the_schedule_is_a_first_contact_where_no_person_was_sooner(
+    book: AskedBook,
+) -> None:
+    text = feedback(CALL, "miss-you = 3 days after")
+    book.apply_all({"feedback": text.replace('"commercial"', '"contractual"')})  # others rest
+    book.answer(5, 3, answered_at=book.now)
+    book.run()
+    asked = Asked(Period(date(2026, 11, 1), date(2026, 11, 30)))
+    with reading(book.engine) as conn:
+        assert attending.read(conn, asked).contact.spans == ()
+    answered_at = book.now
+    book.live_until("Fri 2026-11-27")
+    (mail,) = [one for one in book.ledger() if one.state == "accepted"]
+    with reading(book.engine) as conn:
+        found = attending.read(conn, asked)
+    assert found.contact.spans == (mail.accepted_at - answered_at,)
+    assert found.told.spans == ()
 
 
 @pytest.mark.parametrize(

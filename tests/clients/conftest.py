@@ -214,10 +214,15 @@ class opened(ExitStack):  # noqa: N801 -- used as a function
     """A site that is served while the block lasts."""
 
     def __init__(
-        self, engine: Engine, url: str, root: Path, env: Mapping[str, str] | None = None
+        self,
+        engine: Engine,
+        url: str,
+        root: Path,
+        env: Mapping[str, str] | None = None,
+        kind: type[Site] = Site,
     ) -> None:
         super().__init__()
-        self._site = Site(engine, root)
+        self._site = kind(engine, root)
         port = write_config(root, database=url)
         environ = {"PERENNIAL_WEB__LINK_KEY": KEY, **(env or {})}
         app = App.open(root, environ, clock=self._site.clock)

@@ -125,4 +125,13 @@ def test_people_read_how_soon_those_who_are_not_content_are_attended_to(
     town.answer(town.asked("C-1", "A-1"), 3)
     code, out, _ = said(*YEAR)
     assert code == 0
-    assert "1 answers of clients who are not content became tasks; 1 are open" in out
+    assert "Of clients who are not content, 1 answer became a task; 1 task is open" in out
+
+
+def test_programs_read_it_in_a_last_line_of_its_own(town: Town, said: Any) -> None:
+    town.answer(town.asked("C-1", "A-1"), 3)
+    _, out, _ = said(*YEAR, "--json")
+    *figures, last = [json.loads(line) for line in out.splitlines()]
+    assert [list(row) for row in figures] == [KEYS, KEYS]
+    nothing = {"answers": 0, "share": 0.0, "low": 0.0, "high": 0.7935, "hours": None}
+    assert last == {"loop": {"answers": 1, "open": 1, "first_contact": nothing, "told": nothing}}

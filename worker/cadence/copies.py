@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from worker.cadence import ladder, load, mails, posted, store
+from worker.cadence import ladder, load, mails, people_store, posted, store
 from worker.cadence.aiming import Aim
 from worker.cadence.kinds.contract import Action
 from worker.cadence.library import Defaults, library_of
@@ -111,7 +111,7 @@ def _kept(copy: Any, folder: Path) -> bytes | None:
 
 def _anew(conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults) -> Mail:
     rows = store.walks_of_mails(conn, [copy.mail_key])
-    people = store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
+    people = people_store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
     if not rows or not people:
         raise FindingsError("Its licences or its contact are not in the book any more.")
     inforce = library_of(conn).version(conn, copy.version_id)

@@ -140,16 +140,21 @@ def _to_come(told: Reading, row: Row[Any]) -> Period:
     return Period(date.min, (last + SHIFT).date())
 
 
+def named(conn: Connection, key: str) -> int | None:
+    """The id of the licence with this key; ``None`` when there is none."""
+    return next(iter(_ID.scalars(conn, key=key)), None)
+
+
 def find(conn: Connection, key: str) -> int:
     """The id of the licence with this key; ``FindingsError`` when there is none."""
-    found = next(iter(_ID.scalars(conn, key=key)), None)
+    found = named(conn, key)
     if found is None:
         near = conn.execute(
             select(licences.c.key).where(licences.c.key.startswith(key[:3])).limit(200)
         ).scalars()
         hint = did_you_mean(key, near, otherwise="the key is the one that your source gives it")
         raise FindingsError(f"No licence {key!r} is in the book; {hint}")
-    return int(found)
+    return found
 
 
 def _past(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store
+from worker.cadence import people_store
 from worker.cadence.kinds.contract import Action
 from worker.catalogue import suppressions
 from worker.catalogue.stops import Stops
@@ -43,10 +43,10 @@ class People:
         own: dict[int, list[Row[Any]]] = defaultdict(list)
         agents: dict[str, list[Row[Any]]] = defaultdict(list)
         known = list(rows)
-        for contact in store.contacts_of(conn, sorted({row.account_id for row in known})):
+        for contact in people_store.contacts_of(conn, sorted({row.account_id for row in known})):
             own[contact.account_id].append(contact)
         keys = sorted({row.account_reseller for row in known if row.account_reseller})
-        for contact in store.contacts_of_keys(conn, keys):
+        for contact in people_store.contacts_of_keys(conn, keys):
             agents[contact.account_key].append(contact)
         return cls(own, agents, stops)
 

@@ -10,8 +10,7 @@ from fastapi import APIRouter, Response
 from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
-from worker.cadence import answers, ladder
-from worker.cadence import store as engine_store
+from worker.cadence import answers, ladder, people_store
 from worker.catalogue import stops
 from worker.db.engine import reading
 from worker.desk import account_orders, account_story, accounts_store
@@ -158,7 +157,7 @@ def reached(conn: Connection, account_id: int, today: date) -> list[dict[str, An
             "quiet": ladder.why_silent(one, "commercial", standing, today),
             "words": SILENT,
         }
-        for one in engine_store.contacts_of(conn, [account_id])
+        for one in people_store.contacts_of(conn, [account_id])
     ]
 
 

@@ -20,6 +20,7 @@ from worker.kernel.dates import Period
 from worker.kernel.estimates import Estimate
 from worker.reports import picture
 from worker.surveys import board, figures, words
+from worker.surveys.attending import Reached
 from worker.surveys.board import Board
 from worker.surveys.commands import last_year
 from worker.surveys.counting import GROUPS, MONTH, Asked
@@ -164,6 +165,10 @@ def _shown(found: Board) -> dict[str, Any]:
                 found, "renewals", [one for one in found.stances if one.due]
             )
         ],
+        "reached": [
+            {"name": name, "reached": one, "row": row, "whisker": _share(name, one)}
+            for (name, one), row in _with_rows(found, "loop", board.reached(found.attention))
+        ],
         "spoken": [
             {
                 "spoken": one,
@@ -189,6 +194,11 @@ def _title(row: Mapping[str, object]) -> str:
         f"{row['account_was']}: {row['rate']} of {row['due']} renewed, "
         f"interval {row['95_%_interval']}"
     )
+
+
+def _share(name: str, one: Reached) -> str:
+    title = f"{name}: {len(one.spans):,} of {one.size:,} answers, by median {one.after}"
+    return picture.whisker(title, one.share)
 
 
 def _part(part: Any, row: Mapping[str, object]) -> dict[str, Any]:

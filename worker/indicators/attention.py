@@ -1,4 +1,5 @@
-"""Attention after a sale: what clients hear from us, week by week; and who heard nothing.
+"""Attention after a sale: what clients hear from us, week by week; who heard nothing; and how soon
+those hear who said that they are not content.
 
 A week counts for a sale when it lies wholly between that sale and the account's next one, and ended
 by the last day: so a client that buys weekly says nothing of the tenth week.
@@ -13,7 +14,7 @@ from datetime import date
 from sqlalchemy.engine import Connection
 
 from worker.cadence.picture import counted, day_name
-from worker.indicators import picture, reading, rules, store
+from worker.indicators import answered, picture, reading, rules, store
 from worker.indicators.asked import Asked
 from worker.indicators.board import (
     Bar,
@@ -25,6 +26,7 @@ from worker.indicators.board import (
     between,
     count_figure,
     exact,
+    length_bar,
     percent,
     period_words,
     share_bar,
@@ -35,8 +37,9 @@ from worker.indicators.reading import Known
 from worker.indicators.rules import Client
 from worker.indicators.store import WEEKS
 from worker.kernel.estimates import Estimate, share_of
-from worker.reports import picture as bars
 from worker.reports.figures import Figure
+from worker.surveys import attending
+from worker.surveys.counting import Asked as AskedOf
 
 MOST_SILENT = 20
 
@@ -73,6 +76,7 @@ class Attention:
     last: Mapping[int, date]
     names: Mapping[int, tuple[str, str]]
     worth: Mapping[str, tuple[int, int]]  # currency -> cents of the silent, of all
+    answered: attending.Attention  # after answers of clients who are not content
 
     @property
     def unheard(self) -> Estimate:
@@ -99,6 +103,7 @@ def read(conn: Connection, asked: Asked) -> Attention:
         last,
         store.names(conn, [one.account for one in silent]),
         _worth(known, silent),
+        attending.read(conn, AskedOf(asked.period)),
     )
 
 
@@ -155,6 +160,7 @@ def figures(found: Attention) -> Iterator[Figure]:
         cents = exact(some)
         size = len(found.silent)
         yield Figure("heard_nothing_value", None, currency, cents, None, None, size, "sum")
+    yield from answered.figures(found.answered)
 
 
 def _lead(found: Attention) -> str:
@@ -197,6 +203,8 @@ def _sections(found: Attention) -> Iterator[Section]:
         ],
         axis=("0 %", "25 %", "50 %", "75 %", "100 %"),
     )
+    if found.answered.answers:
+        yield answered.section(found.answered)
     if found.silent:
         yield Section(
             "silent-first",
@@ -241,10 +249,11 @@ def _silent_bars(found: Attention) -> list[Bar]:
         cents, currency = _largest(one)
         key, name = found.names[one.account]
         value = amount(cents, currency) if cents > 0 else "no value"
-        drawn = bars.bar(f"{name}: {value} a year", [("late", cents)], most) if cents > 0 else ""
         last = found.last.get(one.account)
-        told = f"last on {day_name(last)}" if last else "nothing within a year"
-        lines.append(Bar(name, drawn, value, f"{key}, {told}; {one.last}"))
+        when = f"last on {day_name(last)}" if last else "nothing within a year"
+        size, title = cents if cents > 0 else None, f"{name}: {value} a year"
+        told = f"{key}, {when}; {one.last}"
+        lines.append(length_bar(name, size, most, value, told, title=title))
     return lines
 
 

@@ -12,6 +12,7 @@ be negative: no signal can argue against common sense.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import exp
 from operator import mul
 
@@ -31,8 +32,8 @@ WEIGHTS = Signals(
 
 def log_odds(signals: Signals) -> float:
     """z: the weighted sum of the signals."""
-    weighed: float = sum(map(mul, WEIGHTS, signals))
-    return INTERCEPT + weighed
+    parts: Iterable[float] = map(mul, WEIGHTS, signals)
+    return INTERCEPT + sum(parts)
 
 
 def chance(z: float) -> float:

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from worker.kernel.dates import Period
 from worker.kernel.estimates import Estimate
-from worker.surveys import counting, coverage, figures, numbers, rules, words
+from worker.surveys import attending, counting, coverage, figures, numbers, rules, words
+from worker.surveys.attending import Attention, Reached
 from worker.surveys.counting import MONTH, Asked
 from worker.surveys.coverage import Part, Stance
 from worker.surveys.figures import ACCOUNTS, ANSWERS, METHODS, Figure, Report
@@ -48,6 +49,7 @@ class Board:
     stances: Sequence[Stance]
     spoken: Sequence[Spoken]
     next: Sequence[Any]
+    attention: Attention
 
     @property
     def groups(self) -> list[tuple[str | None, list[Figure]]]:
@@ -71,6 +73,7 @@ def read(conn: Connection, asked: Asked, today: date, reader: Reader) -> Board:
         coverage.renewal_by_stance(conn, asked.period, today),
         list(_spoken(conn, alone, reader, report)),
         coverage.ask_next(conn, asked.period, today),
+        attending.read(conn, alone),
     )
 
 
@@ -99,6 +102,7 @@ def tables(board: Board) -> Mapping[str, Table]:
         "renewals": [_stance(stance) for stance in board.stances if stance.due],
         "themes": [_theme(spoken) for spoken in board.spoken],
         "next": [_next(row) for row in board.next],
+        "loop": [_reached(name, one) for name, one in reached(board.attention)],
     }
     return {name: rows for name, rows in found.items() if rows}
 
@@ -149,6 +153,27 @@ def _next(row: Any) -> dict[str, object]:
         "people_to_ask": row.people,
         "decision_makers": int(row.deciders),
         "last_asked": row.asked_on or "never",
+    }
+
+
+def reached(found: Attention) -> list[tuple[str, Reached]]:
+    """What happens to answers of clients who are not content, by its name; nothing where there are
+    none."""
+    both = [("first contact", found.contact), ("told what was done", found.told)]
+    return both if found.answers else []
+
+
+def _reached(name: str, one: Reached) -> dict[str, object]:
+    share = one.share
+    assert share.low is not None
+    assert share.high is not None
+    return {
+        "what": name,
+        "answers": one.size,
+        "of_them": len(one.spans),
+        "share": words.share(share.value),
+        "95_%_interval": f"{words.share(share.low)} to {words.share(share.high)}",
+        "median": one.after,
     }
 
 

@@ -45,7 +45,8 @@ def nps(
     """Say how likely clients are to recommend us: NPS with its sample and its interval.
 
     Each answer votes, and beside it each account with one vote; docs/surveys.md explains the
-    figures. Groups of fewer than five protected answers are not shown.
+    figures. Groups of fewer than five protected answers are not shown. How soon clients who are not
+    content were attended to stands below, where there was anything to do.
     """
     if context.invoked_subcommand is not None:
         return
@@ -57,9 +58,10 @@ def nps(
         found = figures.read(conn, asked, chosen)
         parts = [] if as_json else coverage.coverage(conn, asked.period)
         change = None if as_json else figures.change(conn, asked)
-        answering = attending.read(conn, asked.period, app.settings.book.timezone)
+        attention = attending.read(conn, asked)
     if as_json:
         rows = [figure.record() for figure in (*found.whole, *found.groups)]
+        rows += [{"loop": attention.record()}] if attention.answers else []
         show.emit(rows, as_json=True, columns=())
         return
     click.echo(f"{coverage.heard_first(parts)}\n")
@@ -68,8 +70,8 @@ def nps(
         click.echo(words.changed(change, figures.before(asked.period)))
     for note in words.notes(found):
         click.echo(f"- {note}")
-    if answering.tasks:
-        click.echo(f"- {answering.told()}")
+    if attention.answers:
+        click.echo(f"- {attention.sentence()}")
 
 
 nps.add_command(digest)

@@ -110,19 +110,48 @@ def read(
     found = protected.pop(None, 0)
     nothing = bool(found) and rules.holds_back(found, counting.around(conn, alone))
     hidden_whole = found if nothing else 0
-    reading = _Reading(conn, alone, methods, LeftOut(all=nothing), by_kind)
-    whole = list(reading.figures([None]))
+    known = _Known(conn, asked, by_kind)
+    whole = list(_Reading(conn, alone, methods, LeftOut(all=nothing), known).figures([None]))
     if asked.by is None:
         return Report(asked, whole, (), hidden_whole, hidden_whole)
     groups = {group: count for group, count in protected.items() if group is not None}
     out = LeftOut(rules.left_out(groups), all=nothing)
-    shown = list(_Reading(conn, asked, split, out, by_kind).figures(sorted(groups)))
+    shown = list(_Reading(conn, asked, split, out, known).figures(sorted(groups)))
     hidden = hidden_whole or sum(groups[group] for group in out.groups)
     return Report(asked, whole, shown, hidden, hidden_whole)
 
 
+class _Known:
+    """What figures need beside the answers, of the whole (``None``) and of each group: contacts and
+    accounts of the book, and how many were asked and have answered."""
+
+    def __init__(
+        self, conn: Connection, asked: Asked, sums: Mapping[tuple[str, str | None], Sums]
+    ) -> None:
+        self.sums = sums
+        self.people = counting.population(conn, asked.by)
+        self.sent = counting.asked_of(conn, asked)
+        self.sent[None] = _total(self.sent)
+        parted = asked.by in (None, *_OF_ONE_GROUP)
+        every = self.people if parted else counting.population(conn, None)
+        if every:
+            self.people[None] = _total(every)
+        # More answers than people: then they are not each another person's.
+        found, most = sums.get((ALL, None)), self.people.get(None, (0, 0))[0]
+        few = found is not None and found.n <= most
+        self.once = few and counting.each_person_once(conn, asked)
+
+
+_OF_ONE_GROUP = ("segment", *counting.OF_ACCOUNT)
+"""Groups that part the accounts: each is in one of them."""
+
+
+def _total(pairs: Mapping[Any, tuple[int, int]]) -> tuple[int, int]:
+    return sum(one for one, _ in pairs.values()), sum(other for _, other in pairs.values())
+
+
 class _Reading:
-    """Makes figures of sums, and reads what else they need."""
+    """Makes figures of sums, and of what else is known."""
 
     def __init__(
         self,
@@ -130,20 +159,17 @@ class _Reading:
         asked: Asked,
         methods: Sequence[str],
         out: LeftOut,
-        sums: Mapping[tuple[str, str | None], Sums],
+        known: _Known,
     ) -> None:
         self._conn, self._asked, self._methods, self._out = conn, asked, methods, out
-        self._sums = sums
-        self._people = counting.population(conn, asked.by)
-        self._sent = counting.asked_of(conn, asked)
-        self._once = counting.each_person_once(conn, asked)
+        self._known = known
 
     def figures(self, groups: Sequence[str | None]) -> Iterator[Figure]:
         """Group by group, the figures of each method in the order of ``METHODS``."""
         found: dict[str | None, list[Figure]] = {group: [] for group in groups}
         for group in groups:
             out = self._out.all or group in self._out.groups
-            sums = self._sums.get((OPEN if out else ALL, group))
+            sums = self._known.sums.get((OPEN if out else ALL, group))
             if sums is not None:
                 found[group] += self._of_sums(group, sums)
         if INFLUENCE in self._methods:
@@ -173,9 +199,9 @@ class _Reading:
     def _made(
         self, who: str, group: str | None, tally: Tally, votes: Votes, size: int | None
     ) -> Figure:
-        sent, back = self._sent.get(group or "", (0, 0))
+        sent, back = self._known.sent.get(group, (0, 0))
         how = "kish" if who.startswith(REVENUE) else "adjusted-wald"
-        sampled = size if self._once or who != ANSWERS else None
+        sampled = size if self._known.once or who != ANSWERS else None
         finite = "/finite" if numbers.finite(votes.size, sampled) < 1 else ""
         found = numbers.estimate(votes, sampled)
         rate = back / sent if sent else None
@@ -185,7 +211,7 @@ class _Reading:
         return None if self._asked.by is None else told
 
     def _size(self, group: str | None, at: int) -> int | None:
-        known = self._people.get(group or "")
+        known = self._known.people.get(group)
         return known[at] if known else None
 
 
