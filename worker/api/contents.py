@@ -16,9 +16,10 @@ from worker.api.problems import PROBLEM
 from worker.api.shapes import Problem
 
 _ABOUT = (
-    "Accounts, contacts, licences, orders, decisions, mails, tasks and reports of a Perennial "
-    "instance. Keys are those of your book. Amounts are decimals as text, dates are civil dates, "
-    "moments are UTC. Errors are problem details (RFC 9457) that name every fault at once."
+    "Accounts, contacts, licences, orders, decisions, mails, tasks, silent clients and reports of "
+    "a Perennial instance. Keys are those of your book. Amounts are decimals as text, dates are "
+    "civil dates, moments are UTC. Errors are problem details (RFC 9457) that name every fault at "
+    "once."
 )
 _REFUSALS: Mapping[str, str] = {
     "400": "The body was cut off.",

@@ -103,7 +103,8 @@ def statement(wanted: Wanted, after: tuple[float, int] | None, most: int | None)
     )
     if after is not None:
         value, number = after
-        query = query.where(or_(by < value, and_(by == value, tasks.c.id < number)))
+        place = or_(by < value, and_(by == value, tasks.c.id < number))
+        query = query.where(by <= value, place)  # an index begins at the former, not at the latter
     return query if most is None else query.limit(most)
 
 

@@ -5,8 +5,9 @@ numbers fit it to the supplier's own last closed quarter (``calibration.py``).
 
 The weights begin at those of the field's notes, which were fitted on other suppliers. They were
 drawn a little towards the CDNOW buyers, and towards those quarters of UCI's wholesaler and of
-Oxford's suppliers that closed before the first cut-off on which ``bench/dormancy.py`` measures. No
-weight may be negative: no signal can argue against common sense.
+Oxford's suppliers that closed before the first cut-off on which ``bench/dormancy.py`` measures;
+``bench/fit_weights.py`` fits them anew on these and says what others would be worth. No weight may
+be negative: no signal can argue against common sense.
 """
 
 from __future__ import annotations
