@@ -9,7 +9,6 @@ their own, and commits reach the disk.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,8 +23,10 @@ import httpx
 from sqlalchemy import text
 
 from bench.bare import client
+from tests import servers
+from tests.folders import short_folder
 from tests.processes import environment, free_port, running
-from tests.servers import Postgres, Redis, short_folder
+from tests.servers import Postgres, Redis
 from tests.stories.instance import Instance
 from worker.bootstrap import App
 from worker.db.engine import make_engine
@@ -83,9 +84,7 @@ def town() -> Iterator[Town]:
     with ExitStack() as stack:
         postgres, redis = Postgres(short_folder(), durable=True), Redis(short_folder())
         for server in (postgres, redis):
-            server.start()
-            stack.callback(shutil.rmtree, server.folder, ignore_errors=True)
-            stack.callback(server.kill)
+            stack.enter_context(servers.running(server))
         with postgres.connect() as conn:
             conn.execute("ALTER SYSTEM SET shared_buffers = '256MB'")
             conn.execute("ALTER SYSTEM SET autovacuum = on")

@@ -97,19 +97,22 @@ def _rehearse(folder: str, _: int) -> dict[str, Any]:
 
 def timed(engine: Engine, asked: rehearse.Asked, progress: rehearse.Progress) -> RehearsalChannel:
     """Lives through the year, and leaves beside its mails how long deciding and recording took."""
-    spent, plan = [0.0], flow.plan_batch
+    spent, halves = [0.0], (flow.follow_batch, flow.advance_batch)
 
-    def stopwatch(planning: flow.Planning, limit: int = flow.BATCH) -> int:
-        began = perf_counter()
-        handled = plan(planning, limit)
-        spent[0] += perf_counter() - began
-        return handled
+    def watched(batch: Callable[..., int]) -> Callable[..., int]:
+        def stopwatch(planning: flow.Planning, limit: int = flow.BATCH) -> int:
+            began = perf_counter()
+            handled = batch(planning, limit)
+            spent[0] += perf_counter() - began
+            return handled
 
-    flow.plan_batch = stopwatch
+        return stopwatch
+
+    flow.follow_batch, flow.advance_batch = map(watched, halves)
     try:
         channel = rehearse.lived(engine, asked, progress)
     finally:
-        flow.plan_batch = plan
+        flow.follow_batch, flow.advance_batch = halves
     asked.folder.mkdir(parents=True, exist_ok=True)
     (asked.folder / f"planning-{os.getpid()}").write_text(str(spent[0]))
     return channel
@@ -132,29 +135,25 @@ def _peak_megabytes() -> float:
 @contextmanager
 def postgresql() -> Iterator[Callable[[], Engine]]:
     """Empty databases on a PostgreSQL of our own, with the memory that one is usually given."""
-    from tests import servers
+    from tests import folders, servers
 
-    server = servers.Postgres(servers.short_folder())
-    server.start()
-    with server.connect() as conn:
-        conn.execute("ALTER SYSTEM SET shared_buffers = '1GB'")
-        conn.execute("ALTER SYSTEM SET max_wal_size = '4GB'")
-    server.stop()
-    server.start()
-    numbers = iter(range(1000))
-
-    def fresh() -> Engine:
-        name = f"bench_{next(numbers)}"
+    with servers.running(servers.Postgres(folders.short_folder())) as server:
         with server.connect() as conn:
-            conn.execute(f"CREATE DATABASE {name}")
-        engine = make_engine(server.url(name))
-        upgrade(engine)
-        return engine
-
-    try:
-        yield fresh
-    finally:
+            conn.execute("ALTER SYSTEM SET shared_buffers = '1GB'")
+            conn.execute("ALTER SYSTEM SET max_wal_size = '4GB'")
         server.stop()
+        server.start()
+        numbers = iter(range(1000))
+
+        def fresh() -> Engine:
+            name = f"bench_{next(numbers)}"
+            with server.connect() as conn:
+                conn.execute(f"CREATE DATABASE {name}")
+            engine = make_engine(server.url(name))
+            upgrade(engine)
+            return engine
+
+        yield fresh
 
 
 class Heartbeat:

@@ -232,13 +232,14 @@ def _seconds(act: Callable[[Engine, Path], None], engine: Engine, path: Path) ->
 @contextmanager
 def _databases() -> Iterator[Callable[[str], Engine]]:
     """Fresh databases: files in a temporary folder, and a PostgreSQL of our own."""
-    from tests import servers
+    from tests import folders, servers
 
     servers.find_postgres()
-    server = servers.Postgres(servers.short_folder())
-    server.start()
     numbers = iter(range(10_000))
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        servers.running(servers.Postgres(folders.short_folder())) as server,
+        tempfile.TemporaryDirectory() as folder,
+    ):
 
         def fresh(kind: str) -> Engine:
             name = f"bench_{next(numbers)}"
@@ -251,10 +252,7 @@ def _databases() -> Iterator[Callable[[str], Engine]]:
             upgrade(engine)
             return engine
 
-        try:
-            yield fresh
-        finally:
-            server.stop()
+        yield fresh
 
 
 if __name__ == "__main__":

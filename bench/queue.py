@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from bench import book, staff
 from bench.spent import spent
 from bench.staff import Page
+from bench.staff_book import SARA
 from tests.processes import running
 from worker.catalogue.records import accounts, contacts, order_days
 from worker.db import bulk
@@ -116,6 +117,6 @@ def _lines(clients: int, today: date) -> Iterator[dict[str, Any]]:
 def _tasks(clients: int, today: date) -> Iterator[dict[str, Any]]:
     for n in range(1, clients + 1):
         row = {"key": f"step:reactivation:call:account-{n}:1", "kind": "dormant", "title": "Call"}
-        whose = staff.SARA if n % 50 == 0 else "ann" if n % 2 else None
+        whose = SARA if n % 50 == 0 else "ann" if n % 2 else None
         row |= {"account_id": n, "assignee": whose, "pool": "sales", "due_on": today}
         yield row | {"opened_at": book.NOW}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser
 from redis import Redis as RedisClient
 from sqlalchemy import Engine
 
-from tests import servers
+from tests import folders, servers
 from tests.browsers import chromium
 from worker.db.engine import make_engine
 from worker.db.migrate import upgrade
@@ -22,9 +23,18 @@ _numbers = itertools.count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    servers.live_in_memory()
     shared = getattr(config, "workerinput", {}).get("servers")
-    config.stash[_RUN] = Path(shared) if shared else servers.new_run()
+    config.stash[_RUN] = Path(shared) if shared else _begin()
+
+
+def _begin() -> Path:
+    """A new run. All temporary files are in its folder, except those that pytest keeps of tests
+    which failed."""
+    folders.live_in_memory()
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    run = servers.new_run()
+    folders.live_in(run)
+    return run
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -150,21 +160,16 @@ def _own_number() -> int:
 @pytest.fixture
 def own_postgres() -> Iterator[servers.Postgres]:
     """A PostgreSQL that this test may stop and crash; not migrated."""
-    server = servers.Postgres(_place("PostgreSQL", servers.find_postgres), durable=True)
-    server.start()
-    yield server
-    server.kill()
-    shutil.rmtree(server.folder, ignore_errors=True)
+    folder = _place("PostgreSQL", servers.find_postgres)
+    with servers.running(servers.Postgres(folder, durable=True)) as server:
+        yield server
 
 
 @pytest.fixture
 def own_redis() -> Iterator[servers.Redis]:
     """A Redis that this test may stop and crash."""
-    server = servers.Redis(_place("Redis", servers.find_redis))
-    server.start()
-    yield server
-    server.kill()
-    shutil.rmtree(server.folder, ignore_errors=True)
+    with servers.running(servers.Redis(_place("Redis", servers.find_redis))) as server:
+        yield server
 
 
 def _place(name: str, find) -> Path:  # type: ignore[no-untyped-def]
@@ -174,7 +179,7 @@ def _place(name: str, find) -> Path:  # type: ignore[no-untyped-def]
         if os.environ.get("CI"):
             raise
         pytest.skip(str(missing))
-    return servers.short_folder()
+    return folders.short_folder()
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """Real servers for tests: PostgreSQL and Redis, from PATH or from wheels.
 
 Each server is a child in the foreground, ended by its pid. The shared pair is started on first
-use by a keeper process (``python tests/servers.py FOLDER PID``) and ends with the test run, also
-when that is killed.
+use by a keeper process (``python -m tests.servers NAME FOLDER PID``) and ends with the test run,
+also when that is killed.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import redis
+
+from tests.folders import open_to_all, remove_abandoned, short_folder
 
 START_SECONDS = 60
 
@@ -68,41 +69,6 @@ def _version(initdb: Path) -> float:
 def _wheel(package: str) -> list[Path]:
     spec = importlib.util.find_spec(package)
     return [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
-
-
-MEMORY = Path("/dev/shm")
-ROOMY = 4 * 1024**3
-
-
-def live_in_memory() -> None:
-    """Has temporary files of this process and its children made in memory, where there is room.
-
-    Tests kill processes, never the machine's power, so what is flushed to a disk proves nothing
-    more; and a disk takes fifty times as long for it.
-    """
-    chosen = "TMPDIR" in os.environ
-    if not chosen and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOMY:
-        os.environ["TMPDIR"] = str(MEMORY)
-        tempfile.tempdir = None  # asks anew
-
-
-def short_folder() -> Path:
-    """A new folder that any user may enter, with a name short enough for unix sockets."""
-    for base in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")):
-        if (
-            len(str(base)) < 60
-            and base.is_dir()
-            and os.access(base, os.W_OK)
-            and _open_to_all(base)
-        ):
-            folder = Path(tempfile.mkdtemp(prefix="perennial-", dir=base))
-            folder.chmod(0o755)
-            return folder
-    raise MissingServerError("no temporary folder that other users may enter")
-
-
-def _open_to_all(path: Path) -> bool:
-    return all(place.stat().st_mode & 0o001 for place in (path, *path.parents))
 
 
 def _unprivileged() -> dict[str, Any]:
@@ -186,7 +152,7 @@ class Postgres:
 
     def _binaries(self) -> Path:
         found = find_postgres()
-        if os.getuid() != 0 or _open_to_all(found.resolve()):
+        if os.getuid() != 0 or open_to_all(found.resolve()):
             return found
         # A wheel inside a folder that only root may enter. Its libraries lie beside the package.
         install = found.resolve().parent
@@ -288,6 +254,9 @@ class Redis:
             client.close()
 
 
+Server = TypeVar("Server", Postgres, Redis)
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -301,6 +270,17 @@ def _wait(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path
             process.kill()
             raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text()[-4000:]}")
         time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """The server, started; it ends with the block, and its folder goes away."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(server.folder, ignore_errors=True)
 
 
 # --- the pair that a whole test run shares ---
@@ -332,7 +312,7 @@ def _ask_keeper(run: Path, name: str, note: Path) -> None:
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     keeper = os.posix_spawn(
         sys.executable,
-        [sys.executable, __file__, name, str(run), (run / "owner").read_text()],
+        [sys.executable, "-m", "tests.servers", name, str(run), (run / "owner").read_text()],
         os.environ,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -349,7 +329,11 @@ def _ask_keeper(run: Path, name: str, note: Path) -> None:
 
 
 def new_run() -> Path:
-    """The folder of a new test run, owned by this process; its servers end with it."""
+    """The folder of a new test run, owned by this process; its servers end with it.
+
+    What killed runs left behind is removed first.
+    """
+    remove_abandoned()
     run = short_folder()
     (run / "owner").write_text(str(os.getpid()))
     return run

@@ -282,7 +282,7 @@ def _held(app: Instance, conn: Connection) -> Iterator[Check]:
     for group in holds.held(conn):
         level = Level.FINDING if group.reason == holds.APPROVAL else Level.NOTE
         yield Check(f"held {group.reason} {group.schedule}", level, waits.held_line(group))
-    standing = len(stops.listed(conn, app.clock.now().date()))
+    standing = stops.count(conn, app.clock.now().date())
     if standing:
         stand = "stands" if standing == 1 else "stand"
         yield Check("stops", Level.NOTE, f"{standing} {stand}; see perennial stop")

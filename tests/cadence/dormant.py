@@ -47,7 +47,7 @@ class SilentBook(Book):
         mine = (episodes.c.schedule == schedule) & (episodes.c.account_id == account)
         with self.engine.begin() as conn:
             last = conn.execute(select(func.max(episodes.c.number)).where(mine)).scalar() or 0
-            conn.execute(insert(episodes), _episode(schedule, account, last + 1, self.now.date()))
+            conn.execute(insert(episodes), episode(schedule, account, last + 1, self.now.date()))
         return last + 1
 
     def end(self, why: str, key: str = "A-1") -> None:
@@ -78,7 +78,8 @@ class SilentBook(Book):
             return worklist.open_ones(conn, list(kinds))
 
 
-def _episode(schedule: str, account: int, number: int, day: date) -> dict[str, Any]:
+def episode(schedule: str, account: int, number: int, day: date) -> dict[str, Any]:
+    """A row of an account that was flagged on ``day``."""
     return {
         "schedule": schedule,
         "account_id": account,

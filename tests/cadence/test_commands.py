@@ -193,7 +193,7 @@ def test_plan_as_of_a_past_day_replays_what_was_to_come_then(applied: Instance, 
             ["plan", "--days", "0"],
             "Error: Invalid value for '--days': 0 is not in the range 1<=x<=3660.",
         ),
-        (["explain"], "Say what to explain: perennial explain LICENCE, or --account KEY"),
+        (["explain"], "Say what to explain: perennial explain KEY, or --account KEY"),
     ],
 )
 def test_a_wrong_call_says_what_was_expected_and_ends_with_2(

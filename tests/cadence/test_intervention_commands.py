@@ -69,7 +69,7 @@ def test_a_mail_is_taken_over(type_: Type) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("hold", "L-9", STEP, "--reason", "x"), 1, "No schedule has looked at a licence 'L-9'"),
+        (("hold", "L-9", STEP, "--reason", "x"), 1, "looked at a licence or an account 'L-9' yet"),
         (("hold", "L-1", "30-days-befor", "--reason", "x"), 2, "say which: --schedule NAME"),
         (
             ("hold", "L-1", "30-days-befor", "--reason", "x", "--schedule", "renewal"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,8 +30,8 @@ from worker.kernel.errors import DependencyDownError, FindingsError, UsageError
 from worker.links.rules import Links, Purpose
 from worker.templating.context import MailContext, SenderView
 from worker.templating.render import Renderer
-from worker.templating.samples import full
-from worker.templating.texts import read_folder
+from worker.templating.samples import LETTERS, full
+from worker.templating.texts import mails, read_folder
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
@@ -311,6 +312,8 @@ Call = Callable[..., tuple[int, str, str]]
 def instance(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Instance:
     """A small book that nobody was mailed about."""
     made = Instance(tmp_path_factory.mktemp("trial"))
+    for stem in ("reactivation", "after-renewal"):
+        shutil.copy(ROOT / f"schedules/{stem}.toml", made.root / "schedules")
     (made.root / "var").mkdir()
     (made.root / "var/perennial.db").write_bytes(migrated_file.read_bytes())
     rows = [
@@ -358,6 +361,40 @@ def test_preview_needs_no_book_for_samples(call: Call) -> None:
     assert code == 0
     assert "60 licences renew automatically, notice possible until February 13, 2027" in out
     assert "and 10 more licences." in out
+
+
+@pytest.mark.parametrize("template", sorted(mails(read_folder(ROOT / "templates"))))
+def test_every_shipped_mail_can_be_looked_at_in_each_language(call: Call, template: str) -> None:
+    shown = set()
+    for language in ("en", "pl", "ru"):
+        code, out, err = call("preview", template, "--language", language, "--json")
+        told = json.loads(out)
+        assert (code, err, told["language"]) == (0, "", language)
+        assert told["html"].startswith("<!doctype html>")
+        assert not re.search(
+            r"None|Undefined|\{[{%]", told["subject"] + told["text"] + told["html"]
+        )
+        shown.add(told["text"])
+    assert len(shown) == 3
+
+
+@pytest.mark.parametrize("template", LETTERS)
+def test_a_letter_is_tried_with_something_that_a_client_said(call: Call, template: str) -> None:
+    words = ("--licence", "L-1", "--language", "en", "--json")
+    code, out, _ = call("preview", template, *words)
+    assert code == 0
+    told = json.loads(out)
+    assert told["list_unsubscribe"]
+    assert "We have put a second person on your cases." in told["text"]
+    assert "our contact at Client A-1." in told["text"]
+    assert call("send-test", "me@example.com", "--template", template)[0] == 0
+
+
+def test_a_mail_of_a_walk_without_a_licence_is_tried_without_one(call: Call) -> None:
+    out = call("preview", "reactivation/we-miss-you", "--licence", "L-1", "--language", "en")[1]
+    assert "our contact at Client A-1." in out
+    out = call("preview", "survey/renewal", "--licence", "L-1", "--language", "en")[1]
+    assert "Your licence Product L-1 was renewed recently." in out
 
 
 def test_preview_writes_the_page_and_the_whole_mail(call: Call, tmp_path: Path) -> None:
@@ -423,6 +460,7 @@ _PAIR = "{} is for samples; with --licence the mail says what the book says."
     [
         (("renewal/heads-down",), 2, "did you mean 'renewal/heads-up'?"),
         (("renewal/quote", "--language", "de"), 2, "is not written in 'de'; there are: en, pl, ru"),
+        (("feedback/told", "--class", "contractual"), 2, "speaks of no licence"),
         (("renewal/quote", "--licence", "L-7"), 1, "No licence 'L-7' is in the book"),
         (("renewal/quote", "--samples", "0"), 2, "0 is not in the range"),
         (("renewal/quote", "--licence", "L-1", "--days-left", "0"), 2, _PAIR.format("--days-left")),

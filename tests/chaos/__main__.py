@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests import servers
+from tests import folders
 from tests.chaos import naive
 from tests.chaos.count import Count, count
 from tests.chaos.storm import Storm
@@ -76,8 +76,16 @@ def ours(run: Run, folder: Path, kills: int, clients: int, faulty: float) -> Cam
 
 def main() -> int:
     """Runs what the arguments ask for; 1 when a promise was broken."""
-    servers.live_in_memory()
-    given = _given()
+    folders.live_in_memory()
+    given, outside = _given(), tempfile.gettempdir()
+    with folders.living_apart():
+        came = _storms(given, Path(outside))
+    Console(width=None if sys.stdout.isatty() else 140).print(_table(came))
+    return int(any(not one.count.is_clean for one in came if not one.run.policy))
+
+
+def _storms(given: argparse.Namespace, outside: Path) -> list[Came]:
+    """What came of each run. Of one that broke a promise the folder is moved ``outside``."""
     runs = list(_runs(given))
     screen = Console(stderr=True)
     came: list[Came] = []
@@ -91,10 +99,9 @@ def main() -> int:
             if one.count.is_clean or run.policy:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
-                screen.print(f"left as it was: {folder}")
+                screen.print(f"left as it was: {shutil.move(folder, outside)}")
             bar.advance(task)
-    Console(width=None if sys.stdout.isatty() else 140).print(_table(came))
-    return int(any(not one.count.is_clean for one in came if not one.run.policy))
+    return came
 
 
 def _done(run: Run, folder: Path, given: argparse.Namespace) -> Came:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,14 +19,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from tests.folders import short_folder
 from tests.processes import environment
 from tests.providers.misbehaving import FAULTS
 from tests.providers.truth import Taken, read
-from tests.servers import Postgres, Redis, short_folder
+from tests.servers import Postgres, Redis, running
 from tests.stories.instance import Instance, write_csv
 from tests.waiting import until
 from worker.cadence.records import walks
@@ -43,7 +43,6 @@ LEASE, HOLD = 2, 15
 """Seconds. The hold is longer than the provider's events are late."""
 
 _CLOCK = SystemClock()
-Server = TypeVar("Server", Postgres, Redis)
 
 _MAIL = """
 lease = "{lease} seconds"
@@ -171,11 +170,11 @@ class Town:
     def standing(self) -> Iterator[Town]:
         """Starts the servers and makes the instance; nothing of ours runs yet."""
         with ExitStack() as stack:
-            self.redis = stack.enter_context(_server(Redis(short_folder())))
+            self.redis = stack.enter_context(running(Redis(short_folder())))
             url = "sqlite:///var/perennial.db"
             if self.backend == "postgresql":
                 server = Postgres(short_folder(), durable=True)
-                self.postgres = stack.enter_context(_server(server))
+                self.postgres = stack.enter_context(running(server))
                 url = self.postgres.url()
             root = self.folder / "instance"
             (root / "var").mkdir(parents=True)
@@ -344,16 +343,6 @@ class Town:
             for row in conn.execute(select(events.c.mail_key, events.c.received_at)):
                 found.setdefault(row.mail_key, []).append(row.received_at)
         return found
-
-
-@contextmanager
-def _server(server: Server) -> Iterator[Server]:
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-        shutil.rmtree(server.folder, ignore_errors=True)
 
 
 def address_of(key: str) -> str:

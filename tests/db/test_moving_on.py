@@ -27,11 +27,17 @@ TABLES = ("tasks", "heartbeats", "schedule_versions", "accounts")
 
 
 @pytest.fixture
-def old(backend: str, tmp_path: Any, request: pytest.FixtureRequest) -> Iterator[Engine]:
+def old(empty: Engine) -> Engine:
     """A database as the release before made it."""
+    _upgrade_to(empty, BEFORE)
+    return empty
+
+
+@pytest.fixture
+def empty(backend: str, tmp_path: Any, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """A database without tables."""
     if backend == "sqlite":
         engine = make_engine(f"sqlite:///{tmp_path}/old.db")
-        _upgrade_to(engine, BEFORE)
         yield engine
         engine.dispose()
         return
@@ -40,7 +46,6 @@ def old(backend: str, tmp_path: Any, request: pytest.FixtureRequest) -> Iterator
     with server.connect() as conn:
         conn.execute(f"CREATE DATABASE {name}")
         engine = make_engine(server.url(name))
-        _upgrade_to(engine, BEFORE)
         yield engine
         engine.dispose()
         conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -156,6 +161,24 @@ def test_a_migration_takes_nothing_away_that_the_release_before_uses(old: Engine
         for key in _unique(old, name):
             old_key = any(known <= key for known in keys_before[name])
             assert old_key, f"{name}: the old release may write two rows with one {set(key)}"
+
+
+def test_a_mail_of_the_first_release_is_in_the_ledger_after_every_step_since(
+    empty: Engine,
+) -> None:
+    _upgrade_to(empty, "0001")
+    tables = _reflected(empty).tables
+    mails = tables["messages"]
+    with empty.begin() as conn:
+        conn.execute(tables["schedule_versions"].insert(), _row(tables["schedule_versions"], 1))
+        conn.execute(mails.insert(), _row(mails, 1) | {"provider_id": "kept-by-them"})
+        written = conn.execute(select(mails)).all()
+    for revision in range(2, int(head()) + 1):
+        _upgrade_to(empty, f"{revision:04}")
+        with empty.connect() as conn:
+            assert conn.execute(select(mails)).all() == written, revision
+    with empty.connect() as conn:
+        assert conn.scalar(select(_reflected(empty).tables["messages"].c.origin)) == "step"
 
 
 def _unique(engine: Engine, table: str) -> set[frozenset[str]]:

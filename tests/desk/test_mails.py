@@ -7,9 +7,10 @@ import re
 import httpx
 import pytest
 from playwright.sync_api import Browser
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from tests.browsers import wrong_with
+from tests.cadence.dormant import dormant, episode
 from tests.desk.conftest import House
 from tests.outbox.world import SCHEDULE
 from worker.access.rules import Role
@@ -17,6 +18,8 @@ from worker.cadence.records import interventions, steps, walks
 from worker.catalogue.records import accounts
 from worker.db.engine import reading
 from worker.desk.mails import url_of
+from worker.outbox.records import messages
+from worker.reactivation.records import episodes
 
 HEADS_UP, GRACE = url_of(1, "heads-up"), url_of(1, "grace")
 PATHS = (HEADS_UP, GRACE)
@@ -250,3 +253,50 @@ def test_the_walk_of_these_tests_is_the_first(sqlite_house: House) -> None:
     planned(sqlite_house)
     with reading(sqlite_house.engine) as conn:
         assert conn.execute(select(walks.c.id)).scalars().all() == [1]
+
+
+# --- about the account itself ---
+
+
+def fell_silent(house: House) -> str:
+    """A client of sales that was flagged today; the page of the mail that comes of it."""
+    text = dormant("miss-you = 3 days after").replace("silent/miss-you", "reactivation/we-miss-you")
+    (house.site.root / "schedules/silent.toml").write_text(text, encoding="utf-8")
+    planned(house)
+    with house.engine.begin() as conn:
+        number = conn.execute(select(accounts.c.id)).scalar_one()
+        today = house.site.clock.now().date()
+        conn.execute(insert(episodes), episode("silent", number, 1, today))
+    house.site.decide()
+    house.site.decide()
+    with reading(house.engine) as conn:
+        walk = conn.execute(select(walks.c.id).where(walks.c.subject == "account")).scalar_one()
+    return url_of(walk, "miss-you")
+
+
+def test_a_mail_to_a_silent_client_is_read_and_held_where_its_account_is_told(house: House) -> None:
+    here = fell_silent(house)
+    sales = house.as_(Role.SALES)
+    assert f'href="{here}"' in sales.get("/accounts/A-1/to-come").text
+    page = sales.get(here).text
+    assert "Maple &amp; Sons: orders less than usual, flagged on 2026-11-20" in page
+    assert "Is there anything we can do for Maple &amp; Sons?" in page
+    assert "/licences/" not in page.partition("<h1>")[0].rpartition('class="trail"')[2]
+    assert "None" not in page
+    assert send(sales, here, "hold").status_code == 303
+    assert standing(house) == [("hold", "miss-you")]
+    assert "Held until the hold is lifted" in sales.get(here).text
+    assert sales.post(f"{here}/lift", data={"what": "back"}).status_code == 303
+    assert standing(house) == []
+
+
+def test_a_mail_to_a_silent_client_that_waits_is_reached_from_the_outbox(house: House) -> None:
+    here = fell_silent(house)
+    house.site.later(days=3)
+    house.site.decide()
+    with reading(house.engine) as conn:
+        mine = messages.c.schedule == "silent"
+        number = conn.execute(select(messages.c.id).where(mine)).scalar_one()
+    page = house.as_(Role.SALES).get(f"/outbox/{number}").text
+    assert 'href="/accounts/A-1">A-1</a>' in page
+    assert f'href="{here}"' in page

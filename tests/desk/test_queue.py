@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +20,7 @@ from tests.desk.test_worklist import shown
 from worker.access.rules import Role
 from worker.catalogue.records import accounts, contacts, order_days, staff, suppressions
 from worker.db.engine import reading
-from worker.desk import queue
+from worker.desk import account_story, queue
 from worker.reactivation.records import episode_lines, episodes
 from worker.surveys.records import responses
 from worker.worklist import store
@@ -221,6 +223,41 @@ def test_sales_reads_claims_snoozes_and_closes_and_an_order_closes_another(
     expect(page.locator("article")).to_have_count(1)
     expect(page.locator("article")).to_contain_text("Client <2>")
     assert (episode(house, 1).ended_why, episode(house, 1).outcome) == ("ordered", None)
+
+
+def test_the_story_of_an_account_tells_its_silences(house: House) -> None:
+    furnish(house, 2)
+    ended = {"ended_on": today(house), "ended_why": "closed", "outcome": "later"}
+    ended |= {"rests_until": today(house) + 30 * _DAY, "closed_by": "sara"}
+    with house.engine.begin() as conn:
+        conn.execute(update(episodes).where(episodes.c.id == 1).values(ended))
+        back = {"ended_on": today(house), "ended_why": "ordered", "back_on": today(house)}
+        conn.execute(update(episodes).where(episodes.c.id == 2).values(back))
+    viewer = house.as_(Role.VIEWER)
+    one, two = (viewer.get(f"/accounts/A/{n}").text for n in (1, 2))
+    assert "Found silent: gone quiet" in one
+    assert "No order for 120 days; usually every 30 days." in one
+    assert "Silence closed: " in one
+    assert "to be looked at again from" in one
+    assert "by sara" in one
+    assert "Ordered again" not in one
+    assert "Found silent: buys less" in two
+    assert two.index("Ordered again") < two.index("Found silent")  # the latest stands first
+    assert "Silence closed" not in two
+
+
+def test_a_story_that_goes_on_behind_a_silence_tells_it_once(house: House) -> None:
+    furnish(house, 1)
+    now = house.site.clock.now()
+    with house.engine.begin() as conn:
+        for n in range(account_story.PAGE):
+            store.open_tasks(conn, [NewTask(f"k{n}", "todo", f"Do {n}", account_id=1)], now)
+    viewer = house.as_(Role.VIEWER)
+    first = viewer.get("/accounts/A/1").text
+    older = re.search(r'href="([^"]*before=[^"]*)"', first)
+    assert older is not None
+    second = viewer.get(html.unescape(older.group(1))).text
+    assert [text.count("Found silent") for text in (first, second)] == [0, 1]
 
 
 def test_the_page_of_the_task_says_why_it_is_there(sqlite_house: House) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import debian, servers
+from tests import debian
 from tests.events.world import EventWorld
+from tests.folders import short_folder
 from tests.providers.exim import Exim
 from worker.channels.smtp import SmtpChannel
 from worker.config.settings import Settings
@@ -21,7 +22,7 @@ CERTIFICATE = Path(__file__).parents[1] / "http/hooks.example.com.pem"
 
 @pytest.fixture
 def exim() -> Iterator[Exim]:
-    folder = servers.short_folder()
+    folder = short_folder()
     server = Exim(folder, debian.needed("exim4"), CERTIFICATE)
     try:
         server.start()

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, Row
 
 from tests.outbox.world import LEASE, World
-from worker.outbox import store
+from worker.outbox import claims
 from worker.outbox.store import Message
 
 
@@ -27,7 +27,7 @@ def decided(world: World) -> World:
 def _claim(world: World, attempt: str, limit: int = 10) -> list[Message]:
     now = world.clock.now()
     with world.engine.begin() as conn:
-        return store.claim(conn, now, now + LEASE, attempt, limit)
+        return claims.claim(conn, now, now + LEASE, attempt, limit)
 
 
 def _row(world: World, message: Message) -> Row[tuple[object, ...]]:
@@ -58,7 +58,7 @@ def test_a_worker_that_is_still_claiming_keeps_its_mails_from_others_without_hol
     world = decided
     now = world.clock.now()
     with world.engine.begin() as conn:
-        mine = store.claim(conn, now, now + LEASE, "mine", 40)
+        mine = claims.claim(conn, now, now + LEASE, "mine", 40)
         others = _claim(world, "other", 60)
     assert len(mine) == 40
     assert len(others) == 20
@@ -78,10 +78,10 @@ def test_a_dead_lease_returns_what_had_not_started_and_makes_the_rest_unknown(
     first, second = _claim(decided, "dead", 2)
     with decided.engine.begin() as conn:
         now = decided.clock.now()
-        assert store.mark_started(conn, [first.id], "dead", "file", now) == {first.id}
+        assert claims.mark_started(conn, [first.id], "dead", "file", now) == {first.id}
     decided.later(seconds=61)
     with decided.engine.begin() as conn:
-        assert store.release_dead(conn, decided.clock.now()) == 2
+        assert claims.release_dead(conn, decided.clock.now()) == 2
     assert _row(decided, first).state == "unknown"
     assert _row(decided, first).reason == "worker-died"
     assert _row(decided, second).state == "due"
@@ -93,13 +93,13 @@ def test_a_worker_whose_lease_has_passed_to_another_cannot_start_or_record_anyth
     (mail,) = _claim(decided, "slow", 1)
     decided.later(seconds=61)
     with decided.engine.begin() as conn:
-        store.release_dead(conn, decided.clock.now())
+        claims.release_dead(conn, decided.clock.now())
     taken = {message.id for message in _claim(decided, "quick", 60)}
     assert mail.id in taken
     before = _row(decided, mail)
     with decided.engine.begin() as conn:
-        assert store.mark_started(conn, [mail.id], "slow", "file", decided.clock.now()) == set()
-        assert store.finish(conn, [mail.id], "slow", {"state": "accepted"}) == 0
+        assert claims.mark_started(conn, [mail.id], "slow", "file", decided.clock.now()) == set()
+        assert claims.finish(conn, [mail.id], "slow", {"state": "accepted"}) == 0
     assert _row(decided, mail) == before
 
 
@@ -108,11 +108,11 @@ def test_a_result_that_comes_after_the_lease_does_not_hide_that_the_outcome_is_u
 ) -> None:
     (mail,) = _claim(decided, "slow", 1)
     with decided.engine.begin() as conn:
-        store.mark_started(conn, [mail.id], "slow", "file", decided.clock.now())
+        claims.mark_started(conn, [mail.id], "slow", "file", decided.clock.now())
     decided.later(seconds=61)
     with decided.engine.begin() as conn:
-        store.release_dead(conn, decided.clock.now())
-        assert store.finish(conn, [mail.id], "slow", {"state": "due"}) == 0
+        claims.release_dead(conn, decided.clock.now())
+        assert claims.finish(conn, [mail.id], "slow", {"state": "due"}) == 0
     assert _row(decided, mail).state == "unknown"
 
 
@@ -120,7 +120,7 @@ def test_a_mail_that_is_not_due_yet_is_not_claimed(decided: World) -> None:
     mails = _claim(decided, "first", 60)
     soon = {"state": "due", "next_at": decided.clock.now() + timedelta(minutes=5)}
     with decided.engine.begin() as conn:
-        store.finish(conn, [mail.id for mail in mails], "first", soon)
+        claims.finish(conn, [mail.id for mail in mails], "first", soon)
     assert _claim(decided, "second", 60) == []
     decided.later(minutes=5)
     assert len(_claim(decided, "third", 100)) == 60

@@ -13,7 +13,7 @@ from worker.access.records import audit
 from worker.channels.contract import Outcome, Result
 from worker.db.engine import reading
 from worker.kernel.errors import FindingsError
-from worker.outbox import settling, store
+from worker.outbox import claims, doubts, settling
 from worker.outbox.records import messages
 
 CUT = Result(Outcome.UNKNOWN, detail="cut off")
@@ -131,14 +131,14 @@ def test_proof_that_comes_after_the_hold_still_counts(world: World) -> None:
     doubt = _cut(world, _of("commercial"))
     _later(doubt, Scripted(doubt.folder), minutes=30)
     with doubt.engine.begin() as conn:
-        assert store.prove(conn, [doubt.ledger()[0].id], doubt.clock.now()) == 1
+        assert doubts.prove(conn, [doubt.ledger()[0].id], doubt.clock.now()) == 1
     assert doubt.states() == [("accepted", None)]
 
 
 def test_proof_takes_a_mail_that_waits_to_be_sent_again_out_of_the_queue(doubt: World) -> None:
     _later(doubt, Scripted(doubt.folder), minutes=30)
     with doubt.engine.begin() as conn:
-        assert store.prove(conn, [doubt.ledger()[0].id], doubt.clock.now()) == 1
+        assert doubts.prove(conn, [doubt.ledger()[0].id], doubt.clock.now()) == 1
     _later(doubt, Scripted(doubt.folder), days=3)
     assert doubt.states() == [("accepted", None)]
 
@@ -192,11 +192,11 @@ def test_a_worker_that_dies_over_a_mail_leaves_the_moment_of_its_attempt(world: 
     world.decide()
     started = world.clock.now()
     with world.engine.begin() as conn:
-        (mail,) = store.claim(conn, started, started + timedelta(seconds=60), "dead", 1)
-        store.mark_started(conn, [mail.id], "dead", "file", started)
+        (mail,) = claims.claim(conn, started, started + timedelta(seconds=60), "dead", 1)
+        claims.mark_started(conn, [mail.id], "dead", "file", started)
     world.later(seconds=61)
     with world.engine.begin() as conn:
-        store.release_dead(conn, world.clock.now())
+        claims.release_dead(conn, world.clock.now())
     (row,) = world.ledger()
     assert (row.state, row.unknown_since, row.channel) == ("unknown", started, "file")
 
@@ -206,7 +206,7 @@ def test_a_second_copy_that_is_refused_settles_nothing_about_the_first(doubt: Wo
     _later(doubt, Scripted(doubt.folder, Result(Outcome.REFUSED, detail="413")), days=1)
     assert doubt.states() == [("given-up", "413")]
     with doubt.engine.begin() as conn:
-        assert store.prove(conn, [doubt.ledger()[0].id], doubt.clock.now()) == 1
+        assert doubts.prove(conn, [doubt.ledger()[0].id], doubt.clock.now()) == 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.REFUSED, Outcome.UNKNOWN])

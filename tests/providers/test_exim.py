@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import debian, servers
+from tests import debian
 from tests.channels.letters import (
     CALENDAR,
     SUBJECT,
@@ -20,6 +20,7 @@ from tests.channels.letters import (
     content,
     parsed,
 )
+from tests.folders import short_folder
 from tests.providers.exim import Exim
 from worker.channels.contract import Outcome, Result
 from worker.channels.smtp import SmtpChannel
@@ -32,7 +33,7 @@ CERTIFICATE = Path(__file__).parents[1] / "http/hooks.example.com.pem"
 @pytest.fixture
 def exim() -> Iterator[Exim]:
     program = debian.needed("exim4")
-    folder = servers.short_folder()
+    folder = short_folder()
     server = Exim(folder, program, CERTIFICATE)
     try:
         server.start()

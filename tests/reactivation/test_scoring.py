@@ -69,12 +69,14 @@ def trade(count: int = 70) -> Rows:
 def test_orders_are_read_in_order_up_to_a_day_as_plain_numbers(engine: Engine) -> None:
     fill(engine, [*days_of(2, [3, 0]), *days_of(1, [-5, 40], "Backup")])
     with reading(engine) as conn:
-        found = list(store.order_rows(conn, LAST))
+        found = [
+            (account, *map(list, columns))
+            for account, *columns in store.order_days_until(conn, LAST)
+        ]
     today = LAST.toordinal()
     assert found == [
-        (1, today - 40, "Backup", "EUR", 120.5, 1),
-        (2, today - 3, "", "EUR", 120.5, 1),
-        (2, today, "", "EUR", 120.5, 1),
+        (1, [today - 40], ["Backup"], ["EUR"], [120.5], [1]),
+        (2, [today - 3, today], ["", ""], ["EUR", "EUR"], [120.5, 120.5], [1, 1]),
     ]
 
 

@@ -555,16 +555,21 @@ def test_a_mail_and_a_task_may_share_a_moment() -> None:
 AFTER = STEP.replace("60 days before", "3 days after")
 
 
+def about(trigger: str) -> str:
+    """The head of a schedule with another trigger, whose mails need not speak of a licence."""
+    return HEAD.replace("licence-expiry", trigger).replace("contractual", "commercial")
+
+
 @pytest.mark.parametrize("trigger", ["account-dormant", "survey-answered", "licence-renewed"])
 def test_where_the_day_is_not_known_before_it_is_there_no_step_comes_before_it(
     trigger: str,
 ) -> None:
-    (said,) = complaints(HEAD.replace("licence-expiry", trigger) + STEP)
+    (said,) = complaints(about(trigger) + STEP)
     assert f"a step of {trigger!r} comes on the day or after it" in said
 
 
 def test_a_review_says_how_often_it_comes() -> None:
-    review = HEAD.replace("licence-expiry", "relationship-review")
+    review = about("relationship-review")
     assert complaints(review + STEP) == [
         "schedules/renewal.toml:2:11: trigger: a 'relationship-review' says how often; add e.g. "
         'every = "6 months"'
@@ -577,7 +582,7 @@ def test_a_review_says_how_often_it_comes() -> None:
 
 
 def test_a_schedule_of_silent_clients_says_whom_it_takes_and_how_many() -> None:
-    silent = HEAD.replace("licence-expiry", "account-dormant")
+    silent = about("account-dormant")
     said = (
         'at_least_score = 0.7\nat_least_stake = 500\nlanes = ["gone-quiet"]\nper_week = 5\n'
         'pause = "30 days"\n'
@@ -586,8 +591,19 @@ def test_a_schedule_of_silent_clients_says_whom_it_takes_and_how_many() -> None:
     assert read(silent + AFTER).dormancy == Dormancy()
 
 
+@pytest.mark.parametrize("trigger", ["account-dormant", "survey-answered"])
+def test_a_contractual_mail_speaks_of_a_licence(trigger: str) -> None:
+    head = HEAD.replace("licence-expiry", trigger)
+    assert complaints(head + AFTER) == [
+        "schedules/renewal.toml:3:9: class: a contractual mail speaks of a licence, and "
+        f'{trigger!r} is about none; write class = "commercial"'
+    ]
+    work = '[[steps]]\nid = "call"\nwhen = "on the day"\ntask = "Call"\nassign_to = "owner"\n'
+    assert read(head + work).mail_class == "contractual"
+
+
 def test_numbers_out_of_reach_are_told_at_once() -> None:
-    silent = HEAD.replace("licence-expiry", "account-dormant")
+    silent = about("account-dormant")
     said = 'at_least_score = 50\nper_week = 0\nlanes = ["gone"]\n'
     assert [one.split(": ")[1] for one in complaints(said + silent + AFTER)] == [
         "at_least_score",
@@ -604,9 +620,9 @@ def test_a_key_of_another_trigger_is_no_key_here(key: str) -> None:
 
 def test_an_audience_asks_for_what_the_trigger_has() -> None:
     asked = '[[audience]]\n"licence.amount" = 3\n"answer.score" = 3\n'
-    silent = HEAD.replace("licence-expiry", "account-dormant")
+    silent = about("account-dormant")
     assert len(complaints(silent + asked + AFTER)) == 2
-    answered = HEAD.replace("licence-expiry", "survey-answered")
+    answered = about("survey-answered")
     assert len(complaints(answered + asked + AFTER)) == 1
 
 
@@ -684,7 +700,7 @@ def test_gathering_without_grouping_is_accepted_with_a_note() -> None:
 
 
 def test_after_a_renewal_there_is_no_before() -> None:
-    assert complaints(HEAD.replace("licence-expiry", "licence-renewed") + STEP) == [
+    assert complaints(about("licence-renewed") + STEP) == [
         "schedules/renewal.toml:6:8: steps[0].when: a step of 'licence-renewed' comes on the day "
         "or after it; write e.g. '3 business days after'"
     ]

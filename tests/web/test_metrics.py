@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection, Engine, event, text
 
 from tests.processes import write_config
-from worker.bootstrap import MOST_DUE, App
+from worker.bootstrap import App
+from worker.bootstrap.duties import MOST_DUE
 from worker.db.engine import make_engine
 from worker.events.records import events
 from worker.kernel.clock import VirtualClock

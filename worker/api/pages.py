@@ -15,6 +15,7 @@ from worker.api import (
     book,
     contents,
     decisions,
+    episodes,
     messages,
     reports,
     stops,
@@ -24,7 +25,7 @@ from worker.api import (
 from worker.api.frame import HEADERS, Frame, Instance
 from worker.api.problems import RefusedError
 
-PARTS = (decisions, book, writing, messages, tasks, stops, reports)
+PARTS = (decisions, book, writing, messages, tasks, episodes, stops, reports)
 """Decisions first: a key may hold slashes, so a longer path is tried before a shorter one."""
 BODIES: Mapping[str, type[BaseModel]] = {
     "put_account": writing.AccountGiven,

@@ -176,6 +176,30 @@ class Task(Shape):
     version: int
 
 
+class Episode(Shape):
+    """A client that fell silent, as on the day on which a schedule found it so, and what became of
+    it. ``reasons`` are codes, ``at_stake`` is what it bought in a year, ``score`` a chance from 0
+    to 1; ``rests_until``: a person said when to look again; ``back_on``: it ordered again."""
+
+    schedule: str
+    account: str
+    number: int
+    flagged_on: date
+    as_of: date
+    lane: str
+    score: float | None
+    at_stake: Amount
+    currency: str | None
+    reasons: list[str]
+    ended_on: date | None
+    ended_why: str | None
+    outcome: str | None
+    outcome_why: str | None
+    closed_by: str | None
+    rests_until: date | None
+    back_on: date | None
+
+
 class Stop(Shape):
     """What nobody is written about, or to. A contact's ``key`` is its address."""
 

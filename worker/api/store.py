@@ -8,10 +8,21 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.engine import Connection
 
-from worker.api.shapes import Account, Contact, Licence, Message, Order, Shape, Stop, Task
+from worker.api.shapes import (
+    Account,
+    Contact,
+    Episode,
+    Licence,
+    Message,
+    Order,
+    Shape,
+    Stop,
+    Task,
+)
 from worker.catalogue.records import accounts, contacts, licences, orders, stops
 from worker.catalogue.stops import SCOPES
 from worker.outbox.records import messages
+from worker.reactivation.records import episodes
 from worker.worklist.records import tasks
 
 _declined = and_(licences.c.declined_term.is_not(None), licences.c.declined_term == licences.c.term)
@@ -26,6 +37,7 @@ _named: Mapping[type[Shape], Mapping[str, ColumnElement[Any]]] = {
         "account": accounts.c.key,
     },
     Task: {"account": accounts.c.key, "licence": licences.c.key},
+    Episode: {"account": accounts.c.key},
 }
 _from = {
     Account: accounts,
@@ -38,6 +50,7 @@ _from = {
     Task: tasks.outerjoin(accounts, accounts.c.id == tasks.c.account_id).outerjoin(
         licences, licences.c.id == tasks.c.licence_id
     ),
+    Episode: episodes.join(accounts, accounts.c.id == episodes.c.account_id),
 }
 _tables = {
     Account: accounts,
@@ -46,6 +59,7 @@ _tables = {
     Order: orders,
     Message: messages,
     Task: tasks,
+    Episode: episodes,
 }
 
 
@@ -63,6 +77,9 @@ def shaped(shape: type[Shape], row: Any) -> Shape:
     values = {name: row._mapping[name] for name in shape.model_fields}
     if shape is Licence:
         values["declined"] = bool(values["declined"])  # SQLite has no truth of its own
+    if shape is Episode:
+        values["currency"] = values["currency"] or None
+        values["reasons"] = [one["code"] for one in values["reasons"]]
     return shape(**values)
 
 

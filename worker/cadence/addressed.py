@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store
+from worker.cadence import people_store
 from worker.cadence.budget import BUDGET, day_with_room
 from worker.cadence.ladder import why_silent
 from worker.cadence.letters import managers, writer
@@ -133,10 +133,10 @@ class Post:
     def read(self, conn: Connection, messages: Sequence[Message], now: datetime) -> list[Addressed]:
         """The letters whose contact is in the book."""
         ids = sorted({message.contact_id for message in messages if message.contact_id})
-        people = {person.id: person for person in store.contacts_by_id(conn, ids)}
+        people = {person.id: person for person in people_store.contacts_by_id(conn, ids)}
         keys = sorted({person.account_id for person in people.values()})
         companies = {row.id: row for row in (_ACCOUNTS.rows(conn, ids=keys) if keys else [])}
-        ours = {one.key: one for one in store.staff_of(conn, managers([companies.values()]))}
+        ours = {one.key: one for one in people_store.staff_of(conn, managers([companies.values()]))}
         return [
             self._addressed(message, person, companies[person.account_id], ours, now)
             for message in messages

@@ -209,6 +209,7 @@ def _live(engine: Engine, asked: Forecasting, period: Period) -> None:
         lease=rehearse.LEASE,
         allowance=asked.allowance,
         quiet=asked.quiet,
+        unread=True,
     )
     rehearse.live_through(works, clock, [], end_of(period))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Row, bindparam, exists, select
 from sqlalchemy.engine import Connection
 
 from worker.access.audit import Actor
@@ -16,12 +16,13 @@ from worker.cadence.decisions import called
 from worker.cadence.facts import Planned, Timeline, account_slot
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.records import of_licence, steps, walks
-from worker.cadence.rules import FOR_EVER, TAKEN_OVER
+from worker.cadence.rules import FOR_EVER, HELD, TAKEN_OVER
 from worker.catalogue.records import accounts, licences
 from worker.db.prepared import Prepared
 from worker.kernel.errors import FindingsError, UsageError, did_you_mean
 from worker.outbox import store as outbox
-from worker.outbox.rules import ACCEPTED, DUE, SENDING
+from worker.outbox.records import messages
+from worker.outbox.rules import ACCEPTED, DUE, OPEN, SENDING
 from worker.schedules.calendar import SLOT
 
 
@@ -72,6 +73,11 @@ class Aim:
         return self.place.step
 
     @property
+    def key(self) -> str:
+        """The key of the licence, or of the account where the walk is about none."""
+        return str(self.row.licence_key or self.row.account_key)
+
+    @property
     def said(self) -> str:
         """The mail, for sentences about it."""
         return f"{self.row.walk_schedule}/{self.step} of {called(self.row)}"
@@ -99,18 +105,20 @@ class Aim:
         return max(self.item.day or self.item.due_on, self.line.calendar.today(now))
 
 
-def find(conn: Connection, key: str, step: str, schedule: str | None) -> Place:
-    """The step of a licence's current term. ``UsageError`` when the schedule has to be named."""
-    query = (
-        select(walks.c.id, walks.c.schedule)
-        .join(licences, of_licence)
-        .where(licences.c.key == key, walks.c.cycle == licences.c.term)
-        .order_by(walks.c.schedule)
-    )
-    found = {row.schedule: row.id for row in conn.execute(query)}
+def find(
+    conn: Connection, key: str, step: str, schedule: str | None, *, back: bool = False
+) -> Place:
+    """The step of a licence's current term, or of an account's own walk: of several on one
+    schedule, the first on which it is still to come, or, to give it ``back``, the last on which a
+    person has it. ``UsageError`` when the schedule has to be named; its trigger tells a licence
+    from an account of the same key.
+    """
+    found = _of_account(conn, key, step, back=back) | _of_licence(conn, key)
+    found = dict(sorted(found.items()))
     if not found:
         raise FindingsError(
-            f"No schedule has looked at a licence {key!r} yet; see: perennial explain {key}"
+            f"No schedule has looked at a licence or an account {key!r} yet; see: "
+            f"perennial explain {key}"
         )
     if schedule is None and len(found) > 1:
         having = [s for s in found if _has(conn, s, step)]
@@ -122,6 +130,46 @@ def find(conn: Connection, key: str, step: str, schedule: str | None) -> Place:
         hint = did_you_mean(name, found, otherwise=f"there are: {', '.join(found)}")
         raise UsageError(f"{key} walks no schedule {name!r}; {hint}")
     return Place(found[name], step)
+
+
+def _of_licence(conn: Connection, key: str) -> dict[str, int]:
+    """The walks of a licence's current term, by schedule."""
+    query = (
+        select(walks.c.id, walks.c.schedule)
+        .join(licences, of_licence)
+        .where(licences.c.key == key, walks.c.cycle == licences.c.term)
+        .order_by(walks.c.schedule)
+    )
+    return {row.schedule: row.id for row in conn.execute(query)}
+
+
+def _of_account(conn: Connection, key: str, step: str, *, back: bool) -> dict[str, int]:
+    """The walks of an account itself, by schedule: the first on which the step is still to come,
+    else the last; ``back``: before them the last on which a person has it."""
+    mine = (steps.c.walk_id == walks.c.id) & (steps.c.step == step)
+    waits = (messages.c.mail_key == steps.c.mail_key) & messages.c.state.in_(OPEN)
+    columns = (walks.c.id, walks.c.schedule, walks.c.state, steps.c.decision, steps.c.reason)
+    query = (
+        select(*columns, exists().where(waits).label("waits"))
+        .join(accounts, accounts.c.id == walks.c.account_id)
+        .outerjoin(steps, mine)
+        .where(accounts.c.key == key)
+        .order_by(walks.c.schedule, walks.c.anchor_on.desc(), walks.c.id.desc())
+    )
+    rows = conn.execute(query).all()
+    found = {row.schedule: row.id for row in reversed(rows)}
+    found |= {row.schedule: row.id for row in rows if _is_to_come(row)}
+    if back:
+        taken = [row for row in reversed(rows) if row.reason in (HELD, TAKEN_OVER)]
+        found |= {row.schedule: row.id for row in taken}
+    return found
+
+
+def _is_to_come(row: Row[Any]) -> bool:
+    """Whether the step was not done yet, and may still be."""
+    if row.decision is None:
+        return bool(row.state != "ended")
+    return bool(row.decision == "put-off" or row.waits)
 
 
 def _has(conn: Connection, stem: str, step: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy.engine import Connection
 
-from worker.cadence import arrivals_store, load, store
+from worker.cadence import arrivals_store, due_store, load, writing_store
 from worker.cadence.facts import Timeline
 from worker.cadence.gathering import Judged
 from worker.cadence.horizon import warm_up
@@ -97,8 +97,8 @@ def follow(conn: Connection, planning: Planning, now: datetime, limit: int) -> i
             continue
         arrived = ENTERING[inforce.schedule.trigger](conn, inforce, planning, now, limit)
         begin(conn, inforce, arrived, now)
-        ended = store.over_by_now(conn, inforce.schedule, now)
-        store.wake(conn, ended, now)
+        ended = due_store.over_by_now(conn, inforce.schedule, now)
+        writing_store.wake(conn, ended, now)
         done += len(arrived) + len(ended)
     return done
 
@@ -107,11 +107,11 @@ def begin(conn: Connection, inforce: InForce, arrived: Iterable[Arrival], now: d
     """Writes new walks, which are looked at at once."""
     stem, subject = inforce.schedule.stem, inforce.trigger.subject
     rows = [(*_begun(stem, one, now), subject, one.account_id) for one in arrived]
-    store.add_walks(conn, rows, store.NEW_ALONE)
+    writing_store.add_walks(conn, rows, writing_store.NEW_ALONE)
 
 
 def _begun(stem: str, one: Arrival, now: datetime) -> tuple[object, ...]:
-    """In the order of ``store.NEW_WALK``."""
+    """In the order of ``writing_store.NEW_WALK``."""
     return stem, one.subject_id, one.cycle, one.anchor_on, now, now, "active", None
 
 

@@ -41,7 +41,7 @@ def take_flagged(conn: Connection, stem: str, most: int) -> Sequence[Any]:
 
 
 _mine = (walks.c.schedule == _STEM, walks.c.subject == ACCOUNT)
-_NEWEST = Prepared(select(func.max(walks.c.subject_id).label("id")).where(*_mine))
+_NEWEST = Prepared(select(func.max(walks.c.account_id).label("id")).where(*_mine))
 _UNREVIEWED = Prepared(
     select(
         accounts.c.id.label("account_id"),

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import asking, store
+from worker.cadence import asking, people_store
 from worker.cadence.addressed import OPENS, Addressed
 from worker.cadence.ladder import why_silent
 from worker.cadence.library import Defaults
@@ -74,7 +74,7 @@ def ask(conn: Connection, question: Question, terms: Terms, now: datetime) -> Ou
 
     Whoever was asked lately is not asked, and the outcome says until when: ask again then.
     """
-    person = next(iter(store.contacts_by_id(conn, [question.contact_id])), None)
+    person = next(iter(people_store.contacts_by_id(conn, [question.contact_id])), None)
     if person is None or not person.email:
         return Outcome(why="no-reachable-contact")
     account = _account(conn, person.account_id)

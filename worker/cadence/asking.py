@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, delete, func, or_, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import heard, store
+from worker.cadence import heard, writing_store
 from worker.cadence.facts import SURVEYED
 from worker.cadence.quiet import Quiet
 from worker.cadence.records import invitations, steps
@@ -162,7 +162,7 @@ def note_answered(conn: Connection, asked: Any, now: datetime) -> None:
     for what in ("answered", SURVEYED):
         heard.note(conn, done, what, asked.asked_at if hidden else now)
     if not hidden:
-        store.wake(conn, done, now)
+        writing_store.wake(conn, done, now)
 
 
 def _unanswered(conn: Connection, walk_ids: Sequence[int]) -> Sequence[Any]:

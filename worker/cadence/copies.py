@@ -19,14 +19,13 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from worker.cadence import ladder, load, mails, posted, store
+from worker.cadence import ladder, load, mails, people_store, posted, store
 from worker.cadence.aiming import Aim
 from worker.cadence.kinds.contract import Action
 from worker.cadence.library import Defaults, library_of
 from worker.cadence.machine import Letterhead
 from worker.cadence.posted import House
 from worker.cadence.rules import Decision
-from worker.catalogue import stops
 from worker.channels.contract import Envelope, Mail
 from worker.channels.folder import FolderChannel
 from worker.kernel.errors import FindingsError
@@ -111,7 +110,7 @@ def _kept(copy: Any, folder: Path) -> bytes | None:
 
 def _anew(conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults) -> Mail:
     rows = store.walks_of_mails(conn, [copy.mail_key])
-    people = store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
+    people = people_store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
     if not rows or not people:
         raise FindingsError("Its licences or its contact are not in the book any more.")
     inforce = library_of(conn).version(conn, copy.version_id)
@@ -204,5 +203,5 @@ def _rung(conn: Connection, aim: Aim, now: datetime) -> ladder.Rung:
     walk = load.walk_of(
         aim.row, aim.inforce, aim.line, aim.row.walk_first_act_at, anchor=aim.anchor
     )
-    people = ladder.People.around(conn, [aim.row], stops.standing(conn))
+    people = ladder.People.around(conn, [aim.row])
     return people.rung(Action(aim.row, decision, walk, aim.inforce.version_id))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, store
+from worker.cadence import load, store, writing_store
 from worker.cadence.facts import Timeline
 from worker.cadence.library import Defaults, InForce
 from worker.cadence.records import LICENCE
@@ -54,8 +54,8 @@ def follow_changes(conn: Connection, planning: Planning, now: datetime, limit: i
                 fresh += [begun] if begun else []
                 late += [_past_deadline(row, begun)] if begun and begun[7] == PAST else []
     _end_answers(conn, rows, walks, now)
-    store.add_walks(conn, fresh)
-    store.wake(conn, awake, now)
+    writing_store.add_walks(conn, fresh)
+    writing_store.wake(conn, awake, now)
     worklist.open_tasks(conn, late, now)
     return len(ids)
 
@@ -97,8 +97,8 @@ def is_over(reason: str, line: Timeline, anchor: date, now: datetime) -> bool:
 def _start(
     inforce: InForce, row: Row[Any], seen: Row[Any] | None, defaults: Defaults, now: datetime
 ) -> tuple[Any, ...] | None:
-    """A new walk, in the order of ``store.NEW_WALK``, with the moment of its first look; ``None``
-    for a term that does not enter the schedule at all."""
+    """A new walk, in the order of ``writing_store.NEW_WALK``, with the moment of its first look;
+    ``None`` for a term that does not enter the schedule at all."""
     line = load.line_of(inforce, row, defaults)
     trigger = inforce.schedule.trigger
     if trigger == RENEWED:

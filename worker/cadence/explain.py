@@ -119,9 +119,11 @@ def _whole(conn: Connection, asked: Forecasting, told: Explanation) -> list[Reco
 
 def _stops(conn: Connection, told: Reading, row: Row[Any]) -> list[Any]:
     """The stops that stand for this licence or its account."""
-    mine = {"licence": row.licence_key, "account": row.account_key}
-    standing = stops.listed(conn, told.now.date())
-    return [stop for stop in standing if mine.get(stop.scope) == stop.subject]
+    mine = {"licence": row.licence_id, "account": row.account_id}
+    today = told.now.date()
+    return [
+        one for scope, id_ in mine.items() for one in stops.listed_about(conn, today, scope, id_)
+    ]
 
 
 def _speaks(record: Record, row: Row[Any]) -> bool:
@@ -140,16 +142,21 @@ def _to_come(told: Reading, row: Row[Any]) -> Period:
     return Period(date.min, (last + SHIFT).date())
 
 
+def named(conn: Connection, key: str) -> int | None:
+    """The id of the licence with this key; ``None`` when there is none."""
+    return next(iter(_ID.scalars(conn, key=key)), None)
+
+
 def find(conn: Connection, key: str) -> int:
     """The id of the licence with this key; ``FindingsError`` when there is none."""
-    found = next(iter(_ID.scalars(conn, key=key)), None)
+    found = named(conn, key)
     if found is None:
         near = conn.execute(
             select(licences.c.key).where(licences.c.key.startswith(key[:3])).limit(200)
         ).scalars()
         hint = did_you_mean(key, near, otherwise="the key is the one that your source gives it")
         raise FindingsError(f"No licence {key!r} is in the book; {hint}")
-    return int(found)
+    return found
 
 
 def _past(

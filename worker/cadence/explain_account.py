@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import ahead, recorded, store
+from worker.cadence import ahead, recorded, standing, store
 from worker.cadence.ahead import Forecasting
 from worker.cadence.decisions import Record, in_order, outcome
 from worker.cadence.library import library_of
@@ -36,6 +36,7 @@ class AccountStory:
     name: str
     walks: Sequence[Row[Any]]  # walk_ and account_ columns
     records: Sequence[Record]
+    interventions: Sequence[Row[Any]] = ()  # what people did with planned mails, as it stands
 
 
 def explain(conn: Connection, asked: Forecasting, key: str) -> AccountStory:
@@ -44,8 +45,17 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> AccountStory:
     ids = conn.scalars(select(walks.c.id).where(walks.c.account_id == row.id).order_by(walks.c.id))
     own = sorted(store.walks_by_id(conn, list(ids)), key=lambda walk: walk.walk_id)
     told = Reading(library_of(conn).active(conn), asked.defaults, asked.now)
-    records = [*_decided(conn, told, own), *_letters(conn, asked, row), *_to_come(conn, asked, row)]
-    return AccountStory(row.key, row.name, own, in_order(records))
+    records = in_order(
+        [*_decided(conn, told, own), *_letters(conn, asked, row), *_to_come(conn, asked, row)]
+    )
+    by_hand = standing.of_walks(conn, [walk.walk_id for walk in own])
+    return AccountStory(row.key, row.name, own, records, by_hand)
+
+
+def named(conn: Connection, key: str) -> Any:
+    """Number, key, name and zone of the account with this ``key``; ``None`` when there is none."""
+    columns = (accounts.c.id, accounts.c.key, accounts.c.name, accounts.c.timezone)
+    return conn.execute(select(*columns).where(accounts.c.key == key)).first()
 
 
 def has_story(conn: Connection, account_id: int) -> bool:
@@ -88,8 +98,7 @@ def _letters(conn: Connection, asked: Forecasting, row: Any) -> Iterator[Record]
 
 
 def _find(conn: Connection, key: str) -> Any:
-    columns = (accounts.c.id, accounts.c.key, accounts.c.name, accounts.c.timezone)
-    found = conn.execute(select(*columns).where(accounts.c.key == key)).first()
+    found = named(conn, key)
     if found is None:
         alike = select(accounts.c.key).where(accounts.c.key.startswith(key[:3])).limit(200)
         otherwise = "the key is the one that your source gives it"

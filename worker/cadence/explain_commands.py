@@ -1,16 +1,20 @@
-"""``explain``: the story of a licence, told to people and to programs."""
+"""``explain``: the story of a licence or an account, told to people and to programs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
 import click
+from sqlalchemy.engine import Connection
 
 from worker.cadence import explain as explaining
 from worker.cadence import explain_account, outline
+from worker.cadence.ahead import Forecasting
 from worker.cadence.commands import forecasting_of
 from worker.cadence.decisions import Record
+from worker.cadence.explain_account import AccountStory
 from worker.cadence.standing import DONE
 from worker.cadence.summary_page import in_plain_words
 from worker.config.wiring import Wiring
@@ -25,40 +29,71 @@ _UNSEEN = (
 
 
 @click.command()
-@click.argument("licence", required=False)
-@click.option("--account", metavar="KEY", help="The account itself instead of a licence.")
+@click.argument("key", required=False)
+@click.option("--account", metavar="KEY", help="This account, whatever licence has the same key.")
 @click.option("--json", "as_json", is_flag=True, help="One decision a line, for programs.")
 @click.pass_obj
-def explain(app: Wiring, licence: str | None, account: str | None, as_json: bool) -> None:
-    """Say what was sent for LICENCE, what was not and why, and what is to come."""
-    if (licence is None) == (account is None):
-        raise UsageError("Say what to explain: perennial explain LICENCE, or --account KEY")
-    if licence is None:
-        _explain_account(app, str(account), as_json)
-        return
+def explain(app: Wiring, key: str | None, account: str | None, as_json: bool) -> None:
+    """Say what was sent for KEY, what was not and why, and what is to come.
+
+    KEY is that of a licence, or of an account: then it is the story of the account's own walks.
+    """
+    if (key is None) == (account is None):
+        raise UsageError("Say what to explain: perennial explain KEY, or --account KEY")
     with reading(app.engine) as conn:
-        story = explaining.explain(conn, forecasting_of(app), licence)
-        more = explain_account.has_story(conn, story.licence.account_id)
+        asked = forecasting_of(app)
+        if key is None:
+            stories: list[_Story] = [explain_account.explain(conn, asked, str(account))]
+        else:
+            stories = _stories(conn, asked, key)
+        more = _untold(conn, stories)
+    if len(stories) > 1:
+        click.echo(f"{key} is a licence and an account; this is what is known of both.", err=True)
     if as_json:
-        show.emit(
-            [record.json() for record in story.records], as_json=True, columns=outline.COLUMNS
-        )
+        records = [record.json() for story in stories for record in story.records]
+        show.emit(records, as_json=True, columns=outline.COLUMNS)
         return
-    tell_story(story)
+    _tell(stories)
     if more:
-        key = story.licence.account_key
-        click.echo(f"\nWhat is about the client itself: perennial explain --account {key}")
+        click.echo(f"\nWhat is about the client itself: perennial explain --account {more}")
 
 
-def _explain_account(app: Wiring, key: str, as_json: bool) -> None:
-    """The same of the walks that are about an account itself, and of letters to its people."""
-    with reading(app.engine) as conn:
-        story = explain_account.explain(conn, forecasting_of(app), key)
-    if as_json:
-        show.emit(
-            [record.json() for record in story.records], as_json=True, columns=outline.COLUMNS
-        )
-        return
+def _tell(stories: list[_Story]) -> None:
+    for number, story in enumerate(stories):
+        if number:
+            click.echo("")
+        if isinstance(story, AccountStory):
+            _tell_account(story)
+        else:
+            tell_story(story)
+
+
+_Story = explaining.Explanation | AccountStory
+
+
+def _stories(conn: Connection, asked: Forecasting, key: str) -> list[_Story]:
+    """The story of the licence with this key, that of the account, or both; ``FindingsError`` when
+    neither is in the book."""
+    is_account = explain_account.named(conn, key) is not None
+    found: list[_Story] = []
+    if not is_account or explaining.named(conn, key) is not None:
+        found.append(explaining.explain(conn, asked, key))
+    if is_account:
+        found.append(explain_account.explain(conn, asked, key))
+    return found
+
+
+def _untold(conn: Connection, stories: list[_Story]) -> str:
+    """The key of the account of which more can be told than these stories do; empty when none."""
+    (first, *others) = stories
+    if others or isinstance(first, AccountStory):
+        return ""
+    owner = first.licence
+    return owner.account_key if explain_account.has_story(conn, owner.account_id) else ""
+
+
+def _tell_account(story: AccountStory) -> None:
+    """Prints what is known of an account's own walks."""
     click.echo(f"{story.key} · {story.name}")
     for walk in story.walks:
         why = f" ({walk.walk_reason})" if walk.walk_reason else ""
@@ -67,6 +102,7 @@ def _explain_account(app: Wiring, key: str, as_json: bool) -> None:
             f"  {walk.walk_schedule}, {walk.walk_subject} {walk.walk_cycle}{said}, from "
             f"{walk.walk_anchor_on}: {walk.walk_state}{why}"
         )
+    _tell_interventions(story.interventions)
     click.echo("")
     if not story.records:
         click.echo("Nothing was decided and nothing is to come.")
@@ -93,15 +129,20 @@ def tell_story(story: explaining.Explanation) -> None:
     for stop in story.stops:
         end = f"until {stop.until}" if stop.until else "until it is lifted"
         click.echo(f"  stopped {end}, {stop.scope} {stop.subject}: {stop.reason}")
-    for one in story.interventions:
-        end = f" until {one.until}" if one.until else ""
-        click.echo(f"  {one.step}: {DONE[one.kind]}{end} by {one.who}: {one.reason}")
+    _tell_interventions(story.interventions)
     click.echo("")
     if not story.records:
         seen = "" if story.walks else _UNSEEN
         click.echo(f"Nothing was decided and nothing is to come.{seen}")
     for record in story.records:
         _tell_decision(story, record)
+
+
+def _tell_interventions(done: Sequence[Any]) -> None:
+    """What people did with planned mails."""
+    for one in done:
+        end = f" until {one.until}" if one.until else ""
+        click.echo(f"  {one.step}: {DONE[one.kind]}{end} by {one.who}: {one.reason}")
 
 
 def _parted(walk: Any, story: explaining.Explanation) -> bool:

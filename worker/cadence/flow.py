@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from worker.access import audit
 from worker.access.audit import Actor
-from worker.cadence import arrivals, entering, library, load, standing, store
+from worker.cadence import arrivals, due_store, entering, library, load, standing, writing_store
 from worker.cadence.budget import BUDGET
 from worker.cadence.facts import Timeline
 from worker.cadence.gathering import Judged, pull_in
@@ -62,20 +62,38 @@ def plan_batch(planning: Planning, limit: int = BATCH) -> int:
         now = planning.clock.now()
         if planning.held(conn, now):
             return 0
-        changed = renewing.renew_automatically(conn, now, planning.defaults.timezone, limit)
-        changed += entering.follow_changes(conn, planning, now, limit)
-        changed += arrivals.follow(conn, planning, now, limit)
+        changed = _follow(conn, planning, now, limit)
         if not changed:
             return advance(conn, planning, now, limit)
     with planning.engine.begin() as conn:
         return changed + advance(conn, planning, planning.clock.now(), limit)
 
 
+def follow_batch(planning: Planning, limit: int = BATCH) -> int:
+    """The half of ``plan_batch`` that follows what changed; how much it was."""
+    with planning.engine.begin() as conn:
+        now = planning.clock.now()
+        return 0 if planning.held(conn, now) else _follow(conn, planning, now, limit)
+
+
+def advance_batch(planning: Planning, limit: int = BATCH) -> int:
+    """The other half, which judges walks: all there is to do while nothing changes from outside."""
+    with planning.engine.begin() as conn:
+        now = planning.clock.now()
+        return 0 if planning.held(conn, now) else advance(conn, planning, now, limit)
+
+
+def _follow(conn: Connection, planning: Planning, now: datetime, limit: int) -> int:
+    changed = renewing.renew_automatically(conn, now, planning.defaults.timezone, limit)
+    changed += entering.follow_changes(conn, planning, now, limit)
+    return changed + arrivals.follow(conn, planning, now, limit)
+
+
 def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> int:
     """Judges due walks, does what they decide, and notes when to look again."""
     active = planning.library.active(conn)
     alone = [stem for stem, one in active.items() if one.trigger.subject != LICENCE]
-    rows = store.take_due(conn, now, limit, alone)
+    rows = due_store.take_due(conn, now, limit, alone)
     if not rows:
         return 0
     standing = stops.standing(conn)
@@ -85,7 +103,7 @@ def advance(conn: Connection, planning: Planning, now: datetime, limit: int) -> 
     judged += pull_in(conn, judged, planning.defaults, standing, now)
     on = Occasion(now, planning.allowance, standing, planning.quiet, planning.defaults)
     mails = _carry_out(conn, judged, on)
-    store.move_walks(conn, [_moved(one) for one in judged])
+    writing_store.move_walks(conn, [_moved(one) for one in judged])
     if mails:
         planning.noted(conn, Counter(mails.values()), now)
     return len(rows)
@@ -110,7 +128,7 @@ def _judged(
         if row.walk_state == "ended" and _revives(active.get(row.walk_schedule), row)
     ]
     if revived:
-        store.forget_cancelled(conn, revived)
+        writing_store.forget_cancelled(conn, revived)
     known = load.histories(conn, sorted(lines), now, lines)
     for row in rows:
         inforce = active.get(row.walk_schedule)
@@ -187,7 +205,7 @@ def _judge(
 
 
 def _moved(one: Judged) -> tuple[Any, ...]:
-    """A row for ``store.move_walks``."""
+    """A row for ``writing_store.move_walks``."""
     return (
         one.row.walk_id,
         one.anchor_on,
@@ -230,8 +248,8 @@ def _carry_out(conn: Connection, judged: Sequence[Judged], on: Occasion) -> dict
             one.state, one.reason = "active", None
         if done and done.mail_key and decision.step.mails:
             mails[done.mail_key] = one.line.calendar.today(on.now)
-    store.forget_put_off(conn, waited)
-    store.add_steps(conn, rows)
+    writing_store.forget_put_off(conn, waited)
+    writing_store.add_steps(conn, rows)
     standing.end_holds(conn, over, on.now)
     return mails
 
@@ -309,7 +327,8 @@ def _look_afresh(conn: Connection, now: datetime) -> None:
     taken back, and a version's number given to another."""
     running = Library().active(conn)
     subjects = {stem: one.trigger.subject for stem, one in running.items()}
-    store.look_afresh(conn, {s: said for s, said in subjects.items() if said != LICENCE}, now)
+    alone = {stem: said for stem, said in subjects.items() if said != LICENCE}
+    writing_store.look_afresh(conn, alone, now)
 
 
 def _note(

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import load, store
+from worker.cadence import due_store, load
 from worker.cadence.facts import Timeline, Walk
 from worker.cadence.library import Defaults, InForce
 from worker.cadence.rules import Decision, advanced, decide, gather
@@ -68,7 +68,7 @@ def pull_in(
         first = min(window.anchors[0] for window in windows.values())
         last = max(window.anchors[1] for window in windows.values())
         alone = stem in without_licence
-        rows = store.going_with(conn, stem, sorted(windows), first, last, alone=alone)
+        rows = due_store.going_with(conn, stem, sorted(windows), first, last, alone=alone)
         company = _company(conn, rows, step, windows, known, defaults, stops, now)
         for one in company:
             window = windows[one.row.account_id]

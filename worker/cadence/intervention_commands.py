@@ -22,16 +22,17 @@ from worker.templating.own import own_of
 def mail() -> None:
     """Hold, edit or take over one planned mail, or give it back to the machine.
 
-    LICENCE is a licence's key, STEP the id of a step that mails; it is the mail of the licence's
-    current term. Too late is told: a mail that is leaving, or has left, stays as it is.
+    KEY is a licence's key, or an account's for the mails of its own walks; STEP is the id of a step
+    that mails. It is the mail of the licence's current term, or the account's next one. Too late is
+    told: a mail that is leaving, or has left, stays as it is.
     """
 
 
 def _about(command: Any) -> Any:
     """Which mail."""
-    command = click.option("--schedule", help="Where the licence walks several.")(command)
+    command = click.option("--schedule", help="Where several have this step.")(command)
     command = click.argument("step")(command)
-    return click.argument("licence")(command)
+    return click.argument("key")(command)
 
 
 _reason = click.option("--reason", required=True, help="Why; a colleague should understand it.")
@@ -43,10 +44,10 @@ _reason = click.option("--reason", required=True, help="Why; a colleague should 
 @click.option("--until", type=Day(), help="The last day of the hold; without it, until lifted.")
 @click.pass_obj
 def hold(
-    app: Wiring, licence: str, step: str, schedule: str | None, reason: str, until: date | None
+    app: Wiring, key: str, step: str, schedule: str | None, reason: str, until: date | None
 ) -> None:
     """Keep the mail back; when the hold ends, it goes if it still fits."""
-    _do(app, (licence, step, schedule), Wish(HOLD, reason, until))
+    _do(app, (key, step, schedule), Wish(HOLD, reason, until))
 
 
 @mail.command()
@@ -57,7 +58,7 @@ def hold(
 @click.pass_obj
 def edit(
     app: Wiring,
-    licence: str,
+    key: str,
     step: str,
     schedule: str | None,
     reason: str,
@@ -65,27 +66,27 @@ def edit(
     words: str,
 ) -> None:
     """Give the mail a subject, or words above its text; all else stays as it is."""
-    _do(app, (licence, step, schedule), Wish(EDIT, reason, own=own_of(subject, words)))
+    _do(app, (key, step, schedule), Wish(EDIT, reason, own=own_of(subject, words)))
 
 
 @mail.command("take-over")
 @_about
 @_reason
 @click.pass_obj
-def take_over(app: Wiring, licence: str, step: str, schedule: str | None, reason: str) -> None:
+def take_over(app: Wiring, key: str, step: str, schedule: str | None, reason: str) -> None:
     """Write to the client yourself: the machine never sends the mail, and a task is opened."""
-    _do(app, (licence, step, schedule), Wish(TAKE_OVER, reason))
+    _do(app, (key, step, schedule), Wish(TAKE_OVER, reason))
 
 
 @mail.command()
 @_about
 @click.option("--words", is_flag=True, help="Take own words out of it, and nothing else.")
 @click.pass_obj
-def lift(app: Wiring, licence: str, step: str, schedule: str | None, words: bool) -> None:
+def lift(app: Wiring, key: str, step: str, schedule: str | None, words: bool) -> None:
     """End a hold, or give a mail back that was taken over."""
     kinds = (EDIT,) if words else (HOLD, TAKE_OVER)
     asked = _person(), defaults_of(app), app.clock.now()
-    place = _place(app, licence, step, schedule)
+    place = _place(app, key, step, schedule, back=not words)
     click.echo(interventions.lift(app.engine, place, *asked, kinds))
 
 
@@ -94,9 +95,9 @@ def _do(app: Wiring, about: tuple[str, str, str | None], wish: Wish) -> None:
     click.echo(interventions.intervene(app.engine, _place(app, *about), wish, *asked))
 
 
-def _place(app: Wiring, licence: str, step: str, schedule: str | None) -> Place:
+def _place(app: Wiring, key: str, step: str, schedule: str | None, *, back: bool = False) -> Place:
     with reading(app.engine) as conn:
-        return aiming.find(conn, licence, step, schedule)
+        return aiming.find(conn, key, step, schedule, back=back)
 
 
 def _person() -> Person:

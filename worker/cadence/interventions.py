@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection
 
 from worker.access import audit
 from worker.access.audit import Actor
-from worker.cadence import aiming, standing, store
+from worker.cadence import aiming, standing, writing_store
 from worker.cadence.aiming import Aim, Person, Place
+from worker.cadence.decisions import called
 from worker.cadence.library import Defaults
 from worker.cadence.rules import FOR_EVER, HELD, TAKEN_OVER
 from worker.cadence.standing import EDIT, HOLD, TAKE_OVER, New
@@ -84,7 +85,7 @@ def _hold(conn: Connection, aim: Aim, wish: Wish, by: Actor, now: datetime) -> s
     standing.put(conn, [new], now)
     last = _last_day(aim, wish.until)
     end = f"until the end of {wish.until}" if wish.until else "until the hold is lifted"
-    title = f"A mail is held: {aim.step} of {aim.row.licence_key}"
+    title = f"A mail is held: {aim.step} of {aim.key}"
     key = standing.hold_key(aim.row.walk_id, aim.step)
     worklist.close(conn, key, "held anew", now)
     detail = f"{aim.row.account_name}: held {end}. {wish.reason}"
@@ -100,11 +101,9 @@ def _take_over(conn: Connection, aim: Aim, wish: Wish, by: Actor, now: datetime)
     standing.lift(conn, aim.row.walk_id, aim.step, [HOLD], now)
     standing.put(conn, [new], now)
     worklist.close(conn, standing.hold_key(aim.row.walk_id, aim.step), "taken over", now)
-    title = f"Write yourself: {aim.step} of {aim.row.licence_key}"
-    detail = (
-        f"{aim.row.account_name}: licence {aim.row.licence_key} expires on "
-        f"{aim.row.licence_expires_on}. The machine does not send this mail. {wish.reason}"
-    )
+    title = f"Write yourself: {aim.step} of {aim.key}"
+    about = aim.inforce.trigger.says(aim.row)
+    detail = f"{aim.row.account_name}: {about}. The machine does not send this mail. {wish.reason}"
     key = standing.taken_key(aim.row.walk_id, aim.step)
     task = worklist.NewTask(key, "taken-over", title, detail)
     _open(conn, aim, task, by, aim.day(now), now)
@@ -161,10 +160,10 @@ def _give_back(conn: Connection, aim: Aim, now: datetime) -> str:
     at = now if calendar.is_open_at(now) else calendar.next_opening(now, aim.slot) or now
     if at < aim.item.opens_at + aim.slot * SLOT:
         assert aim.decided is not None
-        store.forget_step(conn, aim.decided.id)
+        writing_store.forget_step(conn, aim.decided.id)
     else:
         _decide(conn, aim, "put-off", HELD, at, now)
-    store.wake(conn, [aim.row.walk_id], now)
+    writing_store.wake(conn, [aim.row.walk_id], now)
     return f"{aim.said} is the machine's again."
 
 
@@ -174,13 +173,13 @@ def _decide(
     """Writes what a person decided about the step, and takes it out of its mail."""
     if aim.decided is None:
         row = (aim.row.walk_id, aim.step, aim.item.step.kind, decision, reason, aim.item.due_on)
-        store.add_steps(conn, [(*row, at, now, aim.inforce.version_id, None, None)])
+        writing_store.add_steps(conn, [(*row, at, now, aim.inforce.version_id, None, None)])
     else:
         if not [other for other in aiming.together(conn, aim) if other != aim.place]:
             gone = {"state": CANCELLED, "reason": reason, "next_at": None}
             outbox.set_aside(conn, [copy.id for copy in aim.copies], gone)
-        store.redecide(conn, aim.decided.id, decision, reason, at)
-    store.wake(conn, [aim.row.walk_id], now)
+        writing_store.redecide(conn, aim.decided.id, decision, reason, at)
+    writing_store.wake(conn, [aim.row.walk_id], now)
 
 
 def _end_of(aim: Aim, until: date | None) -> datetime:
@@ -226,4 +225,4 @@ def _note(
     detail = {"schedule": aim.row.walk_schedule, "step": aim.step}
     if until:
         detail["until"] = until.isoformat()
-    audit.note(conn, by, what, f"licence {aim.row.licence_key}", now, detail)
+    audit.note(conn, by, what, called(aim.row), now, detail)

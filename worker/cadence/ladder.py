@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store
+from worker.cadence import people_store
 from worker.cadence.kinds.contract import Action
 from worker.catalogue import suppressions
-from worker.catalogue.stops import Stops
+from worker.catalogue.stops import Stops, standing_about
 
 RESELLER = "reseller"
 _DEAD = (suppressions.BOUNCED, suppressions.COMPLAINED)
@@ -37,17 +37,22 @@ class People:
     stops: Stops
 
     @classmethod
-    def around(cls, conn: Connection, rows: Iterable[Row[Any]], stops: Stops) -> People:
+    def around(
+        cls, conn: Connection, rows: Iterable[Row[Any]], stops: Stops | None = None
+    ) -> People:
         """Loads everybody who may be reached about licences; rows have licence_ and account_
-        columns."""
+        columns. Without the ``stops`` that stand, those are read which are about these people."""
         own: dict[int, list[Row[Any]]] = defaultdict(list)
         agents: dict[str, list[Row[Any]]] = defaultdict(list)
         known = list(rows)
-        for contact in store.contacts_of(conn, sorted({row.account_id for row in known})):
+        for contact in people_store.contacts_of(conn, sorted({row.account_id for row in known})):
             own[contact.account_id].append(contact)
         keys = sorted({row.account_reseller for row in known if row.account_reseller})
-        for contact in store.contacts_of_keys(conn, keys):
+        for contact in people_store.contacts_of_keys(conn, keys):
             agents[contact.account_key].append(contact)
+        if stops is None:
+            ids = [one.id for some in (*own.values(), *agents.values()) for one in some]
+            stops = standing_about(conn, "contact", ids)
         return cls(own, agents, stops)
 
     def rung(self, action: Action) -> Rung:

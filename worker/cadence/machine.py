@@ -30,7 +30,7 @@ from worker.links.rules import Links, Purpose
 from worker.outbox import flow as outbox
 from worker.outbox import settling
 from worker.outbox.rules import Go, Trouble
-from worker.outbox.sending import Refused, Sending
+from worker.outbox.sending import Compose, Refused, Sending
 from worker.outbox.store import Message
 from worker.templating import hold, mime, own
 from worker.templating.context import Asked, MailContext, SenderView
@@ -106,6 +106,14 @@ class Machine:
         """Handles changed licences and due walks; how many."""
         return flow.plan_batch(self.planning, limit)
 
+    def follow_batch(self, limit: int = flow.BATCH) -> int:
+        """Follows what changed, and judges nothing; how much it was."""
+        return flow.follow_batch(self.planning, limit)
+
+    def advance_batch(self, limit: int = flow.BATCH) -> int:
+        """Handles due walks, and follows nothing; how many."""
+        return flow.advance_batch(self.planning, limit)
+
     def send_batch(self, limit: int = 200) -> int:
         """Claims and sends due mails; how many were claimed."""
         return outbox.send_batch(self.sending, limit)
@@ -153,6 +161,7 @@ def build(
     refused: Refused = lambda conn, message, result, now: None,
     judges: Mapping[str, Judge] = NO_JUDGES,
     texts: Callable[[], Renderer] | None = None,
+    unread: bool = False,
     stop: Callable[[], bool] = lambda: False,
     wait: Callable[[float], object] = sleep,
     pause: Callable[[str], None] = lambda label: None,
@@ -163,8 +172,49 @@ def build(
     ``hold`` is how long a mail of unknown fate waits for evidence, ``gap`` how far apart mails
     leave at least; ``refused`` hears of a mail that was refused for good. ``judges`` look at
     letters that are no step of a walk, by their origin, and ``texts`` gives their templates.
+    ``unread``: what is sent reaches nobody and is read by nobody, so it is only recorded.
     """
-    library, current = Library(), texts or Current(Path("templates"))
+    library = Library()
+    pinned = _pinned(engine, library)
+    current = texts or Current(Path("templates"))
+    last_look = Rechecker(
+        library,
+        defaults,
+        letterhead.view,
+        allowance,
+        guards.stale,
+        guards.asks,
+        judges,
+        quiet,
+        unread,
+    )
+    sending = Sending(
+        engine=engine,
+        clock=clock,
+        channel=channel,
+        recheck=last_look,
+        compose=_composing(pinned, current, letterhead, in_parts=channel.in_parts),
+        tell=_tell,
+        calm=_calm,
+        lease=lease,
+        hold=hold,
+        gap=gap,
+        refused=refused,
+        held=guards.sending,
+        unread=unread,
+        stop=stop,
+        wait=wait,
+        pause=pause,
+    )
+    return Machine(
+        Planning(engine, clock, library, defaults, allowance, guards.planning, guards.noted, quiet),
+        sending,
+        webhook.calling(engine, clock, outside, stop=stop, pause=pause),
+    )
+
+
+def _pinned(engine: Engine, library: Library) -> Callable[[int], Renderer]:
+    """The templates of a version, from the library or once from the database."""
 
     def pinned(version_id: int) -> Renderer:
         renderer = library.known(version_id)
@@ -173,6 +223,19 @@ def build(
                 renderer = library.renderer(conn, version_id)
         return renderer
 
+    return pinned
+
+
+def _composing(
+    pinned: Callable[[int], Renderer],
+    current: Callable[[], Renderer],
+    letterhead: Letterhead,
+    *,
+    in_parts: bool,
+) -> Compose:
+    """Writes a message with the templates that are pinned to its version; a letter has none, and
+    takes those of the moment."""
+
     def compose(message: Message, go: Go, now: datetime) -> Mail:
         renderer = pinned(go.version_id) if go.version_id is not None else current()
         context = go.context()
@@ -180,38 +243,9 @@ def build(
         who = message.contact_id or 0
         letter = Letter(message.mail_key, to, go.template, go.languages, contact_id=who, own=go.own)
         mail = write(renderer, letterhead, letter, context, now)
-        return mail if channel.in_parts else mail.written()
+        return mail if in_parts else mail.written()
 
-    return Machine(
-        Planning(engine, clock, library, defaults, allowance, guards.planning, guards.noted, quiet),
-        Sending(
-            engine=engine,
-            clock=clock,
-            channel=channel,
-            recheck=Rechecker(
-                library,
-                defaults,
-                letterhead.view,
-                allowance,
-                guards.stale,
-                guards.asks,
-                judges,
-                quiet,
-            ),
-            compose=compose,
-            tell=_tell,
-            calm=_calm,
-            lease=lease,
-            hold=hold,
-            gap=gap,
-            refused=refused,
-            held=guards.sending,
-            stop=stop,
-            wait=wait,
-            pause=pause,
-        ),
-        webhook.calling(engine, clock, outside, stop=stop, pause=pause),
-    )
+    return compose
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import asking, load, standing, store
+from worker.cadence import asking, load, people_store, standing, store
 from worker.cadence.letters import context, managers, writer
 from worker.cadence.library import Defaults, InForce, library_of
 from worker.cadence.machine import Letter, Letterhead, write
@@ -115,7 +115,7 @@ def as_it_would_go(
     copy = _waiting(conn, mail_key)
     rows = store.walks_of_mails(conn, [mail_key])
     inforce = library_of(conn).active(conn).get(copy.schedule)
-    people = store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
+    people = people_store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
     template = _template(inforce, copy.step)
     if not rows or not people or inforce is None or template is None:
         raise FindingsError(
@@ -157,7 +157,7 @@ def written(
     """A mail about these rows (walk_, licence_ and account_ columns, and ``step``) by the templates
     that a version pins; raises ``FindingsError`` when it cannot be written."""
     row = rows[0]
-    staff = {person.key: person for person in store.staff_of(conn, managers([rows]))}
+    staff = {person.key: person for person in people_store.staff_of(conn, managers([rows]))}
     today = load.line_of(inforce, row, writing.defaults).calendar.today(writing.now)
     asked = _asked(conn, told, rows, contact, inforce)
     person = writer(row, staff, writing.letterhead.view)

@@ -15,7 +15,16 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
-from worker.cadence import asking, last_question, load, resting, standing, store
+from worker.cadence import (
+    asking,
+    last_question,
+    load,
+    people_store,
+    resting,
+    standing,
+    store,
+    writing_store,
+)
 from worker.cadence.addressed import Judge, Post
 from worker.cadence.budget import BUDGET, day_with_room
 from worker.cadence.facts import Timeline, Walk, account_slot
@@ -53,6 +62,8 @@ class Rechecker:
     judges: Mapping[str, Judge] = field(default_factory=dict)
     """Who judges letters that are no step of a walk, by their origin."""
     quiet: Quiet = USUAL_QUIET
+    unread: bool = False
+    """Whether nobody reads the mails: then nobody asks in whose words they would go."""
 
     def __call__(
         self, conn: Connection, messages: Sequence[Message], now: datetime
@@ -322,17 +333,18 @@ class _View:
             if inforce:
                 lines[row.walk_id] = load.line_of(inforce, row, checker.defaults)
         people = sorted({m.contact_id for m in messages if m.contact_id})
+        staff = people_store.staff_of(conn, [] if checker.unread else managers(steps.values()))
         return cls(
             now,
             active,
             steps,
             lines,
             load.histories(conn, sorted(lines), now, lines),
-            {person.id: person for person in store.contacts_by_id(conn, people)},
+            {person.id: person for person in people_store.contacts_by_id(conn, people)},
             stops.standing(conn),
             checker.stale(conn, now),
-            {person.key: person for person in store.staff_of(conn, managers(steps.values()))},
-            standing.edits_of(conn, sorted(lines)),
+            {person.key: person for person in staff},
+            standing.edits_of(conn, [] if checker.unread else sorted(lines)),
         )
 
     def slot(self, one: _Judged) -> int:
@@ -366,7 +378,7 @@ def _stop(
     others = message.in_doubt or _sent_to_others(conn, message, going)
     if isinstance(verdict, Decision) and verdict.decision != "planned":
         if not others:  # else the step was done, and its row says so
-            store.rewrite_step(conn, row.step_id, verdict.decision, verdict.reason)
+            writing_store.rewrite_step(conn, row.step_id, verdict.decision, verdict.reason)
         return Drop(verdict.decision, verdict.reason or "")
     if others:
         # Somebody has this mail already: deciding anew would mail them twice.
@@ -376,8 +388,8 @@ def _stop(
             assert contact is not None
             outbox.readdress(conn, message, contact.email, view.now)
         return Wait(later, "waits") if later else Drop("cancelled", "moved")
-    store.withdraw_step(conn, row.step_id)
-    store.wake(conn, [row.walk_id], view.now)
+    writing_store.withdraw_step(conn, row.step_id)
+    writing_store.wake(conn, [row.walk_id], view.now)
     return Drop("cancelled", "decided-anew")
 
 

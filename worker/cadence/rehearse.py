@@ -18,11 +18,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select, update
 
 from worker.access import audit
-from worker.cadence import book, flow, halves, machine, store
+from worker.cadence import book, flow, halves, machine
+from worker.cadence.flow import Planning
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letterhead, Machine
 from worker.cadence.quiet import USUAL_QUIET, Quiet
+from worker.cadence.records import walks
 from worker.catalogue import renewing
 from worker.catalogue.records import (
     accounts,
@@ -37,11 +39,12 @@ from worker.catalogue.records import (
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db import bulk
 from worker.db.engine import lay_tables, make_scratch, reading
+from worker.db.prepared import Prepared
 from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance, Period
-from worker.outbox import store as outbox
+from worker.outbox.records import messages
 from worker.schedules.flow import Draft
-from worker.webhooks import store as webhooks
+from worker.webhooks.records import calls
 
 _BOOK = (staff, accounts, contacts, preferences, licences, terms)
 _TODAY = (stops, suppressions)
@@ -237,34 +240,59 @@ def live_through(
 ) -> None:
     """Runs ``works`` until ``end`` (not included), from one thing to do to the next.
 
-    ``events`` happen at their moments, in order.
+    ``events`` happen at their moments, in order. Nothing else changes the book meanwhile but what
+    renews by itself: after either, and only then, what changed is followed.
     """
     begun, past = clock.now(), 0
+    unsettled, renewal = True, None
     while True:
-        works.plan_batch()
+        if unsettled:
+            while works.follow_batch():
+                pass
+            unsettled, renewal = False, _next_renewal(works.planning)
+        works.advance_batch()
         works.send_batch(works.sending.channel.burst)
         coming = events[past][0] if past < len(events) else None
-        moment = _next_moment(works, coming)
+        moment = _next_moment(works, [renewal, coming])
         if moment is None or moment >= end:
             return
         clock.advance_to(moment)
+        unsettled = renewal is not None and renewal <= moment
         while past < len(events) and events[past][0] <= moment:
             events[past][1]()
-            past += 1
+            past, unsettled = past + 1, True
         progress((moment - begun) / (end - begun))
 
 
-def _next_moment(works: Machine, event: datetime | None) -> datetime | None:
-    planning = works.planning
-    now = planning.clock.now()
+def _next_renewal(planning: Planning) -> datetime | None:
     with reading(planning.engine) as conn:
-        call = webhooks.next_due(conn)
-        renewal = renewing.next_renewal(conn, now, planning.defaults.timezone)
-        moments = [store.next_due(conn), outbox.next_due(conn), call, renewal, event]
+        return renewing.next_renewal(conn, planning.clock.now(), planning.defaults.timezone)
+
+
+_MOMENTS = Prepared(
+    select(
+        *[
+            select(one.c.next_at)
+            .where(one.c.next_at.is_not(None))
+            .order_by(one.c.next_at)
+            .limit(1)
+            .scalar_subquery()
+            .label(one.name)
+            for one in (walks, messages, calls)
+        ]
+    )
+)
+"""When the next walk, the next mail and the next call want attention."""
+
+
+def _next_moment(works: Machine, others: Sequence[datetime | None]) -> datetime | None:
+    now = works.planning.clock.now()
+    with reading(works.planning.engine) as conn:
+        walk, mail, call = _MOMENTS.rows(conn)[0]
     if call is not None and call <= now:
         works.call_batch(works.sending.channel.burst)
         return now
-    return min((moment for moment in moments if moment), default=None)
+    return min((moment for moment in (walk, mail, call, *others) if moment), default=None)
 
 
 def last_day(first: date, days: int) -> date:

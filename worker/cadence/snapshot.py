@@ -1,35 +1,33 @@
-"""Copying what a forecast needs of the live database: some accounts with all that is theirs."""
+"""Copying what a forecast needs of the live database: some accounts with all that is theirs.
+
+Every statement names the accounts, people, licences or walks that it wants by their numbers, so
+that what it costs is theirs, whatever the size of the book.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, or_, select
 
+from worker.cadence import store
 from worker.cadence.library import InForce
-from worker.cadence.records import (
-    ANSWER,
-    LICENCE,
-    happenings,
-    invitations,
-    of_licence,
-    steps,
-    walks,
-)
+from worker.cadence.records import ANSWER, happenings, invitations, of_licence, steps, walks
 from worker.cadence.subjects import episodes, responses
 from worker.catalogue.records import (
     accounts,
     contacts,
     licences,
     preferences,
-    staff,
     stops,
     suppressions,
     terms,
 )
 from worker.db import bulk
+from worker.db.folding import folded
+from worker.db.prepared import Prepared
 from worker.outbox.records import messages
 from worker.outbox.rules import SENDING, UNKNOWN
 from worker.schedules.records import versions
@@ -57,6 +55,68 @@ _OF_ANSWERS = (
 """Of answers nothing is copied that was said in confidence."""
 
 
+def _those(table: Table, of: ColumnElement[Any], *where: ColumnElement[bool]) -> Prepared:
+    return Prepared(select(table).where(bulk.listed(of), *where))
+
+
+_VERSIONS = Prepared(select(versions))
+_ACCOUNTS = _those(accounts, accounts.c.id)
+_PEOPLE = _those(contacts, contacts.c.account_id)
+_PREFERENCES = _those(preferences, preferences.c.contact_id)
+_LICENCES = _those(licences, licences.c.account_id)
+_TERMS = _those(terms, terms.c.licence_id)
+_EPISODES = _those(episodes, episodes.c.account_id, episodes.c.ended_on.is_(None))
+_STEPS = _those(steps, steps.c.walk_id)
+_HAPPENINGS = _those(happenings, happenings.c.walk_id)
+_TASKS = _those(tasks, tasks.c.account_id)
+_QUESTIONS = _those(
+    invitations, invitations.c.account_id, invitations.c.asked_on >= bindparam("since")
+)
+_SILENT = _those(suppressions, suppressions.c.address)
+_ANSWERS = Prepared(
+    select(*[responses.c[name] for name in _OF_ANSWERS]).where(bulk.listed(responses.c.id))
+)
+_WALKS = Prepared(
+    select(walks)
+    .join(licences, of_licence)
+    .where(bulk.listed(licences.c.account_id))
+    .where(or_(walks.c.state != "ended", walks.c.cycle == licences.c.term))
+)
+# A review that is over may wait for its day, on which the next one begins.
+_ALONE = _those(
+    walks, walks.c.account_id, or_(walks.c.state != "ended", walks.c.next_at.is_not(None))
+)
+_STOPS = Prepared(
+    select(stops).where(
+        stops.c.lifted_at.is_(None),
+        or_(
+            *(
+                and_(stops.c.scope == scope, bulk.listed(stops.c.subject_id, scope))
+                for scope in ("licence", "account", "contact")
+            )
+        ),
+    )
+)
+_MAILS = _those(messages, messages.c.address, messages.c.day >= bindparam("since"))
+_OWNERS = Prepared(select(licences.c.account_id).where(bulk.listed(licences.c.id)))
+_KEYS = Prepared(select(accounts.c.key, accounts.c.reseller).where(bulk.listed(accounts.c.id)))
+_BY_KEY = Prepared(select(accounts.c.id).where(bulk.listed(accounts.c.key, "keys")))
+_SERVED_BY = Prepared(select(accounts.c.id).where(bulk.listed(accounts.c.reseller, "keys")))
+_other = contacts.alias()
+_SAME_ADDRESS = Prepared(
+    select(_other.c.account_id)
+    .join(
+        contacts,
+        and_(
+            folded(_other.c.email) == folded(contacts.c.email),  # as the index has it
+            _other.c.email == contacts.c.email,
+            _other.c.account_id != contacts.c.account_id,
+        ),
+    )
+    .where(bulk.listed(contacts.c.account_id))
+)
+
+
 def accounts_around(
     conn: Connection,
     licence_ids: Sequence[int],
@@ -67,43 +127,35 @@ def accounts_around(
     also all that share an address."""
     found = set(account_ids)
     for chunk in bulk.chunks(licence_ids):
-        where = bulk.among(licences.c.id, list(chunk))
-        found |= set(conn.execute(select(licences.c.account_id).where(where)).scalars())
+        found |= set(_OWNERS.scalars(conn, ids=list(chunk)))
     if any(inforce.schedule.mail_class != "contractual" for inforce in schedules):
         found |= _sharing(conn, found)
     return sorted(found | _resellers(conn, found))
 
 
-def _resellers(conn: Connection, ids: set[int]) -> set[int]:
+def _resellers(conn: Connection, ids: Collection[int]) -> set[int]:
     """The accounts at which those who resell to these are contacts."""
-    served, found = accounts.alias(), set()
+    found: set[int] = set()
     for chunk in bulk.chunks(sorted(ids)):
-        query = select(accounts.c.id).join(served, served.c.reseller == accounts.c.key)
-        found |= set(conn.execute(query.where(bulk.among(served.c.id, list(chunk)))).scalars())
+        keys = {row.reseller for row in _KEYS.rows(conn, ids=list(chunk)) if row.reseller}
+        found |= set(_BY_KEY.scalars(conn, keys=sorted(keys))) if keys else set()
     return found
 
 
-def _served_alike(conn: Connection, ids: list[int]) -> set[int]:
+def _served_alike(conn: Connection, ids: Sequence[int]) -> set[int]:
     """The accounts that share a reseller with these, or are served by them: its people may be
     written to for all of them."""
-    one = accounts.alias()
-    same = or_(accounts.c.reseller == one.c.reseller, accounts.c.reseller == one.c.key)
-    query = select(accounts.c.id).join(one, same)
-    return set(conn.execute(query.where(bulk.among(one.c.id, ids))).scalars())
+    keys = {key for row in _KEYS.rows(conn, ids=ids) for key in row if key is not None}
+    return set(_SERVED_BY.scalars(conn, keys=sorted(keys))) if keys else set()
 
 
 def _sharing(conn: Connection, ids: set[int]) -> set[int]:
     """Accounts that can be reached from these by addresses that stand at several accounts."""
-    other = contacts.alias()
     found, fresh = set(ids), set(ids)
     while fresh:
         reached: set[int] = set()
         for chunk in bulk.chunks(sorted(fresh)):
-            elsewhere = other.c.account_id != contacts.c.account_id
-            same = and_(other.c.email == contacts.c.email, elsewhere)
-            query = select(other.c.account_id).join(contacts, same)
-            where = bulk.among(contacts.c.account_id, list(chunk))
-            reached |= set(conn.execute(query.where(where)).scalars())
+            reached |= set(_SAME_ADDRESS.scalars(conn, ids=list(chunk)))
             reached |= _served_alike(conn, list(chunk))
         fresh = reached - found
         found |= fresh
@@ -113,113 +165,113 @@ def _sharing(conn: Connection, ids: set[int]) -> set[int]:
 def take(source: Connection, target: Connection, account_ids: Sequence[int], now: datetime) -> None:
     """Copies these accounts, their walks and what was mailed lately into an empty database. The
     texts of templates are left behind: nobody writes a mail there."""
-    for table in (versions, staff):
-        _copy(source, target, table)
-    _copy(source, target, stops, stops.c.lifted_at.is_(None))
+    _write(target, versions, _VERSIONS.rows(source))
     written: set[str] = set()
     for chunk in bulk.chunks(account_ids, _CHUNK):
         written |= _take_some(source, target, list(chunk), now)
     for addresses in bulk.chunks(sorted(written), _CHUNK):
-        _copy(source, target, suppressions, bulk.among(suppressions.c.address, addresses))
+        _write(target, suppressions, _SILENT.rows(source, ids=list(addresses)))
 
 
 def _take_some(source: Connection, target: Connection, ids: list[int], now: datetime) -> set[str]:
     """The same of some accounts; the addresses of their contacts."""
-    mine = bulk.among(licences.c.account_id, ids)
-    of_mine = select(licences.c.id).where(mine)
-    _copy(source, target, accounts, bulk.among(accounts.c.id, ids))
-    people = _copy(source, target, contacts, bulk.among(contacts.c.account_id, ids))
-    if people:
-        of_people = bulk.among(preferences.c.contact_id, [person.id for person in people])
-        _copy(source, target, preferences, of_people)
-    _copy(source, target, licences, mine)
-    _copy(source, target, terms, terms.c.licence_id.in_(of_mine))
-    living = or_(
-        walks.c.state != "ended",
-        walks.c.cycle == select(licences.c.term).where(of_licence).scalar_subquery(),
-    )
-    of_licences = and_(walks.c.subject == LICENCE, walks.c.subject_id.in_(of_mine))
-    # A review that is over may wait for its day, on which the next one begins.
-    waiting = or_(walks.c.state != "ended", walks.c.next_at.is_not(None))
-    alone = and_(bulk.among(walks.c.account_id, ids), waiting)
-    going = or_(and_(of_licences, living), alone)
-    _take_subjects(source, target, ids)
-    _copy(source, target, walks, going)
-    of_going = select(walks.c.id).where(going)
-    _copy(source, target, steps, steps.c.walk_id.in_(of_going))
-    _copy(source, target, happenings, happenings.c.walk_id.in_(of_going))
-    # What was decided this very moment is past: so the copy's own decisions can be told apart.
-    just_now = update(steps).where(steps.c.decided_at >= now)
-    target.execute(just_now.values(decided_at=now - timedelta(seconds=1)))
-    of_theirs = and_(tasks.c.licence_id.is_(None), bulk.among(tasks.c.account_id, ids))
-    _copy(source, target, tasks, or_(tasks.c.licence_id.in_(of_mine), of_theirs))
-    addresses = {row.email for row in people if row.email}
-    _take_questions(source, target, ids, {row.id for row in people}, now)
-    _take_mails(source, target, sorted(addresses), {row.id for row in people}, now)
+    _write(target, accounts, _ACCOUNTS.rows(source, ids=ids))
+    contacts_there = _PEOPLE.rows(source, ids=ids)
+    _write(target, contacts, contacts_there)
+    people = [person.id for person in contacts_there]
+    _write(target, preferences, _of(source, _PREFERENCES, people))
+    held = _LICENCES.rows(source, ids=ids)
+    _write(target, licences, held)
+    mine = [licence.id for licence in held]
+    _write(target, terms, _of(source, _TERMS, mine))
+    named = {"licence": mine or [0], "account": ids, "contact": people or [0]}
+    _write(target, stops, _STOPS.rows(source, **named))
+    _write(target, episodes, _EPISODES.rows(source, ids=ids))
+    going = _take_walks(source, target, ids, now)
+    _take_tasks(source, target, ids, set(mine), going)
+    addresses = {person.email for person in contacts_there if person.email}
+    _take_questions(source, target, ids, set(people), set(going), now)
+    _take_mails(source, target, sorted(addresses), set(people), now)
     return addresses
 
 
-def _take_subjects(source: Connection, target: Connection, ids: list[int]) -> None:
-    """What the walks of these accounts are about: the episodes that go on, the answers they walk
-    for, with the columns that the engine reads."""
-    going = and_(bulk.among(episodes.c.account_id, ids), episodes.c.ended_on.is_(None))
-    _copy(source, target, episodes, going)
-    walked = select(walks.c.subject_id).where(
-        walks.c.subject == ANSWER, bulk.among(walks.c.account_id, ids), walks.c.state != "ended"
-    )
-    told = select(*[responses.c[name] for name in _OF_ANSWERS]).where(responses.c.id.in_(walked))
-    bulk.insert(target, responses, _OF_ANSWERS, list(source.execute(told)))
+def _take_walks(
+    source: Connection, target: Connection, ids: Sequence[int], now: datetime
+) -> list[int]:
+    """The walks that go on, what was decided on them and what they are about; their numbers."""
+    alone = _ALONE.rows(source, ids=ids)
+    told = [one.subject_id for one in alone if one.subject == ANSWER and one.state != "ended"]
+    bulk.insert(target, responses, _OF_ANSWERS, _of(source, _ANSWERS, told))
+    rows = [*_WALKS.rows(source, ids=ids), *alone]
+    _write(target, walks, rows)
+    going = [row.id for row in rows]
+    # What was decided this very moment is past: so the copy's own decisions can be told apart.
+    past = now - timedelta(seconds=1)
+    decided = _of(source, _STEPS, going)
+    just_now = [row._replace(decided_at=past) if row.decided_at >= now else row for row in decided]
+    _write(target, steps, just_now)
+    _write(target, happenings, _of(source, _HAPPENINGS, going))
+    return going
+
+
+def _take_tasks(
+    source: Connection,
+    target: Connection,
+    ids: Sequence[int],
+    mine: Collection[int],
+    going: Sequence[int],
+) -> None:
+    """The tasks of these accounts, and those that steps of their walks opened while the licence was
+    somebody else's."""
+    rows = [*_TASKS.rows(source, ids=ids), *store.open_tasks_of(source, going)]
+    there = {row.id: row for row in rows if row.licence_id is None or row.licence_id in mine}
+    kept = [row for row in there.values() if row.account_id is None or row.account_id in ids]
+    _write(target, tasks, kept)
 
 
 def _take_questions(
-    source: Connection, target: Connection, ids: list[int], people: set[int], now: datetime
+    source: Connection,
+    target: Connection,
+    ids: Sequence[int],
+    people: Collection[int],
+    going: Collection[int],
+    now: datetime,
 ) -> None:
     """Whom these accounts' people were asked about lately: for quiet times and reminders."""
-    mine = bulk.among(invitations.c.account_id, ids)
-    lately = invitations.c.asked_on >= (now - _ASKED).date()
-    found = source.execute(select(invitations).where(mine, lately)).mappings()
-    there = set(target.execute(select(walks.c.id)).scalars()) if found else set()
+    found = _QUESTIONS.rows(source, ids=ids, since=(now - _ASKED).date())
     rows = [
-        {**row, "walk_id": row["walk_id"] if row["walk_id"] in there else None}
+        row if row.walk_id in going else row._replace(walk_id=None)
         for row in found
-        if row["contact_id"] in people
+        if row.contact_id in people
     ]
-    columns = [column.name for column in invitations.columns]
-    bulk.insert(target, invitations, columns, [[row[name] for name in columns] for row in rows])
+    _write(target, invitations, rows)
 
 
 def _take_mails(
     source: Connection,
     target: Connection,
     addresses: Sequence[str],
-    people: set[int],
+    people: Collection[int],
     now: datetime,
 ) -> None:
     """Mails of the last days to these addresses, whoever's they were."""
-    columns = [column.name for column in messages.columns]
+    since = (now - _LATELY).date()
     for chunk in bulk.chunks(addresses, _CHUNK):
-        lately = messages.c.day >= (now - _LATELY).date()
-        query = select(messages).where(bulk.among(messages.c.address, list(chunk)), lately)
-        rows = [_at_rest(dict(row._mapping), people) for row in source.execute(query)]
-        bulk.insert(target, messages, columns, [[row[name] for name in columns] for row in rows])
+        found = _MAILS.rows(source, ids=list(chunk), since=since)
+        _write(target, messages, [_at_rest(row, people) for row in found])
 
 
-def _at_rest(row: dict[str, Any], people: set[int]) -> dict[str, Any]:
+def _at_rest(row: Any, people: Collection[int]) -> Any:
     """A mail that is on its way counts as sent; nobody on the copy will hear of its end."""
-    if row["state"] in (SENDING, UNKNOWN):
-        row["next_at"] = None
-    if row["contact_id"] not in people:
-        row["contact_id"] = None
-    return row
+    if row.state in (SENDING, UNKNOWN):
+        row = row._replace(next_at=None)
+    return row if row.contact_id in people else row._replace(contact_id=None)
 
 
-def _copy(
-    source: Connection,
-    target: Connection,
-    table: Table,
-    where: ColumnElement[bool] | None = None,
-) -> list[Any]:
-    query = select(table) if where is None else select(table).where(where)
-    rows = list(source.execute(query))
+def _of(source: Connection, statement: Prepared, ids: Sequence[int]) -> list[Any]:
+    """What the statement finds of all these, however many."""
+    return [row for chunk in bulk.chunks(ids) for row in statement.rows(source, ids=list(chunk))]
+
+
+def _write(target: Connection, table: Table, rows: Sequence[Any]) -> None:
     bulk.insert(target, table, [column.name for column in table.columns], rows)
-    return rows

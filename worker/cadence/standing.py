@@ -14,6 +14,7 @@ from sqlalchemy import Row, bindparam, insert, select, tuple_, update
 from sqlalchemy.engine import Connection
 
 from worker.access.records import users
+from worker.cadence.decisions import called
 from worker.cadence.records import interventions
 from worker.db import bulk
 from worker.db.prepared import Prepared
@@ -168,9 +169,9 @@ def _not_sent(conn: Connection, one: Over, who: str) -> worklist.NewTask:
         key=f"hold-lost:{row.walk_id}:{one.step}",
         kind="held-mail",
         title="A mail that was held did not go",
-        detail=f"{row.account_name}: {row.walk_schedule}/{one.step} of licence {row.licence_key}, "
+        detail=f"{row.account_name}: {row.walk_schedule}/{one.step} of {called(row)}, "
         f"held by {who or 'nobody known'}, ended as {one.decision} ({one.reason}). "
-        f"Why: perennial explain {row.licence_key}",
+        f"Why: perennial explain {row.licence_key or row.account_key}",
         account_id=row.account_id,
         licence_id=row.licence_id,
         assignee=holder or row.account_renewal_manager or row.account_account_manager,

@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store
+from worker.cadence import people_store
 from worker.cadence.letters import managers, writer
 from worker.cadence.library import Defaults
 from worker.cadence.machine import Letter, Letterhead, write
+from worker.cadence.records import LICENCE
+from worker.cadence.triggers import TRIGGERS
 from worker.catalogue.records import accounts, contacts, licences
 from worker.channels.contract import Channel, Envelope, Mail, Outcome
 from worker.db import bulk
@@ -30,7 +32,7 @@ from worker.kernel.errors import (
 from worker.kernel.keys import new_mail_key
 from worker.schedules.loader import load_folder
 from worker.schedules.model import SURVEYS, Schedule
-from worker.templating import mime, texts
+from worker.templating import mime, samples, texts
 from worker.templating.check import check_texts
 from worker.templating.context import (
     AccountView,
@@ -58,6 +60,17 @@ class Script:
     mail_class: MailClass
     promise: str | None = None
     """What those who answer its question are promised; ``None`` when it asks none."""
+    about_licences: bool = True
+    """Whether it speaks of licences; mails of walks without one and letters do not."""
+
+    def sent_as(self, mail_class: MailClass | None) -> Script:
+        """The same as a mail of that class; ``UsageError`` for one that cannot be."""
+        if mail_class == "contractual" and not self.about_licences:
+            raise UsageError(
+                f"{self.template} speaks of no licence, and a contractual mail speaks of one. "
+                "Leave --class out, or say commercial or survey."
+            )
+        return replace(self, mail_class=mail_class) if mail_class else self
 
     def language(self, wanted: str | None) -> str | None:
         """``wanted`` if the mail is written in it; ``UsageError`` if not."""
@@ -100,21 +113,22 @@ def read_script(root: Path, template: str) -> Script:
         raise UsageError(f"There is no mail templates/{template}; {hint}")
     own = texts.needed(found, template)
     schedules = load_folder(root / "schedules", root / "templates").schedules
-    classes = [one.mail_class for one in schedules.values() if template in one.templates]
+    sending = [one for one in schedules.values() if template in one.templates]
+    asks, told = template.startswith(SURVEYS), template in samples.LETTERS
+    about = {TRIGGERS[one.trigger].subject for one in sending}
     return Script(
         template,
         Renderer(own),
         tuple(check_texts(own)),
-        classes[0] if classes else "survey" if template.startswith(SURVEYS) else "contractual",
-        _promise(schedules.values(), template),
+        sending[0].mail_class if sending else "survey" if asks or told else "contractual",
+        _promise(sending, template) if asks else None,
+        LICENCE in about or not (about or told),
     )
 
 
-def _promise(schedules: Iterable[Schedule], template: str) -> str | None:
+def _promise(sending: Iterable[Schedule], template: str) -> str:
     """The promise of the first step in the files that asks this question."""
-    if not template.startswith(SURVEYS):
-        return None
-    asking = [step for one in schedules for step in one.steps if step.template == template]
+    asking = [step for one in sending for step in one.steps if step.template == template]
     return str(asking[0].keys.promise) if asking else "named"
 
 
@@ -207,13 +221,24 @@ def _write(
     wanted = script.language(language)
     languages = [wanted] if wanted else list(subject.languages)
     letter = Letter(mail_key, to, script.template, languages, mark)
-    asked = Asked(mail_key, script.promise) if script.promise else None
-    context = replace(subject.context, mail_class=script.mail_class, survey=asked)
+    context = _fitted(script, subject.context, mail_key)
     try:
         return write(script.renderer, replace(letterhead, redirect_to=None), letter, context, now)
     except RenderError as error:
         problems = script.problems or (error.problem,)
         raise FindingsError(f"{script.template} cannot be written.", problems) from error
+
+
+def _fitted(script: Script, context: MailContext, mail_key: str) -> MailContext:
+    """``context`` with what a mail of this kind speaks of besides, and without what it does not."""
+    told = script.template in samples.LETTERS
+    return replace(
+        context,
+        licences=context.licences if script.about_licences else (),
+        mail_class=script.mail_class,
+        survey=Asked(mail_key, script.promise) if script.promise else None,
+        feedback=samples.feedback(context.today) if told else None,
+    )
 
 
 def _licences(conn: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
@@ -235,7 +260,7 @@ def _licences(conn: Connection, keys: Sequence[str]) -> Sequence[Row[Any]]:
 
 def _writer(conn: Connection, account: Any, letterhead: Letterhead) -> SenderView:
     """The human in whose name the mail really goes out."""
-    staff = {person.key: person for person in store.staff_of(conn, managers([[account]]))}
+    staff = {person.key: person for person in people_store.staff_of(conn, managers([[account]]))}
     return writer(account, staff, letterhead.view)
 
 

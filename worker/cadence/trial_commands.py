@@ -118,8 +118,7 @@ def _chosen(
     _refuse_both(keys, [name for name, value in given.items() if value is not None])
     script = trial.read_script(app.root, template)
     script.language(language)  # told before anything else is done
-    if mail_class:
-        script = replace(script, mail_class=mail_class)
+    script = script.sent_as(mail_class)
     letterhead = letterhead_of(app)
     if not keys:
         left = 30 if days_left is None else days_left

@@ -36,6 +36,13 @@ accounts = Table(
     Column("cost_to_serve", Money),
     Column("source", Text),
     Column("updated_at", Moment, nullable=False),
+    # Few accounts are served by another; whoever shares its people is looked for by it.
+    Index(
+        "ix_accounts_reseller",
+        "reseller",
+        postgresql_where=text("reseller IS NOT NULL"),
+        sqlite_where=text("reseller IS NOT NULL"),
+    ),
 )
 
 contacts = Table(

@@ -46,7 +46,7 @@ _FIRST = Prepared(
     .order_by(licences.c.expires_on)
     .limit(1)
 )
-_ZONES = (
+_ZONES = Prepared(
     select(licences.c.expires_on, accounts.c.timezone)
     .join(accounts, accounts.c.id == licences.c.account_id)
     .where(_AUTO, licences.c.expires_on.between(bindparam("first"), bindparam("last")))
@@ -130,10 +130,9 @@ def next_renewal(conn: Connection, now: datetime, timezone: str) -> datetime | N
     earliest = (now - _DAY - _EAST).date()
     first = next(iter(_FIRST.scalars(conn, day=earliest)), None)
     while first is not None:
-        days = {"first": first, "last": first + _DAY}
         moments = [
             wall_moment(row.expires_on + _DAY, time(0), zone(row.timezone or timezone))
-            for row in conn.execute(_ZONES, days)
+            for row in _ZONES.rows(conn, first=first, last=first + _DAY)
         ]
         coming = [moment.astimezone(UTC) for moment in moments if moment > now]
         if coming:

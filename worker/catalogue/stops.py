@@ -5,12 +5,12 @@ Staff make them by command; a client's answer makes one that stands until its ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences, stops
@@ -28,10 +28,12 @@ SCOPES: Mapping[str, tuple[Table, ColumnElement[str]]] = {
 STAFF, CLIENT = "staff", "client"
 """Who made a stop; a subject bears at most one of each."""
 
-_STANDING = Prepared(
-    select(stops.c.scope, stops.c.subject_id, stops.c.made_by, stops.c.until).where(
-        stops.c.lifted_at.is_(None)
-    )
+_standing = select(stops.c.scope, stops.c.subject_id, stops.c.made_by, stops.c.until).where(
+    stops.c.lifted_at.is_(None)
+)
+_STANDING = Prepared(_standing)
+_ABOUT = Prepared(
+    _standing.where(stops.c.scope == bindparam("scope"), bulk.listed(stops.c.subject_id))
 )
 
 
@@ -62,9 +64,16 @@ _REASONS = ((STAFF, "stopped"), (CLIENT, "answered"))
 
 def standing(conn: Connection) -> Stops:
     """Every stop that was not lifted; one small query."""
-    return Stops(
-        {(row.scope, row.subject_id, row.made_by): row.until for row in _STANDING.rows(conn)}
-    )
+    return _stops(_STANDING.rows(conn))
+
+
+def standing_about(conn: Connection, scope: str, ids: Sequence[int]) -> Stops:
+    """Those of them that are about these subjects of one scope."""
+    return _stops(_ABOUT.rows(conn, scope=scope, ids=ids) if ids else ())
+
+
+def _stops(rows: Iterable[Any]) -> Stops:
+    return Stops({(row.scope, row.subject_id, row.made_by): row.until for row in rows})
 
 
 def find(conn: Connection, scope: str, key: str) -> list[int]:
@@ -119,15 +128,18 @@ def lift_for(conn: Connection, task_keys: Sequence[str], now: datetime) -> int:
 _STANDS = stops.c.lifted_at.is_(None) & (
     stops.c.until.is_(None) | (stops.c.until >= bindparam("today"))
 )
-_LISTED = {
-    scope: Prepared(
-        select(stops.c.scope, named.label("subject"), stops.c.reason, stops.c.until)
-        .add_columns(stops.c.made_by, stops.c.made_at)
-        .join(table, table.c.id == stops.c.subject_id)
-        .where(stops.c.scope == scope, _STANDS)
-        .order_by(stops.c.id)
-    )
+_listed = {
+    scope: select(stops.c.scope, named.label("subject"), stops.c.reason, stops.c.until)
+    .add_columns(stops.c.made_by, stops.c.made_at)
+    .join(table, table.c.id == stops.c.subject_id)
+    .where(stops.c.scope == scope, _STANDS)
+    .order_by(stops.c.id)
     for scope, (table, named) in SCOPES.items()
+}
+_LISTED = {scope: Prepared(query) for scope, query in _listed.items()}
+_LISTED_ABOUT = {
+    scope: Prepared(query.where(stops.c.subject_id == bindparam("subject")))
+    for scope, query in _listed.items()
 }
 
 
@@ -135,3 +147,16 @@ def listed(conn: Connection, today: date) -> list[Any]:
     """The stops that stand on ``today``: scope, subject (as people call it), reason, until,
     made_by, made_at."""
     return [row for scope in _LISTED for row in _LISTED[scope].rows(conn, today=today)]
+
+
+def listed_about(conn: Connection, today: date, scope: str, subject_id: int) -> list[Any]:
+    """Those of them that are about one subject."""
+    return _LISTED_ABOUT[scope].rows(conn, today=today, subject=subject_id)
+
+
+_COUNTED = Prepared(select(func.count().label("stops")).select_from(stops).where(_STANDS))
+
+
+def count(conn: Connection, today: date) -> int:
+    """How many stand on ``today``."""
+    return int(_COUNTED.scalars(conn, today=today)[0])

@@ -60,7 +60,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "explain": (
         "worker.cadence.explain_commands",
         "explain",
-        "Say what was sent for a licence, what was not, and why.",
+        "Say what was sent for a licence or an account, what was not, and why.",
     ),
     "rehearse": (
         "worker.cadence.commands",

@@ -31,7 +31,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SAWarning
 
 from worker.access.records import requests
-from worker.cadence import store as cadence
+from worker.cadence import writing_store
 from worker.cadence.records import interventions, of_licence, steps, walks
 from worker.catalogue import erasures
 from worker.catalogue.erasures import ADDRESS, Erased
@@ -183,8 +183,8 @@ def _withdraw(conn: Connection, rows: Sequence[Any], now: datetime) -> int:
 def _decide_anew(conn: Connection, mail_key: str, now: datetime) -> None:
     found = conn.execute(select(steps.c.id, steps.c.walk_id).where(steps.c.mail_key == mail_key))
     for row in found.all():
-        cadence.withdraw_step(conn, row.id)
-        cadence.wake(conn, [row.walk_id], now)
+        writing_store.withdraw_step(conn, row.id)
+        writing_store.wake(conn, [row.walk_id], now)
 
 
 def _forget_answers(conn: Connection, person: Person) -> None:

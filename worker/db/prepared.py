@@ -43,18 +43,26 @@ class Prepared:
     def run(self, conn: Connection, **values: Any) -> int:
         """Runs a statement without rows; how many it touched."""
         compiled = self._for(conn)
-        with driving(conn) as cursor:
+        cursor = _opened(conn)
+        try:
             cursor.execute(compiled.sql, compiled.bound(values))
-            touched: int = cursor.rowcount
-        return touched
+            return int(cursor.rowcount)
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise _as_ours(conn, cursor, error) from error
+        finally:
+            cursor.close()
 
     def _fetched(self, conn: Connection, compiled: _Compiled, values: dict[str, Any]) -> list[Any]:
-        with driving(conn) as cursor:
+        cursor = _opened(conn)
+        try:
             cursor.execute(compiled.sql, compiled.bound(values))
             if compiled.readers is None:  # a description is made anew whenever it is asked for
                 compiled.readers = compiled.learned(conn.dialect, cursor.description)
-            found: list[Any] = cursor.fetchall()
-        return found
+            return list(cursor.fetchall())
+        except conn.dialect.loaded_dbapi.Error as error:
+            raise _as_ours(conn, cursor, error) from error
+        finally:
+            cursor.close()
 
     def _for(self, conn: Connection) -> _Compiled:
         found = self._compiled.get(conn.dialect.name)
@@ -69,27 +77,37 @@ def driving(conn: Connection, *, begin: bool = True) -> Iterator[Any]:
 
     Without a transaction one is begun, as SQLAlchemy does it, unless ``begin`` is false.
     """
-    if begin and not conn.in_transaction():
-        conn.begin()
-    cursor = conn.connection.cursor()
+    cursor = _opened(conn, begin=begin)
     try:
         yield cursor
     except conn.dialect.loaded_dbapi.Error as error:
-        lost = conn.dialect.is_disconnect(error, conn.connection.dbapi_connection, cursor)
-        if lost:
-            conn.invalidate(error)
-        # The text of a failing row may hold an address, so parameters are never shown.
-        raise DBAPIError.instance(
-            None,
-            None,
-            error,
-            conn.dialect.loaded_dbapi.Error,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=conn.dialect,
-        ) from error
+        raise _as_ours(conn, cursor, error) from error
     finally:
         cursor.close()
+
+
+def _opened(conn: Connection, *, begin: bool = True) -> Any:
+    if begin and not conn.in_transaction():
+        conn.begin()
+    return conn.connection.cursor()
+
+
+def _as_ours(conn: Connection, cursor: Any, error: Any) -> BaseException:
+    """The driver's error as SQLAlchemy's."""
+    lost = conn.dialect.is_disconnect(error, conn.connection.dbapi_connection, cursor)
+    if lost:
+        conn.invalidate(error)
+    # The text of a failing row may hold an address, so parameters are never shown.
+    ours: BaseException = DBAPIError.instance(
+        None,
+        None,
+        error,
+        conn.dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=conn.dialect,
+    )
+    return ours
 
 
 @dataclass(slots=True)
@@ -140,6 +158,8 @@ def _compile(statement: Select[Any] | Update | Delete, dialect: Dialect) -> _Com
     converters: dict[str, Convert] = {}
     for bind, name in compiled.bind_names.items():
         convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+        if convert is not None and isinstance(bind.type, Moment):
+            convert = lru_cache(maxsize=_REMEMBERED)(convert)
         if bind.required:
             if convert is not None:
                 converters[name] = convert

@@ -10,8 +10,7 @@ from fastapi import APIRouter, Response
 from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
-from worker.cadence import answers, ladder
-from worker.cadence import store as engine_store
+from worker.cadence import answers, ladder, people_store
 from worker.catalogue import stops
 from worker.db.engine import reading
 from worker.desk import account_orders, account_story, accounts_store
@@ -25,7 +24,7 @@ SOON = timedelta(days=90)
 """What expires by then counts as being at stake."""
 MOST_LICENCES, MOST_TASKS = 25, 12
 LONGEST_REASON = 500
-SOURCES = store.TERMS + 1
+SOURCES = store.PLANNED
 
 SILENT: Mapping[str, str] = {
     "bounced": "mail to it comes back",
@@ -149,7 +148,8 @@ def _place(text: str) -> Place | None:
 def reached(conn: Connection, account_id: int, today: date) -> list[dict[str, Any]]:
     """The account's contacts, each with why it is not written to, if so: about contracts, and at
     all else."""
-    standing = stops.standing(conn)
+    people = people_store.contacts_of(conn, [account_id])
+    standing = stops.standing_about(conn, "contact", [one.id for one in people])
     return [
         {
             "row": one,
@@ -158,7 +158,7 @@ def reached(conn: Connection, account_id: int, today: date) -> list[dict[str, An
             "quiet": ladder.why_silent(one, "commercial", standing, today),
             "words": SILENT,
         }
-        for one in engine_store.contacts_of(conn, [account_id])
+        for one in people
     ]
 
 

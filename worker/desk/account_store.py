@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from sqlalchemy import (
     select,
     tuple_,
     union,
+    union_all,
 )
 from sqlalchemy.engine import Connection
 
@@ -27,11 +29,12 @@ from worker.clients.records import answers
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.desk.story import Place
-from worker.outbox.records import SHOWN, STEP, messages
+from worker.outbox.records import LETTER, SHOWN, messages
 from worker.outbox.rules import DUE, SENDING
 from worker.worklist.records import tasks
 
 OPENED, CLOSED, MAILED, ANSWERED, STOPPED, LIFTED, TERMS, SURVEYED = range(8)
+RETURNED, UNSILENCED, SILENT, PLANNED = range(8, 12)
 """The sources of a story, in the order in which they stand at one moment."""
 MOST_AHEAD = 2000
 _MOST_STOPS = 200
@@ -103,16 +106,30 @@ def worth(conn: Connection, account_id: int, today: date, within: timedelta) -> 
     return Worth(len(rows), expired, ahead, base, soon)
 
 
+_EXPIRES = and_(
+    licences.c.account_id == this_account,
+    licences.c.expires_on.between(bindparam("first"), bindparam("last")),
+)
+_AHEAD = Prepared(
+    select(licences.c.id).where(_EXPIRES).order_by(licences.c.expires_on).limit(MOST_AHEAD)
+)
+
+
 def ahead_ids(conn: Connection, account_id: int, first: date, last: date) -> list[int]:
     """The licences of an account that expire in this time, up to ``MOST_AHEAD``."""
-    mine = (licences.c.account_id == account_id, licences.c.expires_on.between(first, last))
-    query = select(licences.c.id).where(*mine).order_by(licences.c.expires_on)
-    return list(conn.execute(query.limit(MOST_AHEAD)).scalars())
+    return _AHEAD.scalars(conn, account=account_id, first=first, last=last)
 
 
 def walks_itself(conn: Connection, account_id: int) -> bool:
     """Whether the account has a walk of its own that goes on."""
     return bool(_OWN_WALKS.rows(conn, account=account_id))
+
+
+def own_walks(conn: Connection, account_id: int) -> dict[tuple[str, int], int]:
+    """The walks of the account itself, by schedule and cycle."""
+    query = select(walks.c.id, walks.c.schedule, walks.c.cycle)
+    rows = conn.execute(query.where(walks.c.account_id == account_id))
+    return {(row.schedule, row.cycle): row.id for row in rows}
 
 
 _OWN_WALKS = Prepared(
@@ -122,12 +139,17 @@ _OWN_WALKS = Prepared(
 )
 
 
+_EXPIRING = Prepared(
+    select(licences)
+    .where(_EXPIRES, licences.c.status == "active")
+    .order_by(licences.c.expires_on, licences.c.id)
+    .limit(_MOST)
+)
+
+
 def expiring(conn: Connection, account_id: int, first: date, last: date, most: int) -> Any:
     """The account's active licences that expire in this time, the soonest first."""
-    mine = (licences.c.account_id == account_id, licences.c.expires_on.between(first, last))
-    query = select(licences).where(*mine, licences.c.status == "active")
-    order = licences.c.expires_on, licences.c.id
-    return conn.execute(query.order_by(*order).limit(most)).all()
+    return _EXPIRING.rows(conn, account=account_id, first=first, last=last, most=most)
 
 
 _OPEN_TASKS = Prepared(
@@ -146,20 +168,22 @@ def open_tasks(conn: Connection, account_id: int, most: int) -> Any:
 def _stops() -> Select[Any]:
     about_licence = and_(stops.c.scope == "licence", licences.c.id == stops.c.subject_id)
     about_contact = and_(stops.c.scope == "contact", contacts.c.id == stops.c.subject_id)
-    about_account = and_(stops.c.scope == "account", stops.c.subject_id == this_account)
     named = func.coalesce(licences.c.key, contacts.c.email, contacts.c.key).label("subject")
     return (
         select(stops, named, contacts.c.name.label("person"))
         .outerjoin(licences, about_licence)
         .outerjoin(contacts, about_contact)
-        .where(
-            or_(
-                about_account,
-                licences.c.account_id == this_account,
-                contacts.c.account_id == this_account,
-            )
-        )
+        .where(stops.c.id.in_(union_all(*_theirs())))
     )
+
+
+def _theirs() -> Iterator[Select[Any]]:
+    """The stops about the account itself, its licences and its contacts: each is looked up by what
+    it is about, however many stand of others."""
+    yield select(stops.c.id).where(stops.c.scope == "account", stops.c.subject_id == this_account)
+    for scope, table in (("licence", licences), ("contact", contacts)):
+        about = and_(stops.c.scope == scope, stops.c.subject_id == table.c.id)
+        yield select(stops.c.id).join(table, about).where(table.c.account_id == this_account)
 
 
 _STANDING = Prepared(
@@ -250,7 +274,7 @@ def _mail_keys() -> Any:
     posted = (
         select(messages.c.mail_key)
         .join(contacts, contacts.c.id == messages.c.contact_id)
-        .where(contacts.c.account_id == this_account, messages.c.origin != STEP, SHOWN)
+        .where(contacts.c.account_id == this_account, LETTER, SHOWN)
     )
     return union(decided, came_back, *own, posted)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
@@ -15,8 +15,9 @@ from worker.cadence.decisions import Record
 from worker.cadence.horizon import warm_up
 from worker.cadence.library import library_of
 from worker.cadence.summary_page import in_plain_words
+from worker.desk import account_silence, account_surveys, story
 from worker.desk import account_store as store
-from worker.desk import account_surveys, story
+from worker.desk.mails import url_of
 from worker.desk.story import Entry, Place
 from worker.desk.survey_answers import TONES
 from worker.desk.writing import day, part
@@ -43,6 +44,7 @@ def past(
         *(_stopped(row) for row in store.stops_made(*asked)),
         *(_lifted(row) for row in store.stops_lifted(*asked)),
         *(_terms(row) for row in store.terms_seen(*asked)),
+        *account_silence.entries(conn, account_id, before),
     ]
     return story.page(found, PAGE)
 
@@ -63,7 +65,7 @@ def to_come(conn: Connection, asked: Forecasting, row: Any, today: date) -> list
     ]
     found = [
         *waiting,
-        *_planned(_forecast(conn, asked, row, today)),
+        *_planned(_forecast(conn, asked, row, today), store.own_walks(conn, row.id)),
         *(_expires(one) for one in store.expiring(conn, row.id, today, today + AHEAD, PAGE)),
         *(_due(one) for one in store.open_tasks(conn, row.id, PAGE) if _is_ahead(one, today)),
     ]
@@ -108,8 +110,9 @@ def _forecast(conn: Connection, asked: Forecasting, row: Any, today: date) -> li
     return [one for one in records if one.account == row.key]
 
 
-def _planned(records: Sequence[Record]) -> Iterator[Entry]:
-    """An entry for each mail or task to come; licences that travel together share one."""
+def _planned(records: Sequence[Record], own: Mapping[tuple[str, int], int]) -> Iterator[Entry]:
+    """An entry for each mail or task to come; licences that travel together share one. A mail of
+    the account's ``own`` walks leads to where it can be held, written into or taken over."""
     coming = [one for one in records if one.at and one.decision in ("planned", "put-off")]
     together: dict[tuple[object, ...], list[Record]] = {}
     for number, one in enumerate(coming):
@@ -121,14 +124,24 @@ def _planned(records: Sequence[Record]) -> Iterator[Entry]:
         named = [one.licence for one in group if one.licence]
         to = f" to {', '.join(first.to)}" if first.to else ""
         yield Entry(
-            Place(first.at, store.SURVEYED + 1, number),
+            Place(first.at, store.PLANNED, number),
             "mail" if first.kind in MAILING else first.kind or "step",
             f"{first.schedule} / {first.step}{to}",
             note=f"about {len(named):,} licences" if len(named) > story.NAMED else "",
             state="planned" if first.decision == "planned" else "put off",
             tone="" if first.decision == "planned" else "warn",
-            links=[(f"/licences/{part(key)}", key) for key in named[: story.NAMED]],
+            links=[
+                *((f"/licences/{part(key)}", key) for key in named[: story.NAMED]),
+                *_to_change(first, own),
+            ],
         )
+
+
+def _to_change(one: Record, own: Mapping[tuple[str, int], int]) -> Iterator[tuple[str, str]]:
+    """The way to the page of a planned mail that is about the account itself."""
+    walk = own.get((one.schedule or "", one.cycle)) if one.licence is None else None
+    if walk is not None and one.kind in MAILING:
+        yield url_of(walk, one.step or ""), "hold, edit or take over"
 
 
 def _opened(row: Any) -> Entry:

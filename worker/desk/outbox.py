@@ -184,7 +184,7 @@ def _mail(conn: Connection, desk: Desk, id_: int, asked: Visit) -> dict[str, Any
         "others": [o for o in store.copies(conn, copy.mail_key) if o.id != copy.id],
         "decisions": decisions[: store.MOST_SPOKEN],
         "has_more": len(decisions) > store.MOST_SPOKEN,
-        "planned": [(one.key, url_of(one.walk_id, one.step)) for one in decisions],
+        "planned": [(one.key or one.account, url_of(one.walk_id, one.step)) for one in decisions],
         "events": _events(conn, copy, raw=asked.may(Role.ADMIN)),
         "answers": store.answered(conn, copy.mail_key),
         "shown": shown,

@@ -160,11 +160,13 @@ _DECISIONS = Prepared(
     select(
         *[steps.c[name] for name in ("walk_id", "step", "due_on", "decision", "reason")],
         *[licences.c[name] for name in ("key", "product", "expires_on")],
+        accounts.c.key.label("account"),
     )
     .join(walks, walks.c.id == steps.c.walk_id)
-    .join(licences, of_licence)
+    .outerjoin(licences, of_licence)
+    .outerjoin(accounts, accounts.c.id == walks.c.account_id)
     .where(steps.c.mail_key == _MAIL)
-    .order_by(licences.c.key)
+    .order_by(licences.c.key, walks.c.id)
     .limit(MOST_SPOKEN + 1)
 )
 _TOLD = Prepared(
@@ -204,7 +206,8 @@ def copies(conn: Connection, mail_key: str) -> list[Any]:
 
 
 def decisions(conn: Connection, mail_key: str) -> list[Any]:
-    """The steps that travel in a mail, each with its licence: ``MOST_SPOKEN`` and one more."""
+    """The steps that travel in a mail, each with its licence, or the account where
+    the walk is about none: ``MOST_SPOKEN`` and one more."""
     return _DECISIONS.rows(conn, mail=mail_key)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from worker.access.rules import Role
 from worker.db.engine import reading
+from worker.desk import accounts_store
 from worker.desk.frame import READ, Desk, Sent, Visit
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError
@@ -74,15 +75,13 @@ def _page(
     count: int = 0,
 ) -> Response:
     with reading(desk.app.engine) as conn:
-        values: dict[str, Any] = {"schedules": _schedules(conn), "before": _before(conn)}
+        values: dict[str, Any] = {"schedules": _SCHEDULES.scalars(conn), "before": _before(conn)}
     values |= {"typed": typed, "faults": faults, "count": count}
     return desk.page(asked, "survey_digest.html", status, **values)
 
 
-def _schedules(conn: Connection) -> list[str]:
-    """Those that asked anybody."""
-    names = select(invitations.c.schedule).distinct().order_by(invitations.c.schedule)
-    return list(conn.execute(names).scalars())
+_SCHEDULES = accounts_store.values_of(invitations.c.schedule)
+"""Those that asked anybody."""
 
 
 def _before(conn: Connection) -> Sequence[Any]:

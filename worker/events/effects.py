@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
-from worker.cadence import store as cadence
+from worker.cadence import writing_store
 from worker.catalogue import preferences, suppressions
 from worker.channels.addresses import is_same
 from worker.channels.told import Kind, Told
@@ -17,7 +17,7 @@ from worker.events import readers, store
 from worker.events.readers import Arrival
 from worker.events.rules import SILENCING, UNDELIVERED, Fate, fate_of, merged
 from worker.events.store import Copy
-from worker.outbox import store as outbox
+from worker.outbox import doubts
 from worker.outbox.rules import ACCEPTED, DUE, GIVEN_UP, SENDING, UNKNOWN
 from worker.worklist import store as worklist
 from worker.worklist.store import NewTask
@@ -61,7 +61,7 @@ def _prove(conn: Connection, known: Sequence[Known], now: datetime) -> None:
     """Whatever a provider tells of a mail, it has it."""
     ids = {one.copy.id for one in known if one.copy.state != ACCEPTED}
     if ids:
-        outbox.prove(conn, sorted(ids), now)
+        doubts.prove(conn, sorted(ids), now)
 
 
 def _move_fates(conn: Connection, known: Sequence[Known]) -> dict[int, Fate | None]:
@@ -105,8 +105,8 @@ def _send_on(conn: Connection, known: Sequence[Known], now: datetime) -> list[in
     if steps:
         store.note_returned(conn, steps, now)
         for row in steps:
-            cadence.withdraw_step(conn, row.step_id)
-        cadence.wake(conn, left, now)
+            writing_store.withdraw_step(conn, row.step_id)
+        writing_store.wake(conn, left, now)
     return left
 
 

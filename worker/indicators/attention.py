@@ -26,6 +26,7 @@ from worker.indicators.board import (
     between,
     count_figure,
     exact,
+    length_bar,
     percent,
     period_words,
     share_bar,
@@ -36,7 +37,6 @@ from worker.indicators.reading import Known
 from worker.indicators.rules import Client
 from worker.indicators.store import WEEKS
 from worker.kernel.estimates import Estimate, share_of
-from worker.reports import picture as bars
 from worker.reports.figures import Figure
 from worker.surveys import attending
 from worker.surveys.counting import Asked as AskedOf
@@ -249,10 +249,11 @@ def _silent_bars(found: Attention) -> list[Bar]:
         cents, currency = _largest(one)
         key, name = found.names[one.account]
         value = amount(cents, currency) if cents > 0 else "no value"
-        drawn = bars.bar(f"{name}: {value} a year", [("late", cents)], most) if cents > 0 else ""
         last = found.last.get(one.account)
-        told = f"last on {day_name(last)}" if last else "nothing within a year"
-        lines.append(Bar(name, drawn, value, f"{key}, {told}; {one.last}"))
+        when = f"last on {day_name(last)}" if last else "nothing within a year"
+        size, title = cents if cents > 0 else None, f"{name}: {value} a year"
+        told = f"{key}, {when}; {one.last}"
+        lines.append(length_bar(name, size, most, value, told, title=title))
     return lines
 
 

@@ -151,6 +151,26 @@ def share_bar(name: str, found: Estimate, size: int, of: str) -> Bar:
     return Bar(name, drawn, value, told)
 
 
+def length_bar(
+    name: str,
+    size: float | None,
+    most: float,
+    value: str,
+    told: str,
+    *,
+    title: str = "",
+    kind: str = "late",
+) -> Bar:
+    """A size as a line of a picture, as long as it is of ``most``; of ``None`` nothing is drawn.
+
+    ``title`` is what the bar says instead of its name and value, ``kind`` the class of its colour.
+    """
+    drawn = ""
+    if size is not None:
+        drawn = picture.bar(title or f"{name}: {value}", [(kind, round(size))], round(most))
+    return Bar(name, drawn, value, told)
+
+
 def share_figure(
     metric: str, group: str | None, found: Estimate, size: int, currency: str | None = None
 ) -> Figure:

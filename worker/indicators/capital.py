@@ -24,6 +24,7 @@ from worker.indicators.board import (
     amount,
     count_figure,
     exact,
+    length_bar,
     named,
     percent,
     share,
@@ -31,7 +32,6 @@ from worker.indicators.board import (
 )
 from worker.indicators.reading import Known
 from worker.indicators.rules import LESS, LOST, MORE, NEW, Capital
-from worker.reports import picture as bars
 from worker.reports import words
 from worker.reports.figures import Figure
 
@@ -212,9 +212,8 @@ def _movers(found: Capitals, purse: Purse) -> list[Bar]:
         _, name = found.names[account]
         value = _short(now - then, sign=True)
         kind = "on-time" if now > then else "leaked"
-        drawn = bars.bar(f"{name}: {value}", [(kind, round(abs(now - then)))], round(most))
         told = f"{_short(then)} before, {_short(now)} now"
-        lines.append(Bar(name, drawn, value, told))
+        lines.append(length_bar(name, abs(now - then), most, value, told, kind=kind))
     return lines
 
 
@@ -230,11 +229,9 @@ def _groups(purse: Purse) -> list[Bar]:
     lines = []
     for group, one in purse.groups.items():
         value = amount(one.expected, purse.currency)
-        title = f"{named(group)}: {value}"
-        drawn = bars.bar(title, [("late", round(one.expected))], round(most)) if most else ""
         change = _short(one.expected - one.expected_then, sign=True)
         told = f"{counted(one.clients, 'client')}, {change}"
-        lines.append(Bar(named(group), drawn, value, told))
+        lines.append(length_bar(named(group), one.expected if most else None, most, value, told))
     return lines
 
 

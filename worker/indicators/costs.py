@@ -20,6 +20,7 @@ from worker.indicators.board import (
     amount,
     count_figure,
     exact,
+    length_bar,
     named,
     period_words,
     sum_figure,
@@ -27,7 +28,6 @@ from worker.indicators.board import (
 from worker.indicators.reading import Known
 from worker.indicators.sales import CHANNELS, COMMERCIAL, CONTRACTUAL, PERSON, SURVEY
 from worker.indicators.store import FOLLOWS
-from worker.reports import picture as bars
 from worker.reports.figures import Figure
 
 _NAMES = {
@@ -192,11 +192,10 @@ def _sections(found: Spent) -> Iterator[Section]:
 def _contact_bars(channels: Sequence[Channel]) -> list[Bar]:
     most = max((one.contacts for one in channels), default=0)
     return [
-        Bar(
+        length_bar(
             _NAMES[one.name],
-            bars.bar(f"{_NAMES[one.name]}: {one.contacts:,}", [("late", one.contacts)], most)
-            if one.contacts
-            else "",
+            one.contacts or None,
+            most,
             f"{one.contacts:,}",
             f"{counted(one.accounts, 'account')} reached, {counted(one.followed, 'sale')} within "
             f"{FOLLOWS} days",
@@ -212,29 +211,24 @@ def _cost_bars(found: Spent) -> list[Bar]:
     for one in found.channels:
         cents = each[one.name]
         value = "–" if cents is None else _money(found, cents)
-        drawn = (
-            bars.bar(f"{_NAMES[one.name]}: {value}", [("late", round(cents))], round(most))
-            if cents
-            else ""
-        )
         told = f"{_money(found, one.cost)} in all, {counted(one.followed, 'sale')}"
-        lines.append(Bar(_NAMES[one.name], drawn, value, told))
+        lines.append(length_bar(_NAMES[one.name], cents or None, most, value, told))
     return lines
 
 
 def _way_bars(ways: Sequence[Way]) -> list[Bar]:
     most = max((one.contacts for one in ways), default=0)
     return [
-        Bar(
+        length_bar(
             named(one.name).capitalize(),
-            bars.bar(f"{one.name}: {one.contacts:,}", [("late", one.contacts)], most)
-            if one.contacts
-            else "",
+            one.contacts or None,
+            most,
             counted(one.contacts, "contact"),
             f"{counted(one.clients, 'client')}, "
             + ", ".join(
                 f"{amount(cents, name)} a year" for name, cents in one.worth.items() if cents
             ),
+            title=f"{one.name}: {one.contacts:,}",
         )
         for one in ways
     ]

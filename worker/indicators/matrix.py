@@ -25,6 +25,7 @@ from worker.indicators.board import (
     Section,
     amount,
     exact,
+    length_bar,
     percent,
     share,
     share_bar,
@@ -41,7 +42,6 @@ from worker.indicators.rules import (
     Placed,
 )
 from worker.kernel.estimates import NOTHING, Estimate
-from worker.reports import picture as bars
 from worker.reports import words
 from worker.reports.figures import Figure
 from worker.surveys import numbers
@@ -276,13 +276,13 @@ def _effort(matrix: Matrix) -> list[Bar]:
     found = []
     for lot in matrix.thirds:
         value = "–" if lot.each is None else amount(lot.each, matrix.currency)
-        title = f"{lot.name}: {value} of profit for each contact"
-        drawn = bars.bar(title, [("late", max(lot.each, 0))], most) if lot.each and most > 0 else ""
+        size = max(lot.each, 0) if lot.each and most > 0 else None
         told = (
             f"{counted(len(lot.placed), 'client')}, {amount(lot.profit, matrix.currency)} a year, "
             f"{counted(lot.contacts, 'contact')}"
         )
-        found.append(Bar(lot.name.capitalize(), drawn, value, told))
+        title = f"{lot.name}: {value} of profit for each contact"
+        found.append(length_bar(lot.name.capitalize(), size, most, value, told, title=title))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from worker.bootstrap import Due
+from worker.bootstrap.duties import Due
 from worker.catalogue.refresh import Tried
 from worker.kernel.clock import Clock
 

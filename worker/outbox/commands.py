@@ -11,7 +11,7 @@ from worker.config.wiring import Wiring
 from worker.db.engine import reading
 from worker.kernel import show
 from worker.kernel.errors import UsageError
-from worker.outbox import settling, store
+from worker.outbox import doubts, settling
 
 _DOUBT = ("mail_key", "day", "state", "reason", "address", "step", "channel", "resends")
 
@@ -46,7 +46,7 @@ def _list_doubts(app: Wiring, *, as_json: bool) -> None:
     with reading(app.engine) as conn:
         rows = [
             {name: row._mapping[name] for name in (*_DOUBT, "unknown_since", "schedule")}
-            for row in store.doubtful(conn)
+            for row in doubts.doubtful(conn)
         ]
     if not show.emit(rows, as_json=as_json, columns=_DOUBT) and not as_json:
         click.echo("No mail is in doubt.")

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.channels.contract import Outcome, Result
 from worker.kernel.keys import new_attempt_id
-from worker.outbox import store, ways
+from worker.outbox import claims, ways
 from worker.outbox.recording import Came, record
 from worker.outbox.records import QUIETLY
 from worker.outbox.rules import ACCEPTED, BLOCKED, DUE, GIVEN_UP, Drop, Go, Trouble, Wait
@@ -26,6 +26,8 @@ from worker.outbox.store import Message
 def send_batch(sending: Sending, limit: int = 100) -> int:
     """Claims and sends up to ``limit`` due mails; returns how many were claimed."""
     attempt = new_attempt_id()
+    if sending.unread:
+        return _record_unread(sending, attempt, limit)
     deadline = sending.clock.monotonic() + sending.lease.total_seconds()
     claim = _claim(sending, attempt, limit)
     if claim is None:
@@ -73,7 +75,7 @@ def _hand_back(sending: Sending, attempt: str, messages: Sequence[Message]) -> N
     """Gives up claims that have not started, so that the next worker need not wait."""
     back = {"state": DUE, "next_at": sending.clock.now(), "attempt_id": None, "lease_until": None}
     with sending.engine.begin() as conn:
-        store.finish(conn, [message.id for message in messages], attempt, back)
+        claims.finish(conn, [message.id for message in messages], attempt, back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +97,44 @@ def _claim(sending: Sending, attempt: str, limit: int) -> _Claim | None:
         if not way.is_open(now):
             return None
         start, most = _turn(conn, sending, 1 if way.failures else limit, now)
-        taken = store.claim(conn, now, now + sending.lease, attempt, most) if most else []
+        taken = claims.claim(conn, now, now + sending.lease, attempt, most) if most else []
         if not taken:
             _give_back(conn, sending, start, 0, most)
             return None
-        verdicts = sending.recheck(conn, taken, now)
-        allowed: list[_Allowed] = []
-        for message in taken:
-            verdict = verdicts[message.id]
-            if message.fate is not None:  # the provider has it: an earlier attempt got through
-                store.finish(conn, [message.id], attempt, _proved(message, now))
-            elif isinstance(verdict, Go):
-                allowed.append((message, verdict))
-            else:
-                store.finish(conn, [message.id], attempt, _stopped(message, verdict))
+        allowed = _looked_at(conn, sending, attempt, taken, now)
         _give_back(conn, sending, start, len(allowed), most)
     return _Claim(len(taken), allowed, (start - now).total_seconds())
+
+
+def _looked_at(
+    conn: Connection, sending: Sending, attempt: str, taken: Sequence[Message], now: datetime
+) -> list[_Allowed]:
+    """Those of the claimed that may leave; what becomes of the others is written down."""
+    verdicts = sending.recheck(conn, taken, now)
+    allowed: list[_Allowed] = []
+    for message in taken:
+        verdict = verdicts[message.id]
+        if message.fate is not None:  # the provider has it: an earlier attempt got through
+            claims.finish(conn, [message.id], attempt, _proved(message, now))
+        elif isinstance(verdict, Go):
+            allowed.append((message, verdict))
+        else:
+            claims.finish(conn, [message.id], attempt, _stopped(message, verdict))
+    return allowed
+
+
+def _record_unread(sending: Sending, attempt: str, limit: int) -> int:
+    """The same where nobody can die on the way, because there is none."""
+    now = sending.clock.now()
+    with sending.engine.begin() as conn:
+        taken = claims.claim(conn, now, now + sending.lease, attempt, limit)
+        allowed = _looked_at(conn, sending, attempt, taken, now) if taken else []
+        if allowed:
+            left = {"started_at": now, "channel": sending.channel.name, "accepted_at": now}
+            idle = dict.fromkeys(("next_at", "reason", "attempt_id", "lease_until"))
+            gone = idle | left | {"state": ACCEPTED}
+            claims.finish(conn, [message.id for message, _ in allowed], attempt, gone)
+    return len(taken)
 
 
 def _turn(conn: Connection, sending: Sending, limit: int, now: datetime) -> tuple[datetime, int]:
@@ -165,7 +189,7 @@ def _block(sending: Sending, attempt: str, message: Message, why: str, now: date
     """A mail that cannot be rendered waits for a person, and no other mail waits for it."""
     values = {"state": BLOCKED, "reason": "template", "next_at": None, "attempt_id": None}
     with sending.engine.begin() as conn:
-        if store.finish(conn, [message.id], attempt, values):
+        if claims.finish(conn, [message.id], attempt, values):
             trouble = Trouble(
                 key=f"blocked-mail:{message.mail_key}",
                 title=f"A mail could not be written: {message.template}",
@@ -188,7 +212,7 @@ def _send_burst(
         return []  # the lease is over: the rows are somebody else's, or soon will be
     with sending.engine.begin() as conn:
         ids = [ready.message.id for ready in burst]
-        ours = store.mark_started(conn, ids, attempt, sending.channel.name, started_at)
+        ours = claims.mark_started(conn, ids, attempt, sending.channel.name, started_at)
     sending.pause("started")
     results: list[Came] = []
     unsent: list[int] = []

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from worker.channels.contract import Outcome, Result
-from worker.outbox import store, ways
+from worker.outbox import claims, doubts, ways
 from worker.outbox.rules import ACCEPTED, DUE, FAILED, GIVEN_UP, UNKNOWN, Trouble, after
 from worker.outbox.sending import Ready, Sending
 
@@ -23,22 +23,22 @@ def record(sending: Sending, attempt: str, came: Sequence[Came], unsent: Sequenc
     with sending.engine.begin() as conn:
         if unsent:
             back = {"state": DUE, "next_at": now, "attempt_id": None, "started_at": None}
-            store.finish(conn, unsent, attempt, back)
+            claims.finish(conn, unsent, attempt, back)
         plain = [ready.message.id for ready, result in came if _is_plain(ready, result)]
         if plain:
-            store.finish(conn, plain, attempt, _idle(ACCEPTED) | {"accepted_at": now})
+            claims.finish(conn, plain, attempt, _idle(ACCEPTED) | {"accepted_at": now})
         gone = [one for one in came if one[1].outcome is Outcome.ACCEPTED and not _is_plain(*one)]
         if gone:
-            store.accept(conn, [_left(*one) for one in gone], attempt, now)
+            claims.accept(conn, [_left(*one) for one in gone], attempt, now)
         others = [one for one in came if one[1].outcome is not Outcome.ACCEPTED]
         for ready, result in others:
             values = _values(sending, ready, result, now)
-            ours = store.finish(conn, [ready.message.id], attempt, values)
+            ours = claims.finish(conn, [ready.message.id], attempt, values)
             if ours and result.outcome is Outcome.REFUSED:
                 sending.refused(conn, ready.message, result, now)
         missed = [ready.message.id for ready, _ in others]
         if missed:  # of an earlier attempt the provider may have told meanwhile
-            store.prove_told(conn, missed, now)
+            doubts.prove_told(conn, missed, now)
         _mind_the_way(conn, sending, [result for _, result in came], now)
 
 
@@ -47,10 +47,10 @@ def _is_plain(ready: Ready, result: Result) -> bool:
     return result.outcome is Outcome.ACCEPTED and ready.mail is None and not result.provider_id
 
 
-def _left(ready: Ready, result: Result) -> store.Left:
+def _left(ready: Ready, result: Result) -> claims.Left:
     mail = ready.mail
     said = (mail.subject, mail.language) if mail is not None else (None, None)
-    return store.Left(ready.message.id, result.provider_id, *said)
+    return claims.Left(ready.message.id, result.provider_id, *said)
 
 
 def _idle(state: str) -> dict[str, Any]:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Date, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
 
 from worker.db.types import FOR_PEOPLE, Id, Moment, metadata
 
@@ -15,6 +26,8 @@ known by the address."""
 
 ODD = "state NOT IN ('accepted', 'due', 'sending')"
 """Few mails are in these states, and people ask for them: written as their index has it."""
+
+_LETTER = "origin <> 'step'"
 
 messages = Table(
     "messages",
@@ -85,6 +98,14 @@ messages = Table(
         sqlite_where=text(ODD),
         info=FOR_PEOPLE,
     ),
+    # Letters are few beside the mails of steps, and are looked for by whom they went to.
+    Index(
+        "ix_messages_letters",
+        "contact_id",
+        postgresql_where=text(_LETTER),
+        sqlite_where=text(_LETTER),
+        info=FOR_PEOPLE,
+    ),
     # Mails that wait for a person or a source have no moment of their own.
     Index(
         "ix_messages_held",
@@ -93,6 +114,9 @@ messages = Table(
         sqlite_where=text("state = 'due' AND next_at IS NULL"),
     ),
 )
+
+LETTER = messages.c.origin != literal_column("'step'")
+"""No step sent it: written as its index has it."""
 
 SHOWN = messages.c.origin != QUIETLY
 """What lists and pages tell of."""

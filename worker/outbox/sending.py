@@ -55,6 +55,9 @@ class Sending:
     refused: Refused = lambda conn, message, result, now: None
     held: Callable[[Connection, datetime], bool] = lambda conn, now: False
     """Whether nothing may leave at all; asked in the claim's transaction."""
+    unread: bool = False
+    """Whether nobody is reached and nobody reads what is sent: then a batch is claimed, looked at
+    and recorded as accepted, in one transaction."""
     stop: Callable[[], bool] = lambda: False
     """Whether the process was told to end: mails that have not started are handed back."""
     wait: Callable[[float], object] = sleep

@@ -12,7 +12,7 @@ from worker.access import audit
 from worker.access.audit import Actor
 from worker.channels.contract import Outcome
 from worker.kernel.errors import FindingsError
-from worker.outbox import store
+from worker.outbox import claims, doubts, store
 from worker.outbox.rules import (
     ACCEPTED,
     BLOCKED,
@@ -32,8 +32,8 @@ def sweep(sending: Sending, limit: int = 500) -> int:
     """Ends dead leases and looks for evidence of unknown mails; returns how many were moved."""
     now = sending.clock.now()
     with sending.engine.begin() as conn:
-        moved = store.release_dead(conn, now)
-        for message in store.unknown(conn, now, limit):
+        moved = claims.release_dead(conn, now)
+        for message in doubts.unknown(conn, now, limit):
             moved += _settle(conn, sending, message, now)
     sending.pause("swept")
     return moved
@@ -52,7 +52,7 @@ def _settle(conn: Connection, sending: Sending, message: Message, now: datetime)
         values |= {"unknown_since": None}
     if then.again:
         values |= {"resends": message.resends + 1}
-    store.settle(conn, message.id, values)
+    doubts.settle(conn, message.id, values)
     trouble = _trouble(sending, message, found, then, now)
     if trouble is not None:
         sending.tell(conn, trouble, now)
@@ -77,7 +77,7 @@ def _doubt(conn: Connection, sending: Sending, message: Message, now: datetime) 
         valid_until=message.valid_until,
         deaths=message.deaths,
         resends=message.resends,
-        others_told=is_over and store.others_told(conn, message),
+        others_told=is_over and doubts.others_told(conn, message),
         other_way=message.channel not in (None, sending.channel.name),
     )
 
@@ -122,7 +122,7 @@ def settle(
                 f"No mail {mail_key}{to} waits for a word; those that do: perennial settle"
             )
         if word == "sent":
-            store.prove(conn, [row.id for row in mine], now)
+            doubts.prove(conn, [row.id for row in mine], now)
         else:
             store.set_aside(conn, [row.id for row in mine], _after(word, now))
         detail = {"word": word, "copies": len(mine)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 import click
@@ -11,10 +11,11 @@ from worker.cadence.commands import Day
 from worker.config.wiring import Wiring
 from worker.kernel import show
 from worker.reactivation import flow
-from worker.reactivation.flow import Scored
 from worker.reactivation.rules import Verdict
 from worker.reactivation.sentences import Sentences, sentences
 from worker.reactivation.told import told
+
+Names = Mapping[int, tuple[str, str]]
 
 _NOTHING = "There are no orders in the book by then; docs/reactivation.md says how to load them."
 _TOO_LITTLE = (
@@ -50,15 +51,19 @@ def score(app: Wiring, as_of: date | None, most: int, backtest: bool, as_json: b
         flow.keep(app.engine, scored, now)
     say = sentences(app.settings.book.language)
     if as_json:
-        show.emit(_records(scored, say), as_json=True, columns=())
-    else:
-        _table(scored, say, most)
+        names = flow.names(app.engine, scored.queue)
+        show.emit(_records(scored.queue, names, say), as_json=True, columns=())
+        return
+    click.echo(f"{len(scored.queue)} clients as of {scored.day}, those to call first on top\n")
+    first = scored.queue[:most]
+    if first:
+        _table(first, flow.names(app.engine, first), say)
 
 
-def _records(scored: Scored, say: Sentences) -> Iterator[show.Record]:
-    for one in scored.queue:
+def _records(queue: Sequence[Verdict], names: Names, say: Sentences) -> Iterator[show.Record]:
+    for one in queue:
         yield {
-            "account": scored.names[one.account][0],
+            "account": names[one.account][0],
             "score": None if one.score is None else round(one.score, 4),
             "at_stake": round(one.at_stake, 2),
             "currency": one.currency or None,
@@ -75,17 +80,15 @@ def _sentence(one: Verdict, say: Sentences) -> str:
     return say.whole(one.reasons, one.at_stake, one.currency, one.evidence)
 
 
-def _table(scored: Scored, say: Sentences, most: int) -> None:
-    click.echo(f"{len(scored.queue)} clients as of {scored.day}, those to call first on top\n")
+def _table(queue: Sequence[Verdict], names: Names, say: Sentences) -> None:
     rows = [
         {
-            "account": scored.names[one.account][0],
-            "name": scored.names[one.account][1],
+            "account": names[one.account][0],
+            "name": names[one.account][1],
             "score": "" if one.score is None else f"{one.score:.0%}",
             "lane": one.lane or "as usual",
             "why": _sentence(one, say),
         }
-        for one in scored.queue[:most]
+        for one in queue
     ]
-    if rows:
-        show.emit(rows, as_json=False, columns=list(rows[0]))
+    show.emit(rows, as_json=False, columns=list(rows[0]))

@@ -22,7 +22,8 @@ from worker.reactivation.backtest import Backtest
 from worker.reactivation.calibration import Calibration, calibrate
 from worker.reactivation.history import Book
 from worker.reactivation.house import look_at
-from worker.reactivation.rules import Measure, Verdict, last_full_day, queue, verdicts
+from worker.reactivation.rules import Measure, Verdict, last_full_day, queue
+from worker.reactivation.sharing import judged
 
 RECENT = 7
 """So many of the latest scorings are kept whole; of older ones the last of each month."""
@@ -47,12 +48,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The queue as of ``day``, the last full day of orders; the names of its accounts by id."""
+    """The queue as of ``day``, the last full day of orders."""
 
     day: date
     queue: Sequence[Verdict]
     calibration: Calibration
-    names: dict[int, tuple[str, str]]
 
 
 def asked_by(settings: Settings, now: datetime, as_of: date | None = None) -> Asked:
@@ -68,17 +68,22 @@ def asked_by(settings: Settings, now: datetime, as_of: date | None = None) -> As
 
 def score(engine: Engine, asked: Asked) -> Scored | None:
     """Scores the book; ``None`` when it has no orders by then. Nothing is written."""
-    with reading(engine) as conn, _collector_at_rest():
-        day = _last_day(conn, asked)
-        if day is None:
-            return None
-        book = Book.of(store.order_rows(conn, day))
+    with _collector_at_rest():
+        with reading(engine) as conn:
+            day = _last_day(conn, asked)
+            if day is None:
+                return None
+            book = Book.of_accounts(store.order_days_until(conn, day))
+            licensed = store.licensed(conn)
         cut = day.toordinal()
-        calibration = calibrate(book, cut)
-        by = Measure(look_at(book, cut), calibration, store.licensed(conn))
-        found = queue(verdicts(book.clients(cut), by), asked.exponent)
-        names = store.account_keys(conn, [one.account for one in found])
-    return Scored(day, found, calibration, names)
+        by = Measure(look_at(book, cut), calibrate(book, cut), licensed)
+        return Scored(day, queue(judged(book, cut, by), asked.exponent), by.calibration)
+
+
+def names(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, tuple[str, str]]:
+    """Key and name of the accounts of these verdicts, by id."""
+    with reading(engine) as conn:
+        return store.account_keys(conn, [one.account for one in verdicts])
 
 
 @contextmanager
@@ -143,7 +148,7 @@ def try_on_the_past(engine: Engine, asked: Asked) -> Backtest | None:
         day = _last_day(conn, asked)
         if day is None:
             return None
-        book = Book.of(store.order_rows(conn, day))
+        book = Book.of_accounts(store.order_days_until(conn, day))
     return backtest.run(book, day.toordinal(), asked.exponent)
 
 

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate, compress
+from itertools import accumulate, chain, compress, groupby
+from operator import gt, itemgetter
 from typing import NamedTuple
 
 Row = tuple[int, int, str, str, float, int]
 """(account, day, product line, currency, net, positive rows): the columns of ``order_days``."""
+
+Columns = tuple[int, Sequence[int], Sequence[str], Sequence[str], Sequence[float], Sequence[int]]
+"""All rows of one account: its id, then a list for each other column of ``Row``."""
 
 
 class Line:
@@ -83,6 +88,21 @@ def count(days: Sequence[int], after: int, until: int) -> int:
     return bisect_right(days, until) - bisect_right(days, after)
 
 
+class _Codes(dict[str, int]):
+    """A number for each word, from 0, in the order in which they are first asked for."""
+
+    def __missing__(self, word: str) -> int:
+        code = self[word] = len(self)
+        return code
+
+
+def by_account(rows: Iterable[Row]) -> Iterator[Columns]:
+    """Rows, ordered by account, put together account by account."""
+    for account, some in groupby(rows, key=itemgetter(0)):
+        _, days, lines, currencies, nets, orders = zip(*some, strict=True)
+        yield account, days, lines, currencies, nets, orders
+
+
 class Book:
     """The order days of all accounts, as columns. Rows come by account, then by day."""
 
@@ -99,28 +119,36 @@ class Book:
     @classmethod
     def of(cls, rows: Iterable[Row]) -> Book:
         """The book of ``rows``; raises ``ValueError`` when they are not in order."""
-        book = cls()
-        lines: dict[str, int] = {}
-        currencies: dict[str, int] = {}
-        account, first, before, place = -1, 0, 0, 0
-        for row_account, day, line, currency, net, orders in rows:
-            if row_account != account:
-                if place:
-                    book.spans.append(Span(account, first, place))
-                account, first = row_account, place
-            elif day < before:
+        return cls.of_accounts(by_account(rows))
+
+    @classmethod
+    def of_accounts(cls, accounts: Iterable[Columns]) -> Book:
+        """The book of these accounts; raises ``ValueError`` when days are not in order."""
+        book, lines, currencies = cls(), _Codes(), _Codes()
+        for account, days, line_of, currency_of, nets, orders in accounts:
+            if any(map(gt, days, days[1:])):
                 raise ValueError(f"the days of account {account} are not in order")
-            before = day
-            place += 1
-            book.days.append(day)
-            book.nets.append(net)
-            book.orders.append(orders)
-            book._line_at.append(lines.setdefault(line, len(lines)))
-            book._currency_at.append(currencies.setdefault(currency, len(currencies)))
-        if place:
-            book.spans.append(Span(account, first, place))
+            book.spans.append(Span(account, len(book.days), len(book.days) + len(days)))
+            book.days.extend(days)
+            book.nets.extend(nets)
+            book.orders.extend(orders)
+            book._line_at.extend(map(lines.__getitem__, line_of))
+            book._currency_at.extend(map(currencies.__getitem__, currency_of))
         book._lines, book._currencies = list(lines), list(currencies)
         return book
+
+    def part(self, start: int, accounts: int) -> Book:
+        """A book of so many of its accounts, from the place ``start`` on; one there is at least."""
+        part, spans = Book(), self.spans[start : start + accounts]
+        first, last = spans[0].first, spans[-1].last
+        part.spans = [Span(one.account, one.first - first, one.last - first) for one in spans]
+        part.days = self.days[first:last]
+        part.nets = self.nets[first:last]
+        part.orders = self.orders[first:last]
+        part._line_at = self._line_at[first:last]
+        part._currency_at = self._currency_at[first:last]
+        part._lines, part._currencies = self._lines, self._currencies
+        return part
 
     @cached_property
     def has_lines(self) -> bool:
@@ -130,23 +158,18 @@ class Book:
     @cached_property
     def order_days(self) -> Daily:
         """How many clients ordered on each day."""
-        counts: dict[int, float] = {}
-        for span in self.spans:
-            before = -1
-            for place in range(span.first, span.last):
-                day = self.days[place]
-                if day != before and self.orders[place] > 0:
-                    counts[day] = counts.get(day, 0) + 1
-                    before = day
-        return Daily(counts)
+        return Daily(Counter(chain.from_iterable(map(self._ordered_on, self.spans))))
+
+    def _ordered_on(self, span: Span) -> set[int]:
+        places = slice(span.first, span.last)
+        return set(compress(self.days[places], self.orders[places]))
 
     @cached_property
     def moved(self) -> dict[str, Daily]:
         """What moved on each day, by currency."""
-        sums: list[dict[int, float]] = [{} for _ in self._currencies]
+        sums: list[dict[int, float]] = [defaultdict(float) for _ in self._currencies]
         for day, net, code in zip(self.days, self.nets, self._currency_at, strict=True):
-            of = sums[code]
-            of[day] = of.get(day, 0.0) + net
+            sums[code][day] += net
         return dict(zip(self._currencies, map(Daily, sums), strict=True))
 
     def clients(self, cut: int, every: int = 1) -> Iterator[Client]:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, imports, licences, order_days
 from worker.db import bulk
-from worker.reactivation.history import Row
+from worker.reactivation.history import Columns, by_account
 from worker.reactivation.records import score_runs, scores
 from worker.reactivation.rules import Verdict
 
@@ -32,29 +32,40 @@ COLUMNS = (
     "evidence",
 )
 _AT_ONCE = 20_000
+_ACCOUNTS_AT_ONCE = 2_000
 _CENT = Decimal("0.01")
 
 # Ordinals and floats are made by the database: a date and a Decimal for each row would cost more
-# than the whole scoring. Amounts are only compared and added up here, never booked.
-_LISTED = "account_id, {day}, product_line, currency, {net}, orders"
-_ORDER = "ORDER BY account_id, day, product_line, currency"
-_POSTGRESQL = _LISTED.format(day="day - DATE '0001-01-01' + 1", net="net::float8")
-_SQLITE = _LISTED.format(day="CAST(julianday(day) - 1721424.5 AS INTEGER)", net="CAST(net AS REAL)")
+# than the whole scoring. Amounts are only compared and added up here, never booked. PostgreSQL puts
+# the rows of an account together, too: so many tuples would cost as much again.
+_LISTED = ", ".join(
+    f"array_agg({one} ORDER BY day, product_line, currency)"
+    for one in (
+        *("day - DATE '0001-01-01' + 1", "product_line", "currency"),
+        *("net::float8", "orders"),
+    )
+)
+_POSTGRESQL = f"SELECT account_id, {_LISTED} FROM order_days WHERE day <= %s"  # noqa: S608
+_BY_ACCOUNT = " GROUP BY account_id ORDER BY account_id"
+_SQLITE = (
+    "SELECT account_id, CAST(julianday(day) - 1721424.5 AS INTEGER), product_line, currency, "
+    "CAST(net AS REAL), orders FROM order_days WHERE day <= ? "
+    "ORDER BY account_id, day, product_line, currency"
+)
 
 
-def order_rows(conn: Connection, until: date) -> Iterator[Row]:
-    """The order days up to ``until``, account by account, day by day; nothing later is read."""
-    if conn.dialect.name == "postgresql":
-        sql = f"SELECT {_POSTGRESQL} FROM order_days WHERE day <= %s {_ORDER}"  # noqa: S608
-        cursor = conn.connection.cursor(name="order_days", binary=True)
-        bound: tuple[object] = (until,)
-    else:
-        sql = f"SELECT {_SQLITE} FROM order_days WHERE day <= ? {_ORDER}"  # noqa: S608
-        cursor = conn.connection.cursor()
-        bound = (until.isoformat(),)
+def order_days_until(conn: Connection, until: date) -> Iterator[Columns]:
+    """The order days up to ``until``, account by account; nothing later is read."""
+    if conn.dialect.name != "postgresql":
+        return by_account(_fetched(conn.connection.cursor(), _SQLITE, until.isoformat(), _AT_ONCE))
+    cursor = conn.connection.cursor(name="order_days", binary=True)
+    return _fetched(cursor, _POSTGRESQL + _BY_ACCOUNT, until, _ACCOUNTS_AT_ONCE)
+
+
+def _fetched(cursor: Any, sql: str, until: object, at_once: int) -> Iterator[Any]:
     try:
-        cursor.execute(sql, bound)
-        while rows := cursor.fetchmany(_AT_ONCE):
+        cursor.execute(sql, (until,))
+        while rows := cursor.fetchmany(at_once):
             yield from rows
     finally:
         cursor.close()

@@ -11,7 +11,9 @@ weight may be negative: no signal can argue against common sense.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import exp
+from operator import mul
 
 from worker.reactivation.signals import Signals
 
@@ -29,7 +31,8 @@ WEIGHTS = Signals(
 
 def log_odds(signals: Signals) -> float:
     """z: the weighted sum of the signals."""
-    return INTERCEPT + sum([w * s for w, s in zip(WEIGHTS, signals, strict=True)])
+    parts: Iterable[float] = map(mul, WEIGHTS, signals)
+    return INTERCEPT + sum(parts)
 
 
 def chance(z: float) -> float:

@@ -57,6 +57,7 @@ def check(data: Mapping[str, Any], templates: Collection[str] | None) -> Found:
         yield from _same_ids(tables)
         yield from _same_moments(tables)
         yield from survey.of_schedule(data.get("class"), tables)
+        yield from _speaks_of_licences(data.get("class"), str(trigger), tables)
         if isinstance(trigger, str) and trigger in _NO_BEFORE:
             yield from _nothing_before(tables, trigger)
 
@@ -117,6 +118,15 @@ def _nothing_before(steps: list[tuple[int, Any]], trigger: str) -> Found:
             said = f"a step of {trigger!r} comes on the day or after it"
             hint = f"write e.g. {_NO_BEFORE[trigger]}"
             yield ("steps", number, "when"), Finding("range", said, hint)
+
+
+def _speaks_of_licences(mail_class: object, trigger: str, steps: list[tuple[int, Any]]) -> Found:
+    """A contractual mail that speaks of no licence must not exist: it would be blocked."""
+    mails = any("email" in step for _, step in steps)
+    about_none = trigger in TRIGGERS and trigger not in _OF_LICENCES
+    if mails and about_none and mail_class == "contractual":
+        said = f"a contractual mail speaks of a licence, and {trigger!r} is about none"
+        yield ("class",), Finding("kind", said, 'write class = "commercial"')
 
 
 def _step(number: int, step: Mapping[str, Any], templates: Collection[str] | None) -> Found:

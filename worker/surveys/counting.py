@@ -211,7 +211,7 @@ def cells(conn: Connection, asked: Asked) -> list[Sums]:
     """The whole and each group, of each kind: one pass over the answers, one statement."""
     base = _placed(asked).cte("placed")
     open_ = case((base.c.flag == 0, 1), else_=0)
-    sums = {name: base.c[name] for name in _COUNTS}
+    sums: dict[str, ColumnElement[Any]] = {name: base.c[name] for name in _COUNTS}
     sums |= {f"open_{name}": open_ * base.c[name] for name in _COUNTS}
     each = _summed(base, [base.c.grp], sums).cte("each")
     parts = [_of_both(each, each.c.grp)]
@@ -371,7 +371,7 @@ def themes(conn: Connection, asked: Asked) -> list[Any]:
 # --- who could have answered ---
 
 
-def asked_of(conn: Connection, asked: Asked) -> dict[str, tuple[int, int]]:
+def asked_of(conn: Connection, asked: Asked) -> dict[str | None, tuple[int, int]]:
     """By group: how many were asked in the period, and how many of those have answered."""
     if asked.by in OF_ACCOUNT and asked.by:
         group = of_account(asked.by)
@@ -393,7 +393,7 @@ def asked_of(conn: Connection, asked: Asked) -> dict[str, tuple[int, int]]:
     return {row[0]: (row[1], int(row[2])) for row in conn.execute(query.group_by("grp"))}
 
 
-def population(conn: Connection, by: str | None) -> Mapping[str, tuple[int, int]]:
+def population(conn: Connection, by: str | None) -> dict[str | None, tuple[int, int]]:
     """By group: contacts and accounts of the book as it is today; of a group that the book does not
     know (a product, a schedule, a month), none."""
     if by not in (None, "segment", "role", *OF_ACCOUNT):

@@ -129,8 +129,8 @@ class _Known:
         self, conn: Connection, asked: Asked, sums: Mapping[tuple[str, str | None], Sums]
     ) -> None:
         self.sums = sums
-        self.people = dict[str | None, tuple[int, int]](counting.population(conn, asked.by))
-        self.sent = dict[str | None, tuple[int, int]](counting.asked_of(conn, asked))
+        self.people = counting.population(conn, asked.by)
+        self.sent = counting.asked_of(conn, asked)
         self.sent[None] = _total(self.sent)
         parted = asked.by in (None, *_OF_ONE_GROUP)
         every = self.people if parted else counting.population(conn, None)

@@ -148,16 +148,20 @@ def surveys() -> Iterator[MailContext]:
     yield asking(bare())
 
 
-def letter() -> MailContext:
-    """A letter to somebody who answered, and got an answer; nothing is missing."""
-    words = "We have put a second person on your cases.\n\nYou reach both under one number."
-    said = FeedbackView.of(
-        words,
+def feedback(today: date = _TODAY) -> FeedbackView:
+    """What a client said nine days ago, and what our people did about it."""
+    return FeedbackView.of(
+        "We have put a second person on your cases.\n\nYou reach both under one number.",
         score=3,
         comment="Nobody calls back.\nTwice now.",
-        answered_on=_TODAY - timedelta(days=9),
+        answered_on=today - timedelta(days=9),
     )
+
+
+def letter() -> MailContext:
+    """A letter to somebody who answered, and got an answer; nothing is missing."""
     way_out = "mailto:renewals@example.com?subject=unsubscribe%20anna.nowak%40example.com"
+    said = feedback()
     return replace(full(), licences=(), mail_class="survey", unsubscribe=way_out, feedback=said)
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Column, ColumnElement, func, literal_column, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from worker.bootstrap import MOST_DUE, App
+from worker.bootstrap import App
+from worker.bootstrap.duties import MOST_DUE
 from worker.cadence.records import walks
 from worker.db.engine import reading
 from worker.db.records import heartbeats as beats

@@ -19,6 +19,7 @@ from worker.catalogue import stops
 from worker.catalogue.records import accounts, licences, staff
 from worker.db import bulk, notices
 from worker.db.notices import Notice
+from worker.db.prepared import Prepared
 from worker.schedules.fields import ASSIGNEES
 from worker.worklist.kinds import FEEDBACK, kind_of
 from worker.worklist.records import task_history, tasks
@@ -180,12 +181,16 @@ def history(conn: Connection, number: int) -> Sequence[Row[Any]]:
     return conn.execute(query.order_by(task_history.c.id)).all()
 
 
+_UNHEARD = Prepared(
+    select(tasks.c.account_id).where(
+        tasks.c.kind == FEEDBACK, tasks.c.closed_at.is_(None), bulk.listed(tasks.c.account_id)
+    )
+)
+
+
 def with_open_feedback(conn: Connection, account_ids: Collection[int]) -> frozenset[int]:
     """Those of these accounts of whom somebody who is not content waits for an answer."""
-    waiting = (tasks.c.kind == FEEDBACK, tasks.c.closed_at.is_(None))
-    mine = bulk.among(tasks.c.account_id, sorted(account_ids))
-    query = select(tasks.c.account_id).where(*waiting, mine)
-    return frozenset(conn.execute(query).scalars()) if account_ids else frozenset()
+    return frozenset(_UNHEARD.scalars(conn, ids=sorted(account_ids)) if account_ids else ())
 
 
 def held(conn: Connection, key: str) -> int:
