@@ -58,10 +58,13 @@ class Reached:
 
     @property
     def after(self) -> str:
-        """The same in words: ``7 hours``, ``3.5 days``; a dash where it never happened."""
+        """The same in words: ``20 minutes``, ``7 hours``, ``3.5 days``; a dash where it never
+        happened."""
         hours = self.hours
         if hours is None:
             return "–"
+        if hours < 1:
+            return f"{hours * 60:.0f} minutes"
         return f"{hours:.0f} hours" if hours < _DAYS_FROM else f"{hours / 24:.1f} days"
 
     def record(self) -> dict[str, object]:
