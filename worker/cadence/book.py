@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Row, and_, func, or_, select, union
+from sqlalchemy import CompoundSelect, Row, and_, func, select, union
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import LICENCE, walks
@@ -65,17 +65,11 @@ def terms_of(conn: Connection, licence_ids: Sequence[int]) -> dict[int, list[Row
 def licence_ids(conn: Connection, first: date, last: date) -> list[int]:
     """Licences with any term that expires from ``first`` to ``last``."""
     inside = terms.c.expires_on.between(first, last)
-    query = (
-        select(licences.c.id)
-        .where(
-            or_(
-                licences.c.expires_on.between(first, last),
-                licences.c.id.in_(select(terms.c.licence_id).where(inside)),
-            )
-        )
-        .order_by(licences.c.id)
-    )
-    return list(conn.execute(query).scalars())
+    found = union(  # not an OR: beyond some size PostgreSQL would search the terms for each licence
+        select(licences.c.id).where(licences.c.expires_on.between(first, last)),
+        select(terms.c.licence_id).where(inside),
+    ).subquery()
+    return list(conn.execute(select(found.c.id).order_by(found.c.id)).scalars())
 
 
 def acting_accounts(conn: Connection, schedules: Collection[str], until: datetime) -> list[int]:
