@@ -140,6 +140,7 @@ ROUTES: Mapping[str, str] = {
     "GET /api/v1/licences/{key:path}": BEARER,
     "PUT /api/v1/licences/{key:path}": BEARER,
     "GET /api/v1/licences/{key:path}/decisions": BEARER,
+    "GET /api/v1/episodes": BEARER,
     "GET /api/v1/messages": BEARER,
     "GET /api/v1/orders": BEARER,
     "GET /api/v1/orders/{key:path}": BEARER,
