@@ -15,19 +15,19 @@ import csv
 import gzip
 import random
 import resource
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import fmean
-from time import perf_counter, process_time, sleep
+from time import perf_counter, process_time
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from bench.peak import watched
 from worker.catalogue.records import accounts, order_days
 from worker.db import bulk
 from worker.db.engine import make_engine
@@ -293,29 +293,9 @@ def speed(engine: Engine) -> Speed:
     url = engine.url.render_as_string(hide_password=False)
     # by -c: a helper reads the script of its parent anew, and ours is not the product's
     script = f"from bench.dormancy import score; score({url!r})"
-    peaks: dict[int, int] = {}
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as scoring:
-        while scoring.poll() is None:
-            peaks |= dict(_peaks(scoring.pid))
-            sleep(0.05)
-        assert scoring.stdout is not None
-        seconds, spent, verdicts = scoring.stdout.read().split()
-    return Speed(float(seconds), float(spent), int(verdicts), sum(peaks.values()) / 1024)
-
-
-def _peaks(pid: int) -> Iterator[tuple[int, int]]:
-    """The most memory so far, in KiB, of a process and of all that it started. What the kernel
-    tells of ended children is no use: it counts in what their parent was when they began."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    except (FileNotFoundError, ProcessLookupError):  # it has just ended
-        return
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            yield pid, int(line.split()[1])
-    for child in children.split():
-        yield from _peaks(int(child))
+    told, peak = watched([sys.executable, "-c", script])
+    seconds, spent, verdicts = told.split()
+    return Speed(float(seconds), float(spent), int(verdicts), peak)
 
 
 def score(url: str) -> None:

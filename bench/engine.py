@@ -10,7 +10,6 @@ import json
 import os
 import random
 import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from typing import Any
 from sqlalchemy import Engine, func, insert, select
 
 from bench import book
+from bench.peak import watched
 from worker.access.audit import NOBODY
 from worker.cadence import flow, rehearse
 from worker.cadence.library import Defaults, Library
@@ -55,9 +55,9 @@ def rehearsal(count: int = 100_000) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         for what in (_write_book, _rehearse):
             command = [sys.executable, "-m", "bench.engine", what.__name__, folder, str(count)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+            told, peak = watched(command)
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
+    return found | {"peak_mb": peak}
 
 
 def _write_book(folder: str, count: int) -> None:
@@ -91,7 +91,6 @@ def _rehearse(folder: str, _: int) -> dict[str, Any]:
         "seconds": seconds,
         "planning_seconds": max(planning),
         "cpu_seconds": spent,
-        "peak_mb": _peak_megabytes(),
     }
 
 
@@ -121,12 +120,6 @@ def timed(engine: Engine, asked: rehearse.Asked, progress: rehearse.Progress) ->
 def _processor_seconds() -> float:
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return process_time() + children.ru_utime + children.ru_stime
-
-
-def _peak_megabytes() -> float:
-    """Of this process and of its largest child together."""
-    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return sum(resource.getrusage(who).ru_maxrss for who in whose) / 1024
 
 
 # --- a heartbeat with many steps due ---

@@ -1,13 +1,11 @@
 """How much memory a whole instance takes: idle, and in a tick over a large book.
 
 ``python -m bench.memory FOLDER`` is that tick, under a clock that stands where the book wants
-it; it reads sources, sweeps, foresees and proves as every tick does, and prints its peak in MB.
+it; it reads sources, sweeps, foresees and proves as every tick does.
 """
 
 from __future__ import annotations
 
-import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from time import sleep
 from sqlalchemy import Engine
 
 from bench.engine import TICK, Heartbeat
+from bench.peak import watched
 from tests.processes import running, write_config
 from worker.bootstrap import App
 from worker.kernel.clock import VirtualClock
@@ -55,19 +54,19 @@ def tick(fresh: Callable[[], Engine], count: int, due: int) -> float:
         url = engine.url.render_as_string(hide_password=False)
         write_config(Path(folder), database=url)
         command = [sys.executable, "-m", "bench.memory", folder]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        told, peak = watched(command)
     engine.dispose()
-    handled, sent, peak = done.stdout.split()
-    assert int(handled) >= due, done.stdout
-    assert int(sent) >= due, done.stdout
-    return float(peak)
+    handled, sent = told.split()
+    assert int(handled) >= due, told
+    assert int(sent) >= due, told
+    return peak
 
 
 def _tick(root: Path) -> None:
     app = App.open(root, {}, clock=VirtualClock(TICK))
     planned, sent, _ = app.tick()
     app.close()
-    print(planned, sent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(planned, sent)
 
 
 if __name__ == "__main__":
