@@ -20,7 +20,9 @@ MEMORY = Path("/dev/shm")
 ROOMY = 4 * 1024**3
 NOTE = "held"
 PREFIX = "perennial-"
-SERVERS = ("postgres", "redis-server")
+# PostgreSQL gives its shared memory back. The other might have been told to ignore what can be
+# ignored, as whatever a shell started in the background is.
+SERVERS = {"postgres": signal.SIGQUIT, "redis-server": signal.SIGKILL}
 
 
 class NoFolderError(Exception):
@@ -109,16 +111,16 @@ def _end_servers(folder: Path) -> None:
     """Ends servers that go on in a folder although whoever started them is gone."""
     deadline = time.monotonic() + 10
     while (left := list(_servers_in(folder))) and time.monotonic() < deadline:
-        for pid in left:
+        for pid, end in left:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGQUIT)  # PostgreSQL gives its shared memory back
+                os.kill(pid, end)
                 os.kill(pid, signal.SIGCONT)  # a frozen one hears it too
         time.sleep(0.1)
 
 
-def _servers_in(folder: Path) -> Iterator[int]:
+def _servers_in(folder: Path) -> Iterator[tuple[int, signal.Signals]]:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             name, where = (process / "comm").read_text().strip(), (process / "cwd").readlink()
             if name in SERVERS and where.is_relative_to(folder):
-                yield int(process.name)
+                yield int(process.name), SERVERS[name]
