@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from sqlalchemy import Engine, select
 from tests.cadence.conftest import schedule_text
 from tests.cadence.dormant import dormant
 from tests.cadence.test_answer_walks import AskedBook, feedback
-from tests.processes import write_config
+from tests.cadence.typed import Type, typing_in
 from worker.access.audit import at_the_terminal
 from worker.access.records import audit
 from worker.cadence import aiming, interventions
@@ -22,11 +21,9 @@ from worker.cadence.interventions import Wish
 from worker.cadence.library import Defaults
 from worker.cadence.records import walks
 from worker.cadence.standing import HOLD, TAKE_OVER
-from worker.cli.main import run
 from worker.db.engine import reading
 from worker.kernel.clock import SystemClock
 
-Type = Callable[..., tuple[int, str, str]]
 ANYBODY = Person(at_the_terminal())
 MISS_YOU = dormant("miss-you = 3 days after")
 
@@ -136,15 +133,7 @@ def type_(book: AskedBook, database_url: str, capsys: pytest.CaptureFixture[str]
     book.apply_all({"silent": MISS_YOU, "renewal": renewal})
     book.flag()
     book.decide()
-    write_config(book.root, database=database_url)
-
-    def typed(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run(["--root", str(book.root), *words], {})
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return typed
+    return typing_in(book.root, database_url, capsys)
 
 
 def test_the_schedule_tells_a_licence_from_an_account_of_its_key(type_: Type) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from tests.cadence.conftest import Book, schedule_text
-from tests.processes import write_config
-from worker.cli.main import run
+from tests.cadence.typed import Type, typing_in
 from worker.kernel.clock import SystemClock
 
-Type = Callable[..., tuple[int, str, str]]
 TODAY = SystemClock().now().date()
 STEP = "30-days-before"
 
@@ -27,15 +24,7 @@ def type_(book: Book, database_url: str, capsys: pytest.CaptureFixture[str]) -> 
     texts = {"renewal": schedule_text("30 days before", "task 10 days before")}
     book.apply_all(texts | {"extra": schedule_text("20 days before")})
     book.decide()
-    write_config(book.root, database=database_url)
-
-    def typed(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = run(["--root", str(book.root), *words], {})
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return typed
+    return typing_in(book.root, database_url, capsys)
 
 
 def test_a_mail_is_held_explained_and_given_back(type_: Type) -> None:

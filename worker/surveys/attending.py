@@ -100,7 +100,8 @@ class Attention:
         if self.told.spans:
             count = len(self.told.spans)
             parts.append(f"{count:,} were told what was done, by median {self.told.after}")
-        parts.append(f"{counted_of(self.open, 'task')} {'is' if self.open == 1 else 'are'} open")
+        waits = "waits" if self.open == 1 else "wait"
+        parts.append(f"{counted_of(self.open, 'answer')} {waits} for somebody")
         return "; ".join(parts)
 
     def record(self) -> dict[str, object]:
