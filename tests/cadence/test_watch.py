@@ -79,6 +79,17 @@ def test_a_valid_edit_that_nobody_applied_is_no_alarm_and_has_no_effect(client: 
     assert client.sent() == ["2026-11-20 30-days-before"]
 
 
+def test_files_that_another_process_has_looked_at_are_not_tried_out_again(client: Book) -> None:
+    assert _look(client) == []
+    (client.root / "templates/renewal/heads-up/en").rename(client.root / "elsewhere")
+    assert len(_look(client)) > 0
+    assert _look(client) == []
+    assert client.tasks() == [("alarm", TITLE)]
+    (client.root / "elsewhere").rename(client.root / "templates/renewal/heads-up/en")
+    assert _look(client) == []
+    assert client.tasks() == []
+
+
 def test_many_problems_are_counted_and_the_first_are_named(client: Book) -> None:
     steps = "".join(f'[[steps]]\nid = "s{n}"\nwhen = "soon"\ntask = "Call"\n' for n in range(9))
     text = schedule_text(*CADENCE) + "\n" + steps

@@ -15,7 +15,10 @@ _BEAT = text(
     "INSERT INTO heartbeats (name, at) VALUES (:name, :at) "
     "ON CONFLICT (name) DO UPDATE SET at = excluded.at WHERE heartbeats.at < excluded.at"
 ).bindparams(bindparam("at", type_=Moment()))
-
+_NOTE = text(
+    "INSERT INTO heartbeats (name, at, done_to) VALUES (:name, :at, :done_to) "
+    "ON CONFLICT (name) DO UPDATE SET at = excluded.at, done_to = excluded.done_to"
+).bindparams(bindparam("at", type_=Moment()))
 
 _LAST = Prepared(select(heartbeats.c.at).where(heartbeats.c.name == bindparam("name")))
 
@@ -28,6 +31,17 @@ def beat(conn: Connection, name: str, now: datetime) -> None:
 def last(conn: Connection, name: str) -> datetime | None:
     """When the duty ``name`` was last done, by any process."""
     return next(iter(_LAST.scalars(conn, name=name)), None)
+
+
+def note(conn: Connection, name: str, done_to: str, now: datetime) -> None:
+    """Notes that the duty ``name`` was done to ``done_to``, in the place of what it was before."""
+    conn.execute(_NOTE, {"name": name, "at": now, "done_to": done_to})
+
+
+def done_to(conn: Connection, name: str) -> str | None:
+    """What the duty ``name`` was last done to, by any process."""
+    told: str | None = conn.scalar(select(heartbeats.c.done_to).where(heartbeats.c.name == name))
+    return told
 
 
 def newest(conn: Connection) -> datetime | None:

@@ -19,12 +19,13 @@ instance = Table(
     CheckConstraint("id = 1", name="ck_instance_one_row"),
 )
 
-# When each recurring duty was last done to its end.
+# When each recurring duty was last done to its end, and to what, where that matters.
 heartbeats = Table(
     "heartbeats",
     metadata,
     Column("name", Text, primary_key=True),
     Column("at", Moment, nullable=False),
+    Column("done_to", Text),
 )
 
 # What other systems may want to hear of, written in the transaction in which it happened. The beat
