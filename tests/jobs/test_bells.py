@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 import redis
 from sqlalchemy import Engine
+from structlog.testing import capture_logs
 
 from tests.jobs.chores import Chores
 from tests.servers import Postgres, Redis
@@ -180,6 +181,20 @@ def test_a_worker_stops_in_time_although_redis_is_away(own_redis: Redis, sqlite:
     chores = Chores(sqlite, walks=50)
     took = _seconds(lambda: _work_until_redis_dies(own_redis, chores))
     assert took < 10
+
+
+def test_bells_that_cannot_be_given_back_to_a_dead_redis_are_left(
+    own_redis: Redis, sqlite: Engine
+) -> None:
+    """A worker has fetched more bells than it answers when Redis dies and it must stop."""
+    chores = Chores(sqlite, walks=1000, seconds_a_batch=1)
+    with capture_logs() as told:
+        with brokered(own_redis.url(), chores) as broker, working(chores, broker, threads=1):
+            beat(chores, broker)
+            until(lambda: chores.in_hand)
+            own_redis.kill()
+        until(lambda: "stop" not in {thread.name for thread in threading.enumerate()})
+    assert "worker.bells_left" in {line["event"] for line in told}
 
 
 def _work_until_redis_dies(own_redis: Redis, chores: Chores) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dramatiq
+import redis
 import structlog
 from dramatiq import Worker
 
@@ -48,9 +49,14 @@ def working(
 
 def _stop(crew: Worker) -> None:
     """Stops the crew, but waits no longer than we may: an absent Redis must not hold us up."""
-    done = threading.Thread(
-        target=lambda: crew.stop(timeout=_STOP_SECONDS * 1000), name="stop", daemon=True
-    )
+    done = threading.Thread(target=_put_down, args=(crew,), name="stop", daemon=True)
     done.start()
     done.join(_STOP_SECONDS)
     log.info("worker.stopped", clean=not done.is_alive())
+
+
+def _put_down(crew: Worker) -> None:
+    try:
+        crew.stop(timeout=_STOP_SECONDS * 1000)
+    except redis.RedisError as error:  # bells in hand cannot be given back; they ring again by rows
+        log.warning("worker.bells_left", error=str(error))
