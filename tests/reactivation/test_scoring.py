@@ -25,6 +25,7 @@ from worker.db.engine import make_engine, reading
 from worker.kernel.clock import VirtualClock
 from worker.reactivation import flow, store
 from worker.reactivation.flow import Asked, outdated
+from worker.reactivation.history import Book
 from worker.reactivation.records import score_runs, scores
 
 NOW = datetime(2026, 6, 11, 6, tzinfo=UTC)
@@ -66,18 +67,37 @@ def trade(count: int = 70) -> Rows:
     return rows
 
 
-def test_orders_are_read_in_order_up_to_a_day_as_plain_numbers(engine: Engine) -> None:
-    fill(engine, [*days_of(2, [3, 0]), *days_of(1, [-5, 40], "Backup")])
+@pytest.mark.parametrize("at_once", [1, 2, 5000])
+def test_orders_are_read_in_order_up_to_a_day_as_plain_numbers(
+    engine: Engine, at_once: int
+) -> None:
+    rows = [*days_of(2, [3, 0]), *days_of(1, [-5, 40], "Kopia źródeł"), *days_of(3, [-2])]
+    fill(engine, [*rows, *days_of(7, [40]), *days_of(7, [40], "A", "PLN")])
     with reading(engine) as conn:
-        found = [
-            (account, *map(list, columns))
-            for account, *columns in store.order_days_until(conn, LAST)
-        ]
+        book = store.book_until(conn, LAST, at_once)
     today = LAST.toordinal()
-    assert found == [
-        (1, [today - 40], ["Backup"], ["EUR"], [120.5], [1]),
-        (2, [today - 3, today], ["", ""], ["EUR", "EUR"], [120.5, 120.5], [1, 1]),
+    expected = [
+        (1, today - 40, "Kopia źródeł", "EUR", 120.5, 1),
+        (2, today - 3, "", "EUR", 120.5, 1),
+        (2, today, "", "EUR", 120.5, 1),
+        (7, today - 40, "", "EUR", 120.5, 1),
+        (7, today - 40, "A", "PLN", 120.5, 1),
     ]
+    assert vars(book) == vars(Book.of(expected))
+
+
+def test_all_numbers_that_the_table_holds_reach_the_book(engine: Engine) -> None:
+    """Large ids, credit notes and cents arrive as they are."""
+    far = 2**40 + 1
+    with engine.begin() as conn:
+        bulk.insert(conn, accounts, ("id", "key", "name", "updated_at"), [(far, "C", "F", NOW)])
+        names = ("account_id", "day", "product_line", "currency", "net", "sold", "orders")
+        values = (far, date(1999, 2, 28), "", "", Decimal("-1234567.89"), Decimal(0), 0)
+        bulk.insert(conn, order_days, names, [values])
+    with reading(engine) as conn:
+        book = store.book_until(conn, LAST)
+    expected = (far, date(1999, 2, 28).toordinal(), "", "", -1234567.89, 0)
+    assert vars(book) == vars(Book.of([expected]))
 
 
 def test_those_who_stopped_stand_first_and_scores_are_kept(engine: Engine) -> None:

@@ -38,9 +38,10 @@ def _fraction(a: float, b: float, x: float) -> float:
     numerator, denominator = 1.0, 1.0 - both * x / (a + 1.0)
     before, under = 1.0, 1.0
     for m in _TERMS:
-        top = a + m + m
+        on = a + m
+        top = on + m
         even = m * (b - m) * x / ((top - 1.0) * top)
-        odd = -(a + m) * (both + m) * x / (top * (top + 1.0))
+        odd = -on * (both + m) * x / (top * (top + 1.0))
         middle, middle_under = numerator + even * before, denominator + even * under
         scale = middle_under + odd * denominator
         old = numerator

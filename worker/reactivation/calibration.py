@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import NamedTuple
 
-from worker.reactivation.history import Book, Client
-from worker.reactivation.house import QUARTER, YEAR, look_at
+from worker.reactivation.history import Book, Client, Span
+from worker.reactivation.house import QUARTER, YEAR, House, look_at
 from worker.reactivation.signals import Seen, look
 from worker.reactivation.weights import chance, log_odds
 
@@ -78,28 +78,65 @@ def fell(net: float, net_a_year: float) -> bool:
     return net <= 0.5 * net_a_year * QUARTER / YEAR
 
 
+class Past(NamedTuple):
+    """What the quarter that closed on ``cut`` is looked back at with: the ``house`` on its eve, and
+    the ``level`` of the season to come."""
+
+    cut: int
+    house: House
+    level: float
+
+
+class Became(NamedTuple):
+    """What became of a regular client: its log odds on the eve, whether it fell, and whether it did
+    at the level of the season to come."""
+
+    odds: float
+    fell: bool
+    retold: bool
+
+
 def calibrate(book: Book, cut: int) -> Calibration:
     """Fits the two numbers on the quarter that closed on ``cut``."""
-    eve = cut - QUARTER
-    house, level = look_at(book, eve), coming_level(book, cut)
-    odds: list[float] = []
-    dropped: list[bool] = []
-    retold: list[bool] = []
-    for span in book.spans[:: max(1, len(book.spans) // SAMPLE)]:
+    return fitted(look_back(book, drawn(book), past_of(book, cut)))
+
+
+def past_of(book: Book, cut: int) -> Past:
+    """What the whole book says of the quarter that closed on ``cut``."""
+    return Past(cut, look_at(book, cut - QUARTER), coming_level(book, cut))
+
+
+def drawn(book: Book) -> list[Span]:
+    """The clients of the sample."""
+    return book.spans[:: max(1, len(book.spans) // SAMPLE)]
+
+
+def look_back(book: Book, spans: Iterable[Span], past: Past) -> list[Became]:
+    """What became of the regular ones of these clients."""
+    cut, house, level = past
+    eve = house.cut
+    found: list[Became] = []
+    for span in spans:
         client = book.client(span, eve)
         if not is_scorable(client, eve):
             continue
         seen = look(client, house)
         if not is_regular(seen):
             continue
-        net = _net_after(book.client(span, cut), client, eve)
-        odds.append(log_odds(seen.signals))
-        dropped.append(fell(net, seen.net_a_year))
-        retold.append(fell(net * level if net > 0 else net, seen.net_a_year))
+        net, year = _net_after(book.client(span, cut), client, eve), seen.net_a_year
+        retold = net * level if net > 0 else net
+        found.append(Became(log_odds(seen.signals), fell(net, year), fell(retold, year)))
+    return found
+
+
+def fitted(known: Sequence[Became]) -> Calibration:
+    """The calibration by what became of these clients."""
+    odds = [one.odds for one in known]
+    retold = [one.retold for one in known]
     if len(odds) < LEAST or not _LEAST_OF_EACH <= sum(retold) <= len(odds) - _LEAST_OF_EACH:
         return Calibration()
     slope, intercept = fit(odds, retold)
-    return Calibration(slope, intercept, len(odds), *_grouped(odds, dropped))
+    return Calibration(slope, intercept, len(odds), *_grouped(odds, [one.fell for one in known]))
 
 
 def _net_after(later: Client, before: Client, eve: int) -> float:

@@ -19,11 +19,10 @@ from worker.db.engine import reading
 from worker.kernel.dates import civil_date, zone
 from worker.reactivation import backtest, store
 from worker.reactivation.backtest import Backtest
-from worker.reactivation.calibration import Calibration, calibrate
-from worker.reactivation.history import Book
+from worker.reactivation.calibration import Calibration
 from worker.reactivation.house import look_at
 from worker.reactivation.rules import Measure, Verdict, last_full_day, queue
-from worker.reactivation.sharing import judged
+from worker.reactivation.sharing import calibrated, helping, judged
 
 RECENT = 7
 """So many of the latest scorings are kept whole; of older ones the last of each month."""
@@ -73,11 +72,13 @@ def score(engine: Engine, asked: Asked) -> Scored | None:
             day = _last_day(conn, asked)
             if day is None:
                 return None
-            book = Book.of_accounts(store.order_days_until(conn, day))
+            book = store.book_until(conn, day)
             licensed = store.licensed(conn)
         cut = day.toordinal()
-        by = Measure(look_at(book, cut), calibrate(book, cut), licensed)
-        return Scored(day, queue(judged(book, cut, by), asked.exponent), by.calibration)
+        with helping(book) as helper:
+            by = Measure(look_at(book, cut), calibrated(helper, book, cut), licensed)
+            found = judged(helper, book, cut, by)
+        return Scored(day, queue(found, asked.exponent), by.calibration)
 
 
 def names(engine: Engine, verdicts: Sequence[Verdict]) -> dict[int, tuple[str, str]]:
@@ -148,7 +149,7 @@ def try_on_the_past(engine: Engine, asked: Asked) -> Backtest | None:
         day = _last_day(conn, asked)
         if day is None:
             return None
-        book = Book.of_accounts(store.order_days_until(conn, day))
+        book = store.book_until(conn, day)
     return backtest.run(book, day.toordinal(), asked.exponent)
 
 

@@ -6,6 +6,7 @@ days takes some 20 MB so; as objects it would take twenty times as much.
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_right
 from collections import Counter, defaultdict
@@ -13,13 +14,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, compress, groupby
 from operator import gt, itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Row = tuple[int, int, str, str, float, int]
 """(account, day, product line, currency, net, positive rows): the columns of ``order_days``."""
 
 Columns = tuple[int, Sequence[int], Sequence[str], Sequence[str], Sequence[float], Sequence[int]]
 """All rows of one account: its id, then a list for each other column of ``Row``."""
+
+Packed = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+"""Rows of some accounts as bytes, one value for each column of ``Row``, in its order: numbers in
+network order (``account`` and ``net`` of eight bytes, the others of four), words in UTF-8 with a
+NUL between them."""
 
 
 class Line:
@@ -88,10 +94,10 @@ def count(days: Sequence[int], after: int, until: int) -> int:
     return bisect_right(days, until) - bisect_right(days, after)
 
 
-class _Codes(dict[str, int]):
+class _Codes(dict[Any, int]):
     """A number for each word, from 0, in the order in which they are first asked for."""
 
-    def __missing__(self, word: str) -> int:
+    def __missing__(self, word: Any) -> int:
         code = self[word] = len(self)
         return code
 
@@ -101,6 +107,13 @@ def by_account(rows: Iterable[Row]) -> Iterator[Columns]:
     for account, some in groupby(rows, key=itemgetter(0)):
         _, days, lines, currencies, nets, orders = zip(*some, strict=True)
         yield account, days, lines, currencies, nets, orders
+
+
+def _unpacked(code: str, packed: bytes) -> array[Any]:
+    numbers: array[Any] = array(code, packed)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
 
 
 class Book:
@@ -119,13 +132,8 @@ class Book:
     @classmethod
     def of(cls, rows: Iterable[Row]) -> Book:
         """The book of ``rows``; raises ``ValueError`` when they are not in order."""
-        return cls.of_accounts(by_account(rows))
-
-    @classmethod
-    def of_accounts(cls, accounts: Iterable[Columns]) -> Book:
-        """The book of these accounts; raises ``ValueError`` when days are not in order."""
         book, lines, currencies = cls(), _Codes(), _Codes()
-        for account, days, line_of, currency_of, nets, orders in accounts:
+        for account, days, line_of, currency_of, nets, orders in by_account(rows):
             if any(map(gt, days, days[1:])):
                 raise ValueError(f"the days of account {account} are not in order")
             book.spans.append(Span(account, len(book.days), len(book.days) + len(days)))
@@ -137,18 +145,52 @@ class Book:
         book._lines, book._currencies = list(lines), list(currencies)
         return book
 
+    @classmethod
+    def of_packed(cls, parts: Iterable[Packed]) -> Book:
+        """The book of these parts. They must be in order, and no account stands in two of them."""
+        book, lines, currencies = cls(), _Codes(), _Codes()
+        for accounts, days, line_of, currency_of, nets, orders in parts:
+            first = len(book.days)
+            for account, rows in Counter(_unpacked("q", accounts)).items():
+                book.spans.append(Span(account, first, first := first + rows))
+            book.days += _unpacked("i", days)
+            book.nets += _unpacked("d", nets)
+            book.orders += _unpacked("i", orders)
+            book._line_at.extend(map(lines.__getitem__, line_of.split(b"\0")))
+            book._currency_at.extend(map(currencies.__getitem__, currency_of.split(b"\0")))
+        book._lines = [word.decode() for word in lines]
+        book._currencies = [word.decode() for word in currencies]
+        return book
+
     def part(self, start: int, accounts: int) -> Book:
         """A book of so many of its accounts, from the place ``start`` on; one there is at least."""
-        part, spans = Book(), self.spans[start : start + accounts]
+        spans = self.spans[start : start + accounts]
         first, last = spans[0].first, spans[-1].last
+        part = self._empty()
+        part._add(self, first, last)
         part.spans = [Span(one.account, one.first - first, one.last - first) for one in spans]
-        part.days = self.days[first:last]
-        part.nets = self.nets[first:last]
-        part.orders = self.orders[first:last]
-        part._line_at = self._line_at[first:last]
-        part._currency_at = self._currency_at[first:last]
-        part._lines, part._currencies = self._lines, self._currencies
         return part
+
+    def only(self, spans: Iterable[Span]) -> Book:
+        """A book of these of its accounts."""
+        found = self._empty()
+        for account, first, last in spans:
+            at = len(found.days)
+            found.spans.append(Span(account, at, at + last - first))
+            found._add(self, first, last)
+        return found
+
+    def _empty(self) -> Book:
+        book = Book()
+        book._lines, book._currencies = self._lines, self._currencies
+        return book
+
+    def _add(self, other: Book, first: int, last: int) -> None:
+        self.days += other.days[first:last]
+        self.nets += other.nets[first:last]
+        self.orders += other.orders[first:last]
+        self._line_at += other._line_at[first:last]
+        self._currency_at += other._currency_at[first:last]
 
     @cached_property
     def has_lines(self) -> bool:
@@ -158,6 +200,8 @@ class Book:
     @cached_property
     def order_days(self) -> Daily:
         """How many clients ordered on each day."""
+        if self._is_plain:
+            return Daily(Counter(compress(self.days, self.orders)))
         return Daily(Counter(chain.from_iterable(map(self._ordered_on, self.spans))))
 
     def _ordered_on(self, span: Span) -> set[int]:

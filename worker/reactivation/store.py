@@ -12,7 +12,8 @@ from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, imports, licences, order_days
 from worker.db import bulk
-from worker.reactivation.history import Columns, by_account
+from worker.db.engine import settle_in
+from worker.reactivation.history import Book, Packed, Row
 from worker.reactivation.records import score_runs, scores
 from worker.reactivation.rules import Verdict
 
@@ -32,21 +33,33 @@ COLUMNS = (
     "evidence",
 )
 _AT_ONCE = 20_000
-_ACCOUNTS_AT_ONCE = 2_000
+_ACCOUNTS_AT_ONCE = 5_000
 _CENT = Decimal("0.01")
 
 # Ordinals and floats are made by the database: a date and a Decimal for each row would cost more
-# than the whole scoring. Amounts are only compared and added up here, never booked. PostgreSQL puts
-# the rows of an account together, too: so many tuples would cost as much again.
-_LISTED = ", ".join(
-    f"array_agg({one} ORDER BY day, product_line, currency)"
-    for one in (
-        *("day - DATE '0001-01-01' + 1", "product_line", "currency"),
-        *("net::float8", "orders"),
+# than the whole scoring. Amounts are only compared and added up here, never booked. PostgreSQL
+# packs the columns of many accounts into bytes, too: an object for each cell would cost as much.
+_PACKED = ", ".join(
+    f"string_agg({one}, '{between}'::bytea)"
+    for one, between in (
+        ("int8send(account_id)", ""),
+        ("int4send(day - DATE '0001-01-01' + 1)", ""),
+        ("convert_to(product_line, 'UTF8')", "\\x00"),
+        ("convert_to(currency, 'UTF8')", "\\x00"),
+        ("float8send(net::float8)", ""),
+        ("int4send(orders)", ""),
     )
 )
-_POSTGRESQL = f"SELECT account_id, {_LISTED} FROM order_days WHERE day <= %s"  # noqa: S608
-_BY_ACCOUNT = " GROUP BY account_id ORDER BY account_id"
+_OF_SOME = (
+    "SELECT * FROM order_days WHERE account_id BETWEEN %s AND %s AND day <= %s "
+    "ORDER BY account_id, day, product_line, currency"
+)
+_POSTGRESQL = f"SELECT {_PACKED} FROM ({_OF_SOME}) AS in_order"  # noqa: S608
+_RANGES = (
+    "SELECT min(id), max(id) FROM "
+    "(SELECT id, (row_number() OVER (ORDER BY id) - 1) / %s AS part FROM accounts) AS numbered "
+    "GROUP BY part ORDER BY part"
+)
 _SQLITE = (
     "SELECT account_id, CAST(julianday(day) - 1721424.5 AS INTEGER), product_line, currency, "
     "CAST(net AS REAL), orders FROM order_days WHERE day <= ? "
@@ -54,18 +67,32 @@ _SQLITE = (
 )
 
 
-def order_days_until(conn: Connection, until: date) -> Iterator[Columns]:
-    """The order days up to ``until``, account by account; nothing later is read."""
-    if conn.dialect.name != "postgresql":
-        return by_account(_fetched(conn.connection.cursor(), _SQLITE, until.isoformat(), _AT_ONCE))
-    cursor = conn.connection.cursor(name="order_days", binary=True)
-    return _fetched(cursor, _POSTGRESQL + _BY_ACCOUNT, until, _ACCOUNTS_AT_ONCE)
+def book_until(conn: Connection, until: date, at_once: int = _ACCOUNTS_AT_ONCE) -> Book:
+    """The order days up to ``until``; nothing later is read. PostgreSQL is asked for so many
+    accounts at a time."""
+    if conn.dialect.name == "postgresql":
+        return Book.of_packed(_packed(conn, until, at_once))
+    return Book.of(_fetched(conn.connection.cursor(), until.isoformat()))
 
 
-def _fetched(cursor: Any, sql: str, until: object, at_once: int) -> Iterator[Any]:
+def _packed(conn: Connection, until: date, at_once: int) -> Iterator[Packed]:
+    settle_in(conn)
+    # Workers would each add up rows of their own: their order must stay that of the subquery.
+    conn.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
+    cursor = conn.connection.cursor(binary=True)
     try:
-        cursor.execute(sql, (until,))
-        while rows := cursor.fetchmany(at_once):
+        for first, last in cursor.execute(_RANGES, (at_once,)).fetchall():
+            found = cursor.execute(_POSTGRESQL, (first, last, until)).fetchone()
+            if found[0]:  # of accounts without any order there is nothing
+                yield found
+    finally:
+        cursor.close()
+
+
+def _fetched(cursor: Any, until: str) -> Iterator[Row]:
+    try:
+        cursor.execute(_SQLITE, (until,))
+        while rows := cursor.fetchmany(_AT_ONCE):
             yield from rows
     finally:
         cursor.close()
