@@ -31,6 +31,7 @@ from worker.kernel.errors import FindingsError, Problem, UsageError
 from worker.links.rules import links_of
 from worker.schedules.flow import NO_CHANGES, Draft, changes, read_drafts
 from worker.schedules.loader import SchedulesError
+from worker.schedules.model import Schedule
 from worker.templating.check import check_folder
 
 
@@ -175,6 +176,11 @@ def _tell_changes(view: edits.Outlook, *, as_json: bool, partial: bool) -> None:
     show.emit(rows, as_json=as_json, columns=columns, out=sys.stderr)
 
 
+def _asks_first(schedule: Schedule) -> str:
+    which = "first mails wait" if schedule.approve == "first-day" else "mails wait, each day,"
+    return f"{schedule.stem}: its {which} for your word: perennial approve {schedule.stem}"
+
+
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
@@ -200,6 +206,9 @@ def apply(app: Wiring, yes: bool) -> None:
     for label in ("added", "edited", "removed"):
         for stem in getattr(applied, label):
             click.echo(f"{stem}: {'retired' if label == 'removed' else 'runs from now on'}")
+    for schedule in (draft.schedule for draft in drafts):
+        if schedule.approve != "never" and schedule.stem in {*applied.added, *applied.edited}:
+            click.echo(_asks_first(schedule), err=True)
     _tell_waits(app)
 
 

@@ -17,7 +17,7 @@ from worker.cadence.decisions import Record, in_order, outcome
 from worker.cadence.library import library_of
 from worker.cadence.recorded import Reading
 from worker.cadence.records import steps, walks
-from worker.catalogue.records import accounts, contacts
+from worker.catalogue.records import accounts, contacts, licences
 from worker.db import bulk
 from worker.kernel.dates import Period, zone
 from worker.kernel.errors import FindingsError, did_you_mean
@@ -25,6 +25,9 @@ from worker.outbox.records import SHOWN, STEP, messages
 
 AHEAD = timedelta(days=400)
 """Reviews come for ever: what is told of them ends after the next year or so."""
+
+MOST_LICENCES = 20
+"""So many of an account's licences are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class AccountStory:
     walks: Sequence[Row[Any]]  # walk_ and account_ columns
     records: Sequence[Record]
     interventions: Sequence[Row[Any]] = ()  # what people did with planned mails, as it stands
+    licences: Sequence[str] = ()  # keys of its licences, whose stories are their own; some, by key
 
 
 def explain(conn: Connection, asked: Forecasting, key: str) -> AccountStory:
@@ -49,7 +53,9 @@ def explain(conn: Connection, asked: Forecasting, key: str) -> AccountStory:
         [*_decided(conn, told, own), *_letters(conn, asked, row), *_to_come(conn, asked, row)]
     )
     by_hand = standing.of_walks(conn, [walk.walk_id for walk in own])
-    return AccountStory(row.key, row.name, own, records, by_hand)
+    query = select(licences.c.key).where(licences.c.account_id == row.id).order_by(licences.c.key)
+    keys = conn.scalars(query.limit(MOST_LICENCES)).all()
+    return AccountStory(row.key, row.name, own, records, by_hand, keys)
 
 
 def named(conn: Connection, key: str) -> Any:

@@ -105,9 +105,14 @@ def _tell_account(story: AccountStory) -> None:
     _tell_interventions(story.interventions)
     click.echo("")
     if not story.records:
-        click.echo("Nothing was decided and nothing is to come.")
+        click.echo("Of the account itself nothing was decided and nothing is to come.")
     for record in story.records:
         _tell_record(record, "cycle")
+    if story.licences:
+        more = "" if len(story.licences) < explain_account.MOST_LICENCES else " …"
+        click.echo(
+            f"\nMails about its licences: perennial explain {' | '.join(story.licences)}{more}"
+        )
 
 
 def tell_story(story: explaining.Explanation) -> None:

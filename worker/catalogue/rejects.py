@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -57,9 +58,15 @@ def told(problem: Problem) -> str:
     return str(replace(problem, column=0))
 
 
+def _is_kept(char: str) -> bool:
+    """Whether a sign may stay: blanks of all widths, which amounts have, and lines within a cell."""
+    return char.isprintable() or char == "\n" or unicodedata.category(char) == "Zs"
+
+
 def _safe(cell: str) -> str:
     """``cell`` as data: no spreadsheet runs it, no terminal acts on it."""
     shown = cell[:1000] + "…" if len(cell) > 100_000 else cell
-    shown = ascii_controls(shown) if not shown.isprintable() else shown
+    if not shown.isprintable():
+        shown = "".join(char if _is_kept(char) else ascii_controls(char) for char in shown)
     runs = shown.startswith(_FORMULA) and not _NUMBER.fullmatch(shown)
     return f"'{shown}" if runs else shown

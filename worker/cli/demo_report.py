@@ -179,6 +179,8 @@ def _tell_next(found: Findings, called: str, root: Path) -> None:
         (f"explain {licence}", "what one client gets, and the arithmetic of each date"),
         ("plan --days 14", "who gets what in two weeks, and who gets nothing"),
         ("outbox", "every mail with its state"),
+        ("score", "which clients fall silent, what is at stake, and why"),
+        ("nps", "how likely clients are to recommend us, with sample and interval"),
         ("import licences --dry-run", "the file again: nothing changes, two rows are wrong"),
     ):
         click.echo(f"  {called} --root {root} {arguments}\n      {why}")

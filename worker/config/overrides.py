@@ -98,7 +98,8 @@ def _flag(
 ) -> None:
     shown = f"--set {name}"
     if name not in paths:
-        near = did_you_mean(name, paths, otherwise="see: perennial config show")
+        otherwise = "see: perennial config show; tables that you name yourself begin in config.toml"
+        near = did_you_mean(name, paths, otherwise=otherwise)
         found.refuse(shown, "", "unknown-setting", "no setting has this name", near)
     elif "SecretStr" in str(bare_kind(model, paths[name])):
         named = variable(paths[name])

@@ -22,6 +22,10 @@ _TOO_LITTLE = (
     "There is too little history to try the score on: it needs half a year of orders before a "
     "quarter that has closed, and 20 regular clients (four order days a year)."
 )
+_NOT_FITTED = (
+    "Nothing is fitted to your own past: that needs 50 regular clients (four order days a year). "
+    "Take the scores as an order, not as chances."
+)
 
 
 @click.command()
@@ -55,6 +59,8 @@ def score(app: Wiring, as_of: date | None, most: int, backtest: bool, as_json: b
         show.emit(_records(scored.queue, names, say), as_json=True, columns=())
         return
     click.echo(f"{len(scored.queue)} clients as of {scored.day}, those to call first on top\n")
+    if not scored.calibration.fitted:
+        click.echo(f"{_NOT_FITTED}\n")
     first = scored.queue[:most]
     if first:
         _table(first, flow.names(app.engine, first), say)

@@ -61,6 +61,7 @@ def nps(
         attention = attending.read(conn, asked)
     if as_json:
         rows = [figure.record() for figure in (*found.whole, *found.groups)]
+        rows += [{"left_out": found.hidden_whole}] if found.hidden_whole else []
         rows += [{"loop": attention.record()}] if attention.answers else []
         show.emit(rows, as_json=True, columns=())
         return
