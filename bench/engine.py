@@ -25,8 +25,8 @@ from bench import book
 from bench.peak import watched
 from worker.access.audit import NOBODY
 from worker.cadence import flow, rehearse
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults, Library
-from worker.cadence.machine import Letterhead
 from worker.cadence.records import steps, walks
 from worker.channels.rehearsal import RehearsalChannel
 from worker.db import bulk

@@ -16,7 +16,7 @@ from worker.access import store
 from worker.access.records import requests
 from worker.access.rules import Scope
 from worker.catalogue.records import imports, terms
-from worker.clients import erasing
+from worker.clients import erasing, people
 from worker.db.engine import reading
 from worker.outbox import holds
 from worker.worklist.records import task_history, tasks
@@ -233,7 +233,7 @@ def test_an_answer_that_speaks_of_an_erased_person_is_not_kept(api: Api) -> None
     client.put("/contacts/jan", json=person, headers=keyed("person"))
     client.put("/accounts/A-9", json={}, headers=keyed("company"))
     with api.engine.begin() as conn:
-        erasing.erase(conn, erasing.find(conn, "jan"), api.site.clock.now())
+        erasing.erase(conn, people.find(conn, "jan"), api.site.clock.now())
     assert [row.key for row in api.site.rows(requests)] == ["company"]
     problem(client.put("/contacts/jan", json=person, headers=keyed("person")), 409)
 

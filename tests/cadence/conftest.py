@@ -16,8 +16,9 @@ from worker.cadence import flow, machine, rehearse
 from worker.cadence.ahead import Forecasting
 from worker.cadence.explain import Explanation, explain
 from worker.cadence.facts import Timeline, Walk
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import UNGUARDED, Guards, Letterhead, Machine
+from worker.cadence.machine import UNGUARDED, Guards, Machine
 from worker.cadence.records import of_licence, steps, walks
 from worker.cadence.rules import Decision, advanced, decide
 from worker.catalogue.records import licences

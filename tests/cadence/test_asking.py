@@ -18,8 +18,9 @@ from tests.cadence.conftest import OPEN, Book
 from tests.outbox.world import LEASE, NOTHING
 from worker.cadence import machine
 from worker.cadence.asked_letters import ASKED, AskedJudge, Outcome, Question, Terms, ask
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Guards, Letterhead, Machine
+from worker.cadence.machine import Guards, Machine
 from worker.cadence.quiet import USUAL_QUIET, Quiet, free_on
 from worker.cadence.records import invitations, steps, walks
 from worker.catalogue.records import accounts, contacts

@@ -13,8 +13,8 @@ from sqlalchemy import Engine, select
 
 from bench.book import WORLD, fill, ten_steps
 from worker.cadence import halves, rehearse
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead
 from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import contacts, licences
 from worker.channels.rehearsal import RehearsalChannel

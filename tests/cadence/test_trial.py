@@ -20,8 +20,8 @@ from sqlalchemy import Engine, update
 from tests.outbox.world import World
 from tests.stories.instance import Instance, Ledger, licence_row, person_row
 from worker.cadence import trial
+from worker.cadence.letterhead import Letter, Letterhead, write
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letter, Letterhead, write
 from worker.catalogue.records import accounts, contacts, licences
 from worker.channels.contract import Channel, Envelope, Mail, Outcome, Result
 from worker.cli.main import run

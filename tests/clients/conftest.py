@@ -18,8 +18,9 @@ from tests.outbox.world import LEASE, SCHEDULE, World
 from tests.processes import write_config
 from worker.bootstrap import App
 from worker.cadence import machine
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead, Machine
+from worker.cadence.machine import Machine
 from worker.catalogue.records import accounts, contacts, preferences, stops
 from worker.channels.contract import Channel
 from worker.clients.records import answers

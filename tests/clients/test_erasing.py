@@ -15,7 +15,7 @@ from worker.cadence.records import interventions
 from worker.catalogue import erasures, suppressions
 from worker.catalogue.flow import import_source
 from worker.catalogue.records import contacts
-from worker.clients import erasing
+from worker.clients import erasing, people, sweeping
 from worker.clients.records import visits
 from worker.config.settings import SourceSettings
 from worker.kernel.errors import FindingsError
@@ -101,7 +101,7 @@ def dump(site: Site) -> str:
 
 def erase(site: Site, name: str = ADDRESS) -> erasing.Gone:
     with site.engine.begin() as conn:
-        return erasing.erase(conn, erasing.find(conn, name), site.clock.now())
+        return erasing.erase(conn, people.find(conn, name), site.clock.now())
 
 
 def test_the_canaries_are_there_before(mailed: Site) -> None:
@@ -124,7 +124,7 @@ def test_no_byte_of_the_person_is_left_in_the_file(sqlite_site: Site) -> None:
     site.run()
     site.answer(site.links()["a"], "quote", note=NOTE)
     erase(site)
-    assert erasing.scour(site.engine)
+    assert sweeping.scour(site.engine)
     path = Path(str(site.engine.url.database))
     for file in path.parent.glob(f"{path.name}*"):
         content = file.read_bytes().lower()
@@ -236,7 +236,7 @@ def test_revoked_links_are_dead_and_new_mails_carry_new_ones(
     from worker.catalogue import preferences
 
     with site.engine.begin() as conn:
-        person = erasing.find(conn, "C-1")
+        person = people.find(conn, "C-1")
         preferences.put(conn, person.ids, site.clock.now(), links_from=site.clock.now())
     dead = site.client.get(path)
     assert dead.status_code == 410
@@ -250,7 +250,7 @@ def test_revoked_links_are_dead_and_new_mails_carry_new_ones(
 
 def test_a_score_stays_with_its_account_when_its_person_is_erased(mailed: Site) -> None:
     with mailed.engine.begin() as conn:
-        erasing.erase(conn, erasing.find(conn, KEY_OF), mailed.clock.now())
+        erasing.erase(conn, people.find(conn, KEY_OF), mailed.clock.now())
     assert [(row.score, row.comment, row.contact_id) for row in mailed.rows(responses)] == [
         (3, None, None),
         (3, None, None),

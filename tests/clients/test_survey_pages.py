@@ -13,7 +13,7 @@ from tests.clients.conftest import Site
 from tests.waiting import until
 from worker.catalogue import preferences
 from worker.catalogue.records import accounts, contacts
-from worker.clients import erasing, exporting
+from worker.clients import erasing, exporting, people
 from worker.clients.records import preselections, visits
 from worker.events.records import events
 from worker.outbox.records import messages
@@ -438,7 +438,7 @@ def test_whoever_is_erased_leaves_no_score_that_was_opened(site: Site, asked: st
     site.client.get(f"{asked}?score=9")
     until(lambda: scores(site) != [])
     with site.engine.begin() as conn:
-        person = erasing.find(conn, "anna@example.com")
+        person = people.find(conn, "anna@example.com")
         opened = exporting.of(conn, person)["survey_scores_opened"]
         assert [one["score"] for one in opened] == [9]
         erasing.erase(conn, person, site.clock.now())

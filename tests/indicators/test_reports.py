@@ -19,7 +19,7 @@ import pytest
 
 from tests.indicators.conftest import QUARTER, YEAR, Town, figures, settled
 from worker.indicators.asked import Costs
-from worker.indicators.rules import FRIENDS
+from worker.indicators.placing import FRIENDS
 from worker.kernel.estimates import share_of
 from worker.surveys import rules as promises
 

@@ -8,21 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.indicators import rules
-from worker.indicators.rules import (
-    BARNACLES,
-    BUTTERFLIES,
-    FRIENDS,
-    LESS,
-    LOST,
-    MORE,
-    NEW,
-    STATES,
-    STRANGERS,
-    Chance,
-    Client,
-    Life,
-)
+from worker.indicators import placing, rules
+from worker.indicators.placing import BARNACLES, BUTTERFLIES, FRIENDS, STRANGERS
+from worker.indicators.rules import LESS, LOST, MORE, NEW, STATES, Chance, Client, Life
 
 FIRST, ONCE, TWICE, MONTH, QUARTER, HALF, YEAR = STATES
 SINCE = date(2024, 11, 26)
@@ -158,35 +146,35 @@ def test_the_matrix_is_cut_at_the_middle_client_and_at_the_mean_chance() -> None
         client(5, None, None, None, (900_00, 0)),  # gone: in no field
         client(6, None, None, ONCE),  # without a value: in no field
     ]
-    placed, (value, loyal) = rules.place(clients, known, "EUR")
+    placed, (value, loyal) = placing.place(clients, known, "EUR")
     # Profits 500, 400, 70 (100 less its cost to serve) and 90: the middle is 245.
     assert (value, loyal) == (245_00, 0.75)
     fields = {one.client.account: one.field for one in placed}
     assert fields == {1: FRIENDS, 2: BUTTERFLIES, 3: BARNACLES, 4: STRANGERS}
     assert [one.client.account for one in placed] == [1, 2, 4, 3]
-    placed, _ = rules.place(clients, known, "EUR", (80_00, 0.5))
+    placed, _ = placing.place(clients, known, "EUR", (80_00, 0.5))
     assert {one.client.account for one in placed if one.field == FRIENDS} == {1, 2, 4}
 
 
 def test_clients_of_one_chance_are_all_loyal() -> None:
     known = {FIRST: chance(0.1 + 0.2)}
     clients = [client(n, None, None, FIRST, (0, 100_00)) for n in range(7)]
-    placed, _ = rules.place(clients, known, "EUR")
+    placed, _ = placing.place(clients, known, "EUR")
     assert {one.field for one in placed} == {FRIENDS}
 
 
 def test_the_cost_to_serve_is_borne_once_by_the_currency_of_most_value() -> None:
     both = Client(1, None, None, FIRST, SINCE, {"EUR": (0, 50_00), "USD": (0, 80_00)}, 10_00)
-    assert rules.profit_of(both, "USD") == 70_00
-    assert rules.profit_of(both, "EUR") == 50_00
+    assert placing.profit_of(both, "USD") == 70_00
+    assert placing.profit_of(both, "EUR") == 50_00
 
 
 def test_thirds_have_as_many_each_and_the_first_take_what_is_left() -> None:
     known = {FIRST: chance(0.5)}
     for size, parts in ((6, [2, 2, 2]), (5, [2, 2, 1]), (4, [2, 1, 1]), (1, [1, 0, 0])):
         clients = [client(n, None, None, FIRST, (0, 100_00 + n)) for n in range(size)]
-        placed, _ = rules.place(clients, known, "EUR")
-        assert [len(part) for part in rules.thirds(placed)] == parts
+        placed, _ = placing.place(clients, known, "EUR")
+        assert [len(part) for part in placing.thirds(placed)] == parts
 
 
 def test_a_sale_is_seen_in_the_weeks_that_lie_wholly_before_the_next() -> None:

@@ -16,8 +16,9 @@ from sqlalchemy.engine import Connection
 
 from tests.events.world import EventWorld
 from worker.cadence import machine
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead, Machine
+from worker.cadence.machine import Machine
 from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import contacts, licences, preferences, stops, suppressions
 from worker.channels.contract import Envelope, Mail, Outcome, Result

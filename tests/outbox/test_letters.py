@@ -13,8 +13,9 @@ from sqlalchemy.engine import Connection
 from tests.outbox.world import LEASE, NOON, World
 from worker.cadence import machine
 from worker.cadence.addressed import Addressed
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead, Machine
+from worker.cadence.machine import Machine
 from worker.catalogue import stops
 from worker.catalogue.records import accounts, contacts, preferences, suppressions
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance

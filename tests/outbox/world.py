@@ -16,8 +16,9 @@ from sqlalchemy import Engine, select
 
 from tests.staff import OFFICE
 from worker.cadence import flow, machine
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import UNGUARDED, Guards, Letterhead, Machine
+from worker.cadence.machine import UNGUARDED, Guards, Machine
 from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.flow import import_source
 from worker.catalogue.records import licences

@@ -22,8 +22,9 @@ from sqlalchemy import Engine, event
 
 from tests.waiting import until
 from worker.cadence import machine
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead, Machine
+from worker.cadence.machine import Machine
 from worker.channels.folder import FolderChannel
 from worker.db.engine import make_engine
 from worker.kernel.clock import Clock, SystemClock

@@ -23,8 +23,9 @@ from tests.providers.misbehaving import Provider
 from tests.providers.telling import Signer, event_of
 from tests.stories.instance import short_templates
 from worker.cadence import machine
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import UNGUARDED, Guards, Letterhead, Machine
+from worker.cadence.machine import UNGUARDED, Guards, Machine
 from worker.channels.contract import Channel
 from worker.channels.sendgrid import SendGridChannel
 from worker.channels.sendgrid_events import SendgridEar

@@ -20,8 +20,8 @@ from tests.oracle.cadences import schedules
 from tests.oracle.judge import judge
 from tests.oracle.script import read as read_script
 from worker.cadence import rehearse, report
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead
 from worker.catalogue.flow import import_source
 from worker.config.loading import load
 from worker.db.engine import make_engine

@@ -16,8 +16,8 @@ from tests.oracle.live import files, live
 from tests.oracle.script import read as read_script
 from tests.staff import OFFICE
 from worker.cadence import flow, machine, rehearse, report
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead
 from worker.catalogue.flow import Options, import_source
 from worker.channels.rehearsal import RehearsalChannel
 from worker.config.loading import load

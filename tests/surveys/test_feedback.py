@@ -16,8 +16,8 @@ from tests.surveys.conftest import NOW, TODAY, Town
 from worker.access.audit import Actor
 from worker.access.rules import Role
 from worker.cadence import machine
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults, InForce
-from worker.cadence.machine import Letterhead
 from worker.catalogue.records import contacts
 from worker.channels.folder import FolderChannel
 from worker.db.engine import reading

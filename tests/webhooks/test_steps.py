@@ -16,8 +16,8 @@ from tests.webhooks.world import Answers, CallingBook, rows
 from worker.cadence import coverage, rehearse
 from worker.cadence.ahead import forecast
 from worker.cadence.coverage import OVERDUE
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Library
-from worker.cadence.machine import Letterhead
 from worker.cadence.records import steps
 from worker.cadence.rehearse import Asked
 from worker.cadence.report import records

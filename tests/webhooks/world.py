@@ -15,8 +15,9 @@ from tests.http.server import Reply, Server
 from tests.outbox.world import LEASE
 from worker.cadence import machine
 from worker.cadence.kinds.webhook import TYPE
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead, Machine
+from worker.cadence.machine import Machine
 from worker.channels.contract import Channel
 from worker.db.engine import reading
 from worker.http.door import Door

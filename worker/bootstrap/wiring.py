@@ -13,8 +13,9 @@ from worker.bootstrap import ties
 from worker.cadence import brakes, machine
 from worker.cadence.addressed import Judge
 from worker.cadence.asked_letters import ASKED, AskedJudge
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Guards, Letterhead, Machine
+from worker.cadence.machine import Guards, Machine
 from worker.cadence.quiet import quiet_of
 from worker.catalogue import freshness
 from worker.db.engine import reading

@@ -21,8 +21,8 @@ from worker.access import audit
 from worker.cadence import book, flow, machine, recorded, rehearse, snapshot
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults, InForce, library_of
-from worker.cadence.machine import Letterhead
 from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.records import LICENCE
 from worker.channels.rehearsal import RehearsalChannel

@@ -19,8 +19,8 @@ from worker.cadence import explain as explaining
 from worker.cadence import rehearse as rehearsing
 from worker.cadence.ahead import Forecasting
 from worker.cadence.findings import findings
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead
 from worker.cadence.picture import counted
 from worker.cadence.quiet import quiet_of
 from worker.config.wiring import Wiring

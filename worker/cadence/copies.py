@@ -22,8 +22,8 @@ from sqlalchemy.engine import Connection
 from worker.cadence import ladder, load, mails, people_store, posted, store
 from worker.cadence.aiming import Aim
 from worker.cadence.kinds.contract import Action
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults, library_of
-from worker.cadence.machine import Letterhead
 from worker.cadence.posted import House
 from worker.cadence.rules import Decision
 from worker.channels.contract import Envelope, Mail

@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence import asking, load, people_store, standing, store
+from worker.cadence.letterhead import Letter, Letterhead, write
 from worker.cadence.letters import context, managers, writer
 from worker.cadence.library import Defaults, InForce, library_of
-from worker.cadence.machine import Letter, Letterhead, write
 from worker.cadence.records import of_licence, steps, walks
 from worker.catalogue.records import accounts, contacts, licences
 from worker.channels.contract import Mail

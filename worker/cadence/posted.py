@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from worker.cadence.addressed import Judge, Post
+from worker.cadence.letterhead import Letter, Letterhead, write
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letter, Letterhead, write
 from worker.channels.contract import Mail
 from worker.kernel.dates import USUAL_ALLOWANCE
 from worker.kernel.errors import FindingsError

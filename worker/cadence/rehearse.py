@@ -21,8 +21,9 @@ from worker.access import audit
 from worker.cadence import book, flow, halves, machine
 from worker.cadence.flow import Planning
 from worker.cadence.horizon import end_of, start_of, warm_up
+from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letterhead, Machine
+from worker.cadence.machine import Machine
 from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.records import walks
 from worker.catalogue import renewing

@@ -14,9 +14,9 @@ from sqlalchemy import Row, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence import people_store
+from worker.cadence.letterhead import Letter, Letterhead, write
 from worker.cadence.letters import managers, writer
 from worker.cadence.library import Defaults
-from worker.cadence.machine import Letter, Letterhead, write
 from worker.cadence.records import LICENCE
 from worker.cadence.triggers import TRIGGERS
 from worker.catalogue.records import accounts, contacts, licences

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from worker.catalogue import preferences
-from worker.clients import erasing, exporting
+from worker.clients import erasing, exporting, people, sweeping
 from worker.clients.erasing import Gone
 from worker.clients.files import clear_folder
 from worker.config.wiring import Wiring
@@ -31,7 +31,7 @@ def export(app: Wiring, contact: str) -> None:
     Contacts that share the address are one person.
     """
     with reading(app.engine) as conn:
-        found = exporting.of(conn, erasing.find(conn, contact))
+        found = exporting.of(conn, people.find(conn, contact))
     click.echo(json.dumps(found, ensure_ascii=False, indent=2, default=str))
 
 
@@ -52,18 +52,18 @@ def erase(app: Wiring, contact: str, yes: bool) -> None:
     if not yes and not click.confirm(f"Erase {mails} for good?", err=True):
         raise FindingsError("Nothing was erased.")
     with app.engine.begin() as conn:
-        gone = erasing.erase(conn, erasing.find(conn, contact), app.clock.now())
+        gone = erasing.erase(conn, people.find(conn, contact), app.clock.now())
     _tell(gone, clear_folder(app.root, app.settings, gone))
     _scour(app)
 
 
-def _found(app: Wiring, conn: Any, contact: str) -> erasing.Person:
+def _found(app: Wiring, conn: Any, contact: str) -> people.Person:
     """The person; one that was erased while the file was in use has it scoured now."""
     try:
-        return erasing.find(conn, contact)
+        return people.find(conn, contact)
     except FindingsError:
         conn.rollback()
-        erasing.scour(app.engine)
+        sweeping.scour(app.engine)
         raise
 
 
@@ -79,7 +79,7 @@ def _tell(gone: Gone, stuck: list[Path]) -> None:
 
 
 def _scour(app: Wiring) -> None:
-    if not erasing.scour(app.engine):
+    if not sweeping.scour(app.engine):
         raise FindingsError(
             "The data is gone from all tables, but another process uses the file, so that its free "
             "pages still hold deleted bytes. Stop it and run the same command once more."
@@ -101,7 +101,7 @@ def revoke(app: Wiring, contact: str) -> None:
     """
     now = app.clock.now()
     with app.engine.begin() as conn:
-        person = erasing.find(conn, contact)
+        person = people.find(conn, contact)
         if not person.ids:
             raise FindingsError(f"No contact {contact!r} is in the book")
         preferences.put(conn, person.ids, now, links_from=now)

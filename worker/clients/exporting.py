@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences, preferences, stops, suppressions
 from worker.clients import tasks
-from worker.clients.erasing import Person
+from worker.clients.people import Person
 from worker.clients.records import answers, preselections
 from worker.db import bulk
 from worker.outbox.records import messages

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.engine import Connection
 
 from worker.config.settings import IndicatorSettings
-from worker.indicators import attention, capital, costs, four, matrix
+from worker.indicators import attention, capital, costs, four, matrix, matrix_board
 from worker.indicators.asked import Asked, Costs
 from worker.indicators.board import Board
 from worker.kernel.dates import Period
@@ -42,7 +42,7 @@ def _kinds() -> tuple[Kind, ...]:
             "Profitability of clients against the chance that they stay, in four fields.",
             12,
             False,
-            lambda conn, asked: matrix.board(matrix.read(conn, asked)),
+            lambda conn, asked: matrix_board.board(matrix.read(conn, asked)),
         ),
         Kind(
             "capital",

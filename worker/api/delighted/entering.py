@@ -21,7 +21,7 @@ from worker.catalogue.addresses import address
 from worker.catalogue.belonging import Belonging, Person, lay
 from worker.catalogue.records import contacts, suppressions
 from worker.catalogue.values import BadValueError
-from worker.clients import erasing
+from worker.clients import erasing, people, sweeping
 from worker.clients.files import clear_folder
 from worker.kernel.dates import zone
 from worker.surveys import requests
@@ -146,10 +146,10 @@ class _Entering:
         app = self._door.app
         with call.engine.begin() as conn:
             row = known(conn, identifier)
-            gone = erasing.erase(conn, erasing.find(conn, row.key), call.now)
+            gone = erasing.erase(conn, people.find(conn, row.key), call.now)
             audit.note(conn, call.by, "person.erased", f"contact {row.id}", call.now)
         clear_folder(app.root, app.settings, gone)
-        erasing.scour(call.engine)
+        sweeping.scour(call.engine)
         return say({"ok": True}, 202)
 
 
