@@ -174,3 +174,11 @@ def test_an_accounts_key_is_explained_with_what_people_did(type_: Type, book: As
     assert "  miss-you: held by " in out
     assert "silent/miss-you (cycle 1): put-off" in out
     assert type_("explain", "A-3")[0] == 1
+
+
+def test_an_account_without_walks_leads_to_its_licences(type_: Type, book: AskedBook) -> None:
+    book.licence("L-7", account="A-7")
+    code, out, _ = type_("explain", "A-7")
+    assert code == 0
+    assert "Of the account itself nothing was decided and nothing is to come.\n" in out
+    assert out.endswith("\nMails about its licences: perennial explain L-7\n")

@@ -163,7 +163,8 @@ def test_a_brake_that_is_not_on_cannot_be_released(live: Instance, call: Call) -
 
 def test_the_first_day_of_a_version_waits_for_an_approval(live: Instance, call: Call) -> None:
     _limit(live, 'approve = "first-day"')
-    call("apply", "--yes")
+    told = "renewal: its first mails wait for your word: perennial approve renewal\n"
+    assert call("apply", "--yes").err.endswith(told)
     ticked = call("tick")
     day = live.day(0)
     waits = f"2 mails of renewal (of {day}) wait for an approval: perennial approve renewal"

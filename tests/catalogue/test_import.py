@@ -388,6 +388,16 @@ def test_rejects_are_kept_as_they_came_with_line_and_reason(book: Book) -> None:
     assert not path.exists()
 
 
+def test_blanks_and_lines_within_a_cell_are_kept_and_what_hides_is_shown(book: Book) -> None:
+    """Excel writes 10 900,00 with a blank that no line breaks at; cp1250 has it, too."""
+    cells = ["a1", "10\xa0900,00", "two\nlines", "\u202ehidden\x07", "31/02/2026"]
+    report = book.load(HEADER + ",".join(f'"{cell}"' for cell in cells) + "\n")
+    assert report.rejects_path is not None
+    with report.rejects_path.open(encoding="utf-8", newline="") as file:
+        _, row = csv.reader(file)
+    assert row[:5] == ["a1", "10\xa0900,00", "two\nlines", "\\u202ehidden\\x07", "31/02/2026"]
+
+
 def test_what_looks_like_a_formula_is_kept_as_data(book: Book) -> None:
     book.load(HEADER + '+1,"=HYPERLINK(""x"")",@SUM,,2027-01-01\n')
     assert book.account("+1")["name"] == '=HYPERLINK("x")'

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, delete, func, select
 
 from tests.processes import write_config
 from worker.bootstrap import App
@@ -223,6 +223,13 @@ def test_people_get_those_to_call_first(call: Call) -> None:
     assert lines[0] == f"70 clients as of {LAST}, those to call first on top"
     assert len(lines) == 6
     assert "gone-quiet" in lines[3]
+
+
+def test_people_are_told_that_nothing_is_fitted_to_a_small_book(call: Call, engine: Engine) -> None:
+    with engine.begin() as conn:
+        conn.execute(delete(order_days).where(order_days.c.account_id > 20))
+    _, out, _ = call("--as-of", str(LAST))
+    assert out.splitlines()[2].startswith("Nothing is fitted to your own past")
 
 
 def test_a_day_of_the_past_leaves_nothing_behind(call: Call, engine: Engine) -> None:

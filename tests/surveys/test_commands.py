@@ -130,6 +130,15 @@ def test_people_read_how_soon_those_who_are_not_content_are_attended_to(
     )
 
 
+def test_programs_read_how_many_answers_stand_in_no_figure(town: Town, said: Any) -> None:
+    for number in range(6):
+        town.said(9, f"A-{number}")
+    town.said(3, "A-7", promise="confidential")
+    rows = [json.loads(line) for line in said(*YEAR, "--json")[1].splitlines()]
+    assert [row["n"] for row in rows[:2]] == [6, 6]
+    assert rows[2] == {"left_out": 1}
+
+
 def test_programs_read_it_in_a_last_line_of_its_own(town: Town, said: Any) -> None:
     town.answer(town.asked("C-1", "A-1"), 3)
     _, out, _ = said(*YEAR, "--json")

@@ -177,8 +177,8 @@ def _tell_changes(view: edits.Outlook, *, as_json: bool, partial: bool) -> None:
 
 
 def _asks_first(schedule: Schedule) -> str:
-    which = "first mails wait" if schedule.approve == "first-day" else "mails wait, each day,"
-    return f"{schedule.stem}: its {which} for your word: perennial approve {schedule.stem}"
+    which = "first mails" if schedule.limits.approve == "first-day" else "mails of each day"
+    return f"{schedule.stem}: its {which} wait for your word: perennial approve {schedule.stem}"
 
 
 @click.command()
@@ -206,8 +206,9 @@ def apply(app: Wiring, yes: bool) -> None:
     for label in ("added", "edited", "removed"):
         for stem in getattr(applied, label):
             click.echo(f"{stem}: {'retired' if label == 'removed' else 'runs from now on'}")
+    new = {*applied.added, *applied.edited}
     for schedule in (draft.schedule for draft in drafts):
-        if schedule.approve != "never" and schedule.stem in {*applied.added, *applied.edited}:
+        if schedule.stem in new and schedule.limits.approve != "never":
             click.echo(_asks_first(schedule), err=True)
     _tell_waits(app)
 

@@ -59,7 +59,7 @@ def told(problem: Problem) -> str:
 
 
 def _is_kept(char: str) -> bool:
-    """Whether a sign may stay: blanks of all widths, which amounts have, and lines within a cell."""
+    """Whether a sign may stay: blanks of all widths, as in amounts, and lines within a cell."""
     return char.isprintable() or char == "\n" or unicodedata.category(char) == "Zs"
 
 
