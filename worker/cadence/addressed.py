@@ -25,6 +25,7 @@ from worker.cadence.ladder import why_silent
 from worker.cadence.letters import managers, writer
 from worker.cadence.library import Defaults
 from worker.cadence.resting import OPEN_FEEDBACK, RESTS
+from worker.cadence.unheard import waits_for_us
 from worker.catalogue import stops
 from worker.catalogue.records import accounts
 from worker.catalogue.stops import Stops
@@ -37,7 +38,6 @@ from worker.outbox.rules import Drop, Go, Verdict, Wait
 from worker.outbox.store import Message
 from worker.schedules.calendar import wall_moment
 from worker.templating.context import AccountView, ContactView, MailContext, SenderView
-from worker.worklist import store as worklist
 
 OPENS = time(9)
 """When a letter that had to wait may leave, on the client's wall."""
@@ -173,7 +173,7 @@ class Post:
             for one in read
             if one.message.kind == RESTS and isinstance(verdicts[one.message.id], Go)
         ]
-        waiting = worklist.with_open_feedback(conn, {one.account.id for one in some})
+        waiting = waits_for_us(conn, {one.account.id for one in some}, now)
         return {
             one.message.id: Wait(
                 wall_moment(one.today + timedelta(days=1), OPENS, self._zone(one.account)),

@@ -18,6 +18,7 @@ from worker.cadence.ladder import why_silent
 from worker.cadence.library import Defaults
 from worker.cadence.quiet import FEEDBACK, QUIET, USUAL_QUIET, Quiet, free_on
 from worker.cadence.records import invitations
+from worker.cadence.unheard import waits_for_us
 from worker.catalogue import stops
 from worker.catalogue.records import accounts
 from worker.kernel.keys import new_mail_key
@@ -27,7 +28,6 @@ from worker.outbox.store import Letter
 from worker.schedules.calendar import wall_moment
 from worker.schedules.model import SURVEYS
 from worker.templating.context import Asked
-from worker.worklist import store as worklist
 
 ASKED = "asked"
 """The origin of these letters."""
@@ -82,7 +82,7 @@ def ask(conn: Connection, question: Question, terms: Terms, now: datetime) -> Ou
     silent = why_silent(person, "survey", stops.standing(conn), today)
     if silent:
         return Outcome(why=silent)
-    if worklist.with_open_feedback(conn, [person.account_id]):
+    if waits_for_us(conn, [person.account_id], now):
         return Outcome(why=FEEDBACK, free_on=today + _DAY)
     last = asking.lately(conn, [person.email], [person.account_id], terms.quiet, today)
     free = _free(last, person, terms.quiet, today)
@@ -171,7 +171,7 @@ class AskedJudge:
             return Drop("cancelled", "answered")
         if asked.closes_at is not None and asked.closes_at <= now:
             return Drop("cancelled", "closed")
-        if worklist.with_open_feedback(conn, [asked.account_id]):
+        if waits_for_us(conn, [asked.account_id], now):
             return Wait(self._morning(one, one.today + _DAY), FEEDBACK)
         emails, ids = [one.contact.email], [asked.account_id]
         last = asking.lately(conn, emails, ids, self.quiet, one.today, before=asked.id)

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from worker.cadence.records import LICENCE, happenings, steps, walks
+from worker.cadence.records import ANSWER, LICENCE, happenings, steps, walks
 from worker.catalogue.records import licences
 from worker.catalogue.store import mark_changed
 from worker.db import bulk
@@ -57,6 +57,12 @@ def note_mails(conn: Connection, mail_keys: Sequence[str], what: str, now: datet
             .from_select(["walk_id", "what", "at"], told)
             .on_conflict_do_nothing()
         )
+
+
+def answer_changed(conn: Connection, response_id: int, now: datetime) -> None:
+    """Has the walks about this answer looked at again: who was content may not be any more."""
+    mine = (walks.c.subject == ANSWER) & (walks.c.subject_id == response_id)
+    conn.execute(update(walks).where(mine, walks.c.state != "ended").values(next_at=now))
 
 
 def forget(conn: Connection, walk_ids: Sequence[int], what: str) -> None:

@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection
 
 from worker.cadence import asking
 from worker.cadence.quiet import FEEDBACK, QUIET, Quiet, free_on
+from worker.cadence.unheard import waits_for_us
 from worker.outbox.rules import Drop, Wait
 from worker.schedules.calendar import Calendar
 from worker.templating.context import Asked
-from worker.worklist import store as worklist
 
 _DAY = timedelta(days=1)
 
@@ -45,7 +45,7 @@ def look(conn: Connection, copy: Copy, quiet: Quiet, now: datetime) -> Asked | W
     if one.closes_at is not None and one.closes_at <= now:
         return Drop("cancelled", "closed")
     today = copy.calendar.today(now)
-    if worklist.with_open_feedback(conn, [copy.account_id]):
+    if waits_for_us(conn, [copy.account_id], now):
         return Wait(_opening(copy, today + _DAY), FEEDBACK)
     reminder = one.mail_key != copy.mail_key
     together = [each.id for each in asked if each.mail_key == copy.mail_key]

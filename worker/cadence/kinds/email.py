@@ -49,7 +49,7 @@ class EmailKind:
         mails = sorted(grouped(actions), key=lambda mail: ORDER.index(_class(mail)))
         rungs = [people.rung(mail.first) for mail in mails]
         room = Room.load(conn, mails, [rung.contacts for rung in rungs], on)
-        resting = at_rest(conn, actions)
+        resting = at_rest(conn, actions, on.now)
         acted: dict[int, Acted] = {}
         messages: list[tuple[Any, ...]] = []
         orphans: list[Action] = []

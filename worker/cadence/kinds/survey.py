@@ -30,6 +30,7 @@ from worker.cadence.kinds.email import (
 )
 from worker.cadence.ladder import People, Rung
 from worker.cadence.quiet import FEEDBACK, QUIET, free_on
+from worker.cadence.unheard import waits_for_us
 from worker.kernel.keys import new_mail_key
 from worker.outbox import store as outbox
 from worker.schedules.model import Step
@@ -102,7 +103,7 @@ class _Known:
         addresses = [person.email for rung in rungs for person in rung.contacts]
         accounts = sorted({mail.first.row.account_id for mail in mails})
         last = asking.lately(conn, addresses, accounts, on.quiet, (on.now - _DAY).date())
-        unhappy = worklist.with_open_feedback(conn, accounts)
+        unhappy = waits_for_us(conn, accounts, on.now)
         found = dict(last.addresses), dict(last.accounts)
         return cls(on, rungs, invited, unhappy, *found, [])
 
