@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from sqlalchemy.engine import Connection
 
 from tests.outbox.world import LEASE
@@ -18,6 +18,7 @@ from worker.access.rules import Role
 from worker.cadence import machine
 from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults, InForce
+from worker.cadence.records import ANSWER, walks
 from worker.catalogue.records import contacts
 from worker.channels.folder import FolderChannel
 from worker.db.engine import reading
@@ -114,6 +115,21 @@ def test_an_answer_changed_to_a_bad_one_opens_a_task_and_one_changed_again_notes
     assert len(open_tasks(town)) == 1
     notes = [(line.what, line.note) for line in town.rows(task_history)]
     assert notes == [("answer changed", "8 of 10 now")]
+
+
+def test_the_walk_of_an_answer_that_is_changed_is_looked_at_again(town: Town) -> None:
+    """A schedule that does not take on who is content takes on who is so no more."""
+    asked = town.asked("C-1", "A-1")
+    town.answer(asked, 9)
+    (answer,) = town.rows()
+    resting = {"schedule": "feedback", "subject": ANSWER, "subject_id": answer.id, "cycle": 1}
+    resting |= {"account_id": answer.account_id, "anchor_on": TODAY, "first_act_at": NOW}
+    with town.engine.begin() as conn:
+        for state, subject in (("parked", answer.id), ("parked", 7), ("ended", answer.id)):
+            more = {"state": state, "subject_id": subject, "schedule": f"{state} {subject}"}
+            conn.execute(insert(walks).values(resting | more))
+    town.answer(asked, 2)
+    assert [walk.next_at for walk in town.rows(walks)] == [NOW, None, None]
 
 
 def test_the_task_closes_only_with_words_on_what_was_done(town: Town) -> None:
