@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parseaddr
+from functools import lru_cache
 from urllib.parse import quote
 
 from worker.channels.contract import Mail
@@ -17,6 +18,12 @@ from worker.templating.render import Renderer
 
 NO_PAGE = "https://pages.example.com/s/trial"
 """Where the question of a mail leads that is only tried, while no link key is set."""
+
+
+@lru_cache(maxsize=64)  # of the few senders, asked for by each mail
+def _parted(field: str) -> tuple[str, str]:
+    """Name and address of an address field."""
+    return parseaddr(field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +44,21 @@ class Letterhead:
     @property
     def view(self) -> SenderView:
         """Name and address apart; a sender without a name is called by the address."""
-        name, email = parseaddr(self.sender)
+        name, email = _parted(self.sender)
         return SenderView(name or email, email)
 
     @property
     def domain(self) -> str:
         """The right side of our Message-IDs."""
-        return parseaddr(self.sender)[1].rpartition("@")[2]
+        return _parted(self.sender)[1].rpartition("@")[2]
 
     def sender_of(self, person: SenderView) -> str:
         """The field From of a mail by ``person``: the human's name, the house's address."""
-        return mime.address(person.name, parseaddr(self.sender)[1])
+        return mime.address(person.name, _parted(self.sender)[1])
 
     def reply_to_of(self, person: SenderView) -> str | None:
         """Where answers go: to the human, whose address is known unless it is the house's."""
-        if person.email and person.email != parseaddr(self.sender)[1]:
+        if person.email and person.email != _parted(self.sender)[1]:
             return mime.address(person.name, person.email)
         return self.reply_to
 
