@@ -85,6 +85,8 @@ email = "renewal/grace"
 CONFIG = """
 [database]
 url = "{database}"
+[book]
+timezone = "{zone}"
 [jobs]
 broker = "{broker}"
 [web]
@@ -191,7 +193,9 @@ class Instance:
         (root / "schedules").mkdir()
         text = SCHEDULE.format(zone=self.zone.key)
         (root / "schedules/renewal.toml").write_text(text, encoding="utf-8")
-        config = CONFIG.format(database=database, broker=broker, port=free_port(), lease=lease)
+        config = CONFIG.format(
+            database=database, broker=broker, port=free_port(), lease=lease, zone=self.zone.key
+        )
         (root / "config.toml").write_text(config, encoding="utf-8")
 
     def day(self, days: int) -> str:
