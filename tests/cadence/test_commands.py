@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -378,7 +378,7 @@ def test_tick_does_what_is_due_once_and_says_how_much(own: Instance, call: Call)
     assert again == {"planned": 0, "sent": 0, "called": 0}
     plan = [row for row in call(own, "plan", "--json").rows if row["decision"] == "planned"]
     assert coming == datetime.fromisoformat(plan[0]["at"])
-    told = coming.astimezone(UTC).strftime("The next step is due %a %Y-%m-%d %H:%M UTC")
+    told = coming.astimezone(own.zone).strftime("The next step is due %a %Y-%m-%d %H:%M %Z")
     nothing = "0 walks and changes handled, 0 mails claimed"
     assert call(own, "tick").out.splitlines() == [nothing, told]
     assert [mail.licence for mail in own.mails()] == ["HEADS"]

@@ -127,5 +127,5 @@ def add_answers(
 
 def add_visits(conn: Connection, new: Sequence[Any]) -> None:
     """Notes visits: page, mail_key, agent, at."""
-    rows = [{**one._asdict(), "agent": one.agent[:_AGENT] or None} for one in new]
-    conn.execute(insert(visits), rows)
+    rows = [(one.page, one.mail_key, one.agent[:_AGENT] or None, one.at) for one in new]
+    bulk.insert(conn, visits, ("page", "mail_key", "agent", "at"), rows)

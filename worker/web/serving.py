@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import threading
@@ -28,6 +29,8 @@ def serving(app: App, ended: Callable[[], None]) -> Iterator[None]:
     """
     web, pages = app.settings.web, make_app(app)
     listener = _listen(web.host, web.port)
+    gc.collect()
+    gc.freeze()  # what is there for good need not be looked through while somebody waits for a page
     server = uvicorn.Server(
         uvicorn.Config(
             pages,
