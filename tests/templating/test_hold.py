@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
+from icalendar.parser import Contentline
 
 from tests.templating.small import MAIL, SHIPPED, refusal, texts
 from worker.templating import hold, mime
 from worker.templating.context import MOST_LISTED, LicenceView, MailContext
-from worker.templating.hold import Hold, Place
+from worker.templating.hold import Hold, Place, folded
 from worker.templating.render import Renderer
 from worker.templating.samples import full, mixed
 from worker.templating.texts import read_folder
@@ -242,3 +243,16 @@ def test_a_rehearsal_of_a_year_long_past_makes_entries_that_can_be_read() -> Non
     past = datetime(1999, 12, 1, tzinfo=UTC)
     assert entries(sent("renewal/reminder", full(30), past))[0]["SEQUENCE"] == 0
     assert 0 < entries(sent("renewal/reminder", full(30)))[0]["SEQUENCE"] < 2**31
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=400))
+@settings(deadline=None)
+def test_lines_are_cut_where_the_library_cuts_them(line: str) -> None:
+    assert folded(line) == Contentline(line).to_ical()
+
+
+@pytest.mark.parametrize("signs", ["\\", "^", "a\\", "ż", "日", "😀", "\\^"])
+@pytest.mark.parametrize("lead", range(4))
+def test_no_escape_and_no_character_is_cut_in_two(signs: str, lead: int) -> None:
+    line = "x" * lead + signs * 200
+    assert folded(line) == Contentline(line).to_ical()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ def working(
     watch = CrewWatch(duties.clock)
     broker.add_middleware(watch)
     crew = Worker(broker, worker_timeout=_IDLE_MS, worker_threads=threads)
+    gc.collect()
+    gc.freeze()  # what is there for good need not be looked through between mails
     crew.start()
     log.info("worker.started", threads=threads)
     try:

@@ -18,9 +18,11 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    null,
     or_,
     select,
     union,
+    union_all,
 )
 from sqlalchemy.engine import Connection
 
@@ -77,17 +79,15 @@ def coverage(conn: Connection, period: Period) -> list[Part]:
     heard, worth = _heard(period).cte("heard"), counting.revenue().cte("worth")
     clients = _clients()
     found = clients.outerjoin(heard, heard.c.account_id == clients.c.account_id)
-    whole = select(func.count(heard.c.account_id), func.count()).select_from(found)
-    parts = [Part("accounts", *conn.execute(whole).one())]
-    money = select(
-        worth.c.currency,
-        func.sum(case((heard.c.account_id.is_not(None), worth.c.cents), else_=0)),
-        func.sum(worth.c.cents),
-    ).select_from(worth.outerjoin(heard, heard.c.account_id == worth.c.account_id))
-    for currency, some, every in conn.execute(
-        money.group_by(worth.c.currency).order_by(worth.c.currency)
-    ):
-        parts.append(Part("revenue", int(some), int(every), currency))
+    whole = select(null().label("currency"), func.count(heard.c.account_id), func.count())
+    known = case((heard.c.account_id.is_not(None), worth.c.cents), else_=0)
+    money = select(worth.c.currency, func.sum(known), func.sum(worth.c.cents))
+    money = money.select_from(worth.outerjoin(heard, heard.c.account_id == worth.c.account_id))
+    # One statement, so that the set of those who were heard is made once.
+    both = union_all(whole.select_from(found), money.group_by(worth.c.currency))
+    sums = {row[0]: (int(row[1]), int(row[2])) for row in conn.execute(both)}
+    parts = [Part("accounts", *sums.pop(None))]
+    parts += [Part("revenue", *sums[currency], currency) for currency in sorted(sums)]
     return [*parts, _decision_makers(conn, period, clients)]
 
 

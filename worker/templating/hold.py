@@ -27,6 +27,7 @@ from worker.templating.mime import Attachment, parse_address
 NOTICE, EXPIRY, CANCELLED = "hold-notice.txt", "hold.txt", "hold-cancelled.txt"
 
 _HEAD = (("PRODID", "-//Perennial//Licences//EN"), ("VERSION", "2.0"), ("CALSCALE", "GREGORIAN"))
+_LINE = 74
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
@@ -111,7 +112,23 @@ def _entry(hold: Hold, sender: str, domain: str, stamp: datetime) -> bytes:
         own.append(("DESCRIPTION", _CONTROL.sub(" ", hold.notes)))
     head, rest = _common(hold.place.file == CANCELLED, hold.place.day, sender, stamp)
     lines = [Contentline.from_parts(name, Parameters(), vText(text)) for name, text in own]
-    return head + b"".join(line.to_ical() + b"\r\n" for line in lines) + rest
+    return head + b"".join(folded(line) + b"\r\n" for line in lines) + rest
+
+
+def folded(line: str) -> bytes:
+    """A content line in pieces of at most 74 octets, cut between characters and not after the
+    first sign of an escape (RFC 5545, section 3.1). The library does the same, sign by sign, which
+    took an eighth of a mail's time."""
+    raw, start, pieces = line.encode(), 0, []
+    while len(raw) - start > _LINE:
+        end = start + _LINE
+        while raw[end] & 0xC0 == 0x80:  # inside of a character
+            end -= 1
+        if raw[end - 1] in b"\\^":
+            end -= 1
+        pieces.append(raw[start:end])
+        start = end
+    return b"\r\n ".join([*pieces, raw[start:]])
 
 
 @cache
