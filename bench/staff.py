@@ -3,10 +3,10 @@
 The floor is a bare handler of the same framework, in a process of its own, that writes the same
 template from the same values, which it holds in memory: what is left to us is finding them.
 
-``python -m bench.staff [--licences 1000000] [--tasks 10000] [--seconds 5] [--cpu]`` measures the
-pages alone; ``--cpu`` asks each a few times and tells what it costs the process, which says
-something on a machine that others use, too. ``--database URL`` keeps the book for the next time:
-filling it takes minutes.
+``python -m bench.staff [--licences 1000000] [--tasks 10000] [--seconds 5] [--cpu] [PATH …]``
+measures the pages alone, or some of them; ``--cpu`` asks each a few times and tells what it costs
+the process, which says something on a machine that others use, too. ``--database URL`` keeps the
+book for the next time: filling it takes minutes.
 """
 
 from __future__ import annotations
@@ -145,10 +145,16 @@ class Page(NamedTuple):
 
 
 def run(
-    fresh: Callable[[], Engine], count: int, work: int, seconds: int, *, cpu: bool = False
+    fresh: Callable[[], Engine],
+    count: int,
+    work: int,
+    seconds: int,
+    *,
+    cpu: bool = False,
+    only: Sequence[str] = (),
 ) -> list[Page]:
-    """Every page with ``count`` licences and ``work`` open tasks, for ``seconds`` each. Raises
-    ``LookupError`` when a page for staff is in no list."""
+    """Every page, or ``only`` some addresses, with ``count`` licences and ``work`` open tasks, for
+    ``seconds`` each. Raises ``LookupError`` when a page for staff is in no list."""
     forgotten = unmeasured()
     if forgotten:
         raise LookupError(f"pages that bench/staff.py has to list: {', '.join(forgotten)}")
@@ -157,7 +163,7 @@ def run(
         began = perf_counter()
         staff_book.fill(engine, staff_book.Size(count, work))
         print(f"  a book of {count:,} in {perf_counter() - began:.0f} s", file=sys.stderr)
-    asked = asked_for()
+    asked = [one for one in asked_for() if not only or one[0] in only]
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         cookie = _house(root, engine)
@@ -303,9 +309,11 @@ def main(words: list[str]) -> None:
     asked.add_argument("--seconds", type=int, default=5, help="of asking each page")
     asked.add_argument("--cpu", action="store_true", help="CPU time of one request")
     asked.add_argument("--database", help="URL of one that is kept; filled if it is empty")
+    asked.add_argument("only", metavar="PATH", nargs="*", help="addresses; all if none is given")
     given = asked.parse_args(words)
+    sizes = given.licences, given.tasks, given.seconds
     with _databases(given.database) as fresh:
-        found = run(fresh, given.licences, given.tasks, given.seconds, cpu=given.cpu)
+        found = run(fresh, *sizes, cpu=given.cpu, only=given.only)
     what = "CPU of one request" if given.cpu else f"99th percentile at {A_SECOND} a second"
     print(f"{what}, ms, {given.licences:,} licences".ljust(50), " floor    ours   ratio")
     for one in found:
