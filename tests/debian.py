@@ -133,8 +133,9 @@ def _program(root: Path, wanted: _Wanted) -> Program | None:
         return None
     places = [path.parent] if path.parent.name != "sbin" else []
     for triplet in _TRIPLETS:
-        places += [root / "usr/lib" / triplet, root / "lib" / triplet]
-    variables = {"LD_LIBRARY_PATH": os.pathsep.join(str(one) for one in places if one.exists())}
+        for base in (root / "usr/lib" / triplet, root / "lib" / triplet):
+            places += _libraries(base)
+    variables = {"LD_LIBRARY_PATH": os.pathsep.join(map(str, places))}
     if (root / "fonts.conf").exists():
         variables["FONTCONFIG_FILE"] = str(root / "fonts.conf")
     linked = subprocess.run(
@@ -143,6 +144,14 @@ def _program(root: Path, wanted: _Wanted) -> Program | None:
     if linked.returncode or "not found" in linked.stdout:
         return None
     return Program(path, root, variables)
+
+
+def _libraries(base: Path) -> list[Path]:
+    """``base`` and its folders of libraries, which those beside them look for by absolute paths."""
+    if not base.is_dir():
+        return []
+    inner = sorted(one for one in base.iterdir() if one.is_dir() and any(one.glob("lib*.so*")))
+    return [base, *inner]
 
 
 def _bring(name: str, wanted: _Wanted, folder: Path) -> None:
