@@ -15,7 +15,7 @@ from sqlalchemy import Engine, select, update
 from tests.cadence.test_answer_walks import AskedBook
 from tests.cadence.test_resting import COMMERCIAL
 from worker.cadence.asked_letters import Outcome, Question, Terms, ask
-from worker.cadence.heard import answer_changed
+from worker.cadence.heard import answers_changed
 from worker.catalogue.records import contacts
 from worker.surveys.records import responses
 from worker.worklist import store as worklist
@@ -96,7 +96,7 @@ def test_an_answer_that_is_changed_for_the_worse_counts_from_then_on(book: Asked
     assert book.account_walks(ACCOUNT) == [(1, "parked", "not-in-audience")]
     with book.engine.begin() as conn:
         conn.execute(update(responses).values(score=2, vote=-1))
-        answer_changed(conn, 1, book.now)
+        answers_changed(conn, [1], book.now)
     book.live_until("Mon 2026-11-23")
     assert book.mails() == []
     book.live_to(MONDAY)

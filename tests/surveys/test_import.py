@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from sqlalchemy import Engine, select
 
 from tests.catalogue.conftest import Book
 from tests.surveys.conftest import READER
+from worker.cadence.records import walks
 from worker.catalogue import erasures
 from worker.catalogue.flow import Options
 from worker.db.engine import reading
 from worker.surveys import importing
 from worker.surveys.records import response_themes, responses
 
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HEADER = "client,person,score,comment,day,survey\n"
 LOADS = (
     {"entity": "account", "key": "{client}", "name": "{client}", "segment": "smb"},
@@ -43,7 +46,7 @@ class Past(Book):
     """A book that takes answers."""
 
     def bring(self, text: str, loads: Any = LOADS, **options: Any) -> Any:
-        takes = partial(importing.lay, reader=READER)
+        takes = partial(importing.lay, reader=READER, now=NOW)
         return self.load(HEADER + text, loads, options=Options(answers=takes, **options))
 
     def found(self) -> list[Any]:
@@ -83,6 +86,20 @@ def test_a_corrected_score_is_a_change_and_a_blank_comment_is_none(past: Past) -
     assert counts(report) == (0, 1, 0, 0)
     (row,) = past.found()
     assert (row.score, row.vote, row.comment) == (3, -1, "too much")
+
+
+def test_a_corrected_score_has_its_walks_looked_at_again(past: Past) -> None:
+    past.bring(ROW + "A-1,,10,,2026-10-02,surveys\n")
+    with past.engine.begin() as conn:
+        for number, answer in enumerate(conn.execute(select(responses.c.id)).scalars(), 1):
+            walk = {"id": number, "schedule": "feedback", "subject": "answer", "cycle": 1}
+            more = {"subject_id": answer, "anchor_on": NOW.date(), "state": "parked"}
+            conn.execute(walks.insert().values(walk | more | {"first_act_at": NOW}))
+    past.bring("A-1,ann@example.com,3,,2026-10-01,surveys\n")
+    with reading(past.engine) as conn:
+        about = responses.c.id == walks.c.subject_id
+        looked_at = select(responses.c.score, walks.c.next_at).join(walks, about)
+        assert dict(conn.execute(looked_at).all()) == {3: NOW, 10: None}
 
 
 @pytest.mark.parametrize(

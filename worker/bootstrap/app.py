@@ -294,4 +294,4 @@ class App:
         """Lays the answers of an import beside those that were given to us."""
         from worker.bootstrap import ties
 
-        return ties.take_answers(conn, said, self.themes, dry_run=dry_run)
+        return ties.take_answers(conn, said, self.themes, self.clock.now(), dry_run=dry_run)

@@ -45,7 +45,12 @@ def hear_closed(
 
 
 def take_answers(
-    conn: Connection, said: Sequence[AnswerSaid], themes: Reader, *, dry_run: bool
+    conn: Connection,
+    said: Sequence[AnswerSaid],
+    themes: Reader,
+    now: datetime,
+    *,
+    dry_run: bool,
 ) -> Counts:
     """An import brings answers: they are laid beside those that were given to us."""
-    return importing.lay(conn, said, themes, dry_run=dry_run)
+    return importing.lay(conn, said, themes, now, dry_run=dry_run)

@@ -59,10 +59,12 @@ def note_mails(conn: Connection, mail_keys: Sequence[str], what: str, now: datet
         )
 
 
-def answer_changed(conn: Connection, response_id: int, now: datetime) -> None:
-    """Has the walks about this answer looked at again: who was content may not be any more."""
-    mine = (walks.c.subject == ANSWER) & (walks.c.subject_id == response_id)
-    conn.execute(update(walks).where(mine, walks.c.state != "ended").values(next_at=now))
+def answers_changed(conn: Connection, response_ids: Sequence[int], now: datetime) -> None:
+    """Has the walks about these answers looked at again: who was content may not be any more."""
+    going = (walks.c.subject == ANSWER) & (walks.c.state != "ended")
+    for some in bulk.chunks(response_ids):
+        mine = bulk.among(walks.c.subject_id, some)
+        conn.execute(update(walks).where(going, mine).values(next_at=now))
 
 
 def forget(conn: Connection, walk_ids: Sequence[int], what: str) -> None:

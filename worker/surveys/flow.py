@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from worker.cadence import asking
-from worker.cadence.heard import answer_changed
+from worker.cadence.heard import answers_changed
 from worker.surveys import feedback, heard, rules, store
 from worker.surveys.numbers import vote
 from worker.surveys.themes import Reader
@@ -81,7 +81,7 @@ def _record_known(
         if before.judged == rules.HUMAN and given.judged != rules.HUMAN:
             return "final"
         store.change_response(conn, before.id, {**said, "changed_at": now})
-        answer_changed(conn, before.id, now)
+        answers_changed(conn, [before.id], now)
         _read(conn, before.id, said, before.answered_on, reader)
         if given.judged == rules.HUMAN:
             _took_part(conn, asked, now)

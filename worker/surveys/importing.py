@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
+from worker.cadence.heard import answers_changed
 from worker.catalogue.records import accounts, contacts
 from worker.catalogue.report import Counts
 from worker.catalogue.said import AnswerSaid
@@ -41,7 +43,9 @@ class _Account(NamedTuple):
     segment: str | None
 
 
-def lay(conn: Connection, said: Sequence[AnswerSaid], reader: Reader, *, dry_run: bool) -> Counts:
+def lay(
+    conn: Connection, said: Sequence[AnswerSaid], reader: Reader, now: datetime, *, dry_run: bool
+) -> Counts:
     """Lays the answers of a file beside ours, in the caller's transaction; what became of them.
 
     An answer is known again by its own key; else by contact, schedule and day, or, where no person
@@ -60,6 +64,7 @@ def lay(conn: Connection, said: Sequence[AnswerSaid], reader: Reader, *, dry_run
     bulk.insert(conn, responses, _COLUMNS, rows)
     for key, one in changed.items():
         store.change_response(conn, known[key].id, _values(known[key], one))
+    answers_changed(conn, [known[key].id for key in changed], now)
     if reader.names:
         _read(conn, rows, {known[key].id: one for key, one in changed.items()}, reader)
     return counts
