@@ -3,7 +3,7 @@ closed."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -143,3 +143,33 @@ def test_the_score_and_the_survey_may_be_asked_for(book: AskedBook) -> None:
     book.answer(3, 2, schedule="relationship")
     book.run()
     assert len(book.open_tasks("feedback")) == 1
+
+
+@pytest.mark.parametrize("late", [timedelta(minutes=30), timedelta(days=3)], ids=["night", "days"])
+def test_an_answer_is_no_history_because_midnight_or_an_outage_came_between(
+    book: AskedBook, late: timedelta
+) -> None:
+    book.apply_all({"feedback": feedback(CALL)})
+    book.clock.advance_to(datetime(2026, 11, 20, 23, 50, tzinfo=UTC))
+    book.answer(5, 3)
+    book.clock.advance_to(book.now + late)
+    book.live_until("Wed 2026-11-25")
+    assert len(book.open_tasks("feedback")) == 1
+
+
+def test_an_answer_counts_where_the_client_has_the_next_day_already(book: AskedBook) -> None:
+    book.accounts([{"account": "A-1", "name": "Client A-1", "timezone": "Pacific/Auckland"}])
+    text = feedback(CALL).replace('timezone = "UTC"', 'timezone = "account"')
+    book.apply_all({"feedback": text})
+    book.clock.advance_to(datetime(2026, 11, 20, 20, 0, tzinfo=UTC))
+    book.answer(5, 3)
+    book.live_until("Wed 2026-11-25")
+    assert len(book.open_tasks("feedback")) == 1
+
+
+def test_an_answer_from_before_the_schedule_ran_is_history(book: AskedBook) -> None:
+    book.answer(5, 3)
+    book.clock.advance_to(book.now + DAY)
+    book.apply_all({"feedback": feedback(CALL)})
+    book.live_until("Wed 2026-11-25")
+    assert book.open_tasks("feedback") == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -169,3 +169,18 @@ def test_an_account_that_is_not_in_the_book_cannot_be_explained(book: SilentBook
     book.client()
     with reading(book.engine) as conn, pytest.raises(FindingsError, match="No account 'A-2'"):
         explain_account.explain(conn, book.asked(), "A-2")
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(days=3)], ids=["tomorrow", "outage"])
+def test_a_client_is_called_where_the_day_of_the_flag_is_over_already(
+    book: SilentBook, late: timedelta
+) -> None:
+    """20 November, 20:00 in London: in Auckland the 21st has begun."""
+    book.client(timezone="Pacific/Auckland")
+    text = dormant(CALL).replace('timezone = "UTC"', 'timezone = "account"')
+    book.apply_all({"silent": text})
+    book.clock.advance_to(datetime(2026, 11, 20, 20, 0, tzinfo=UTC))
+    book.flag()
+    book.clock.advance_to(book.now + late)
+    book.live_until("Fri 2026-11-27")
+    assert len(book.open_tasks("dormant")) == 1

@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sqlalchemy import Row
 from sqlalchemy.engine import Connection
 
 from worker.cadence import arrivals_store, due_store, load, writing_store
@@ -17,6 +18,7 @@ from worker.cadence.horizon import warm_up
 from worker.cadence.library import Defaults, InForce
 from worker.cadence.records import LICENCE
 from worker.cadence.reviews import Review, first, following
+from worker.kernel.dates import civil_date, zone
 from worker.schedules.calendar import DAY, wall_moment
 
 if TYPE_CHECKING:
@@ -38,13 +40,24 @@ def _fallen_silent(
     conn: Connection, inforce: InForce, planning: Planning, now: datetime, limit: int
 ) -> list[Arrival]:
     """The clients that were flagged for this schedule and have not begun to walk. One whose
-    episode is over by now never does."""
+    episode is over by now never does. Where a client is, it may be the next day already, and the
+    engine may have stood still: the steps count from the day on which it sees the flag."""
     rows = arrivals_store.take_flagged(conn, inforce.schedule.stem, limit)
     return [
-        Arrival(row.account_id, row.number, row.account_id, row.flagged_on)
+        Arrival(
+            row.account_id,
+            row.number,
+            row.account_id,
+            max(row.flagged_on, _today(inforce, row, planning, now)),
+        )
         for row in rows
         if row.ended_on is None
     ]
+
+
+def _today(inforce: InForce, row: Row[Any], planning: Planning, now: datetime) -> date:
+    """The civil day by which an account's steps count."""
+    return load.line_of(inforce, row, planning.defaults).calendar.today(now)
 
 
 def _up_for_review(
@@ -55,7 +68,7 @@ def _up_for_review(
     bases = arrivals_store.known_since(conn, [row.account_id for row in rows])
     found = []
     for row in rows:
-        today = load.line_of(inforce, row, planning.defaults).calendar.today(now)
+        today = _today(inforce, row, planning, now)
         base = bases.get(row.account_id, today)
         review = first(base, inforce.schedule.every_months, today)
         found.append(Arrival(row.account_id, review.cycle, row.account_id, review.day))
@@ -66,15 +79,23 @@ def _answered(
     conn: Connection, inforce: InForce, planning: Planning, now: datetime, limit: int
 ) -> list[Arrival]:
     """Answers of which a step may still be done; a walk's cycle says the how manieth of its
-    account's it is."""
+    account's it is. One that was given while the schedule ran counts from the day on which it is
+    seen: it may be past midnight by then, or the next day where the client is. Older ones are
+    history."""
     stem = inforce.schedule.stem
     since = (now - warm_up([inforce.schedule])).date()
     rows = arrivals_store.unheard_answers(conn, stem, since, limit)
+    if not rows:
+        return []
     cycles = Counter(arrivals_store.answers_heard(conn, stem, {row.account_id for row in rows}))
+    ran = civil_date(arrivals_store.runs_since(conn, stem), zone(planning.defaults.timezone))
     found = []
     for row in rows:
         cycles[row.account_id] += 1
-        found.append(Arrival(row.id, cycles[row.account_id], row.account_id, row.answered_on))
+        day = row.answered_on
+        if day >= ran:
+            day = max(day, _today(inforce, row, planning, now))
+        found.append(Arrival(row.id, cycles[row.account_id], row.account_id, day))
     return found
 
 

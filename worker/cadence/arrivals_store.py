@@ -4,7 +4,7 @@ new, not of the book."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, exists, func, select, update
@@ -15,25 +15,35 @@ from worker.cadence.subjects import episodes, responses
 from worker.catalogue.records import accounts, licences, terms
 from worker.db import bulk
 from worker.db.prepared import Prepared
+from worker.schedules.records import versions
 
 _BEHIND = 10_000
 """So many numbers before the newest account that walks are looked at again: transactions side by
 side commit in another order than they took their numbers."""
 
 _STEM: BindParameter[Any] = bindparam("stem")
+_PLACE = (
+    accounts.c.timezone.label("account_timezone"),
+    accounts.c.country.label("account_country"),
+)
+"""Where an account is, for its calendar."""
 _FLAGGED = Prepared(
-    select(*[episodes.c[name] for name in ("id", "account_id", "number", "flagged_on", "ended_on")])
+    select(
+        *[episodes.c[name] for name in ("id", "account_id", "number", "flagged_on", "ended_on")],
+        *_PLACE,
+    )
+    .join(accounts, accounts.c.id == episodes.c.account_id)
     .where(episodes.c.schedule == _STEM, ~episodes.c.entered)
     .order_by(episodes.c.id)
     .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, of=episodes)
 )
 _ENTERED = Prepared(update(episodes).where(bulk.listed(episodes.c.id)).values(entered=True))
 
 
 def take_flagged(conn: Connection, stem: str, most: int) -> Sequence[Any]:
     """The episodes of a schedule that have not entered it, which have entered now: id, account_id,
-    number, flagged_on, ended_on."""
+    number, flagged_on, ended_on, account_timezone, account_country."""
     rows = _FLAGGED.rows(conn, stem=stem, most=most)
     if rows:
         _ENTERED.run(conn, ids=[row.id for row in rows])
@@ -43,11 +53,7 @@ def take_flagged(conn: Connection, stem: str, most: int) -> Sequence[Any]:
 _mine = (walks.c.schedule == _STEM, walks.c.subject == ACCOUNT)
 _NEWEST = Prepared(select(func.max(walks.c.account_id).label("id")).where(*_mine))
 _UNREVIEWED = Prepared(
-    select(
-        accounts.c.id.label("account_id"),
-        accounts.c.timezone.label("account_timezone"),
-        accounts.c.country.label("account_country"),
-    )
+    select(accounts.c.id.label("account_id"), *_PLACE)
     .where(accounts.c.id > bindparam("after"))
     .where(~exists().where(*_mine, walks.c.subject_id == accounts.c.id))
     .order_by(accounts.c.id)
@@ -94,7 +100,8 @@ def reviews(conn: Connection, stem: str, account_ids: Sequence[int]) -> dict[int
 
 
 _UNHEARD = Prepared(
-    select(responses.c.id, responses.c.account_id, responses.c.answered_on)
+    select(responses.c.id, responses.c.account_id, responses.c.answered_on, *_PLACE)
+    .join(accounts, accounts.c.id == responses.c.account_id)
     .where(responses.c.answered_on >= bindparam("since"), responses.c.judged == "human")
     .where(responses.c.account_id.is_not(None))
     .where(
@@ -111,8 +118,19 @@ _UNHEARD = Prepared(
 
 def unheard_answers(conn: Connection, stem: str, since: date, most: int) -> Sequence[Any]:
     """Answers of the days from ``since`` on, named to an account, that do not walk a schedule: id,
-    account_id, answered_on."""
+    account_id, answered_on, account_timezone, account_country."""
     return _UNHEARD.rows(conn, stem=stem, since=since, most=most)
+
+
+_RUNS_SINCE = Prepared(
+    select(func.min(versions.c.applied_at).label("at")).where(versions.c.schedule == _STEM)
+)
+
+
+def runs_since(conn: Connection, stem: str) -> datetime:
+    """When a schedule that runs was applied first."""
+    moment: datetime = _RUNS_SINCE.scalars(conn, stem=stem)[0]
+    return moment
 
 
 _HEARD = Prepared(
