@@ -80,11 +80,11 @@ def _schedules(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-STEMS = ("silent", "quiet", "feedback", "review")
+STEMS = ("silent", "quiet", "feedback", "thanks", "review")
 
 
 def _text(stem: str, said: list[str], office: str, limits: str) -> str:
-    if stem == "feedback":
+    if stem in ("feedback", "thanks"):
         text = feedback(*said, audience="")
         head, _, rest = text.partition("[calendar]")
         return f"{head}[calendar]\n{office}\n[limits]\n{limits}\n{rest[rest.index('[[steps]]') :]}"

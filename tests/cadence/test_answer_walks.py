@@ -11,6 +11,7 @@ from sqlalchemy import Engine, insert
 
 from tests.cadence.conftest import DAY, schedule_text
 from tests.cadence.dormant import SilentBook
+from worker.cadence import ahead
 from worker.db.engine import reading
 from worker.kernel.dates import Period
 from worker.surveys import attending
@@ -173,3 +174,19 @@ def test_an_answer_from_before_the_schedule_ran_is_history(book: AskedBook) -> N
     book.apply_all({"feedback": feedback(CALL)})
     book.live_until("Wed 2026-11-25")
     assert book.open_tasks("feedback") == []
+
+
+def test_what_one_schedule_is_done_with_is_not_foreseen_again_for_another(book: AskedBook) -> None:
+    book.apply_all({"feedback": feedback(CALL), "thanks": feedback("miss-you = 5 days after")})
+    book.answer(5, 3)
+    book.run()
+    with book.engine.begin() as conn:
+        worklist.close_all(conn, "step:feedback:call:", "done", book.now)
+    book.clock.advance_to(book.now + DAY)
+    book.run()
+    with reading(book.engine) as conn:
+        period = Period(book.now.date(), book.now.date() + 30 * DAY)
+        found = ahead.forecast(conn, book.asked(), period)
+    assert [(one.schedule, one.step, one.decision) for one in found] == [
+        ("thanks", "miss-you", "planned")
+    ]

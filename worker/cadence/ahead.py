@@ -234,18 +234,22 @@ def _announced(
 def _coming(records: Sequence[Record]) -> Iterator[Record]:
     """Decisions as announcements. A mail that does not exist yet has no id; those that will travel
     together share one, which the next forecast gives them again."""
-    first: dict[str, str] = {}
+    first: dict[str, _Named] = {}
     for record in records:
         if record.message:
-            known = first.get(record.message, record.subject)
-            first[record.message] = min(known, record.subject)
+            mine = record.subject, record.cycle
+            first[record.message] = min(first.get(record.message, mine), mine)
     for record in records:
         yield _announcement(record, first)
 
 
-def _announcement(record: Record, first: Mapping[str, str]) -> Record:
+_Named = tuple[str, int]
+"""Subject and cycle of a walk."""
+
+
+def _announcement(record: Record, first: Mapping[str, _Named]) -> Record:
     message = None
     if record.message:
-        parts = (record.schedule, record.step, first[record.message], record.cycle, str(record.at))
+        parts = (record.schedule, record.step, *first[record.message], str(record.at))
         message = digest("\0".join(map(str, parts)))[:16]
     return replace(record, decision=_COMING.get(record.decision, record.decision), message=message)

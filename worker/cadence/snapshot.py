@@ -86,6 +86,14 @@ _WALKS = Prepared(
 _ALONE = _those(
     walks, walks.c.account_id, or_(walks.c.state != "ended", walks.c.next_at.is_not(None))
 )
+# One schedule may be done with an answer that another one still walks: it must not begin anew.
+_DONE_WITH = _those(
+    walks,
+    walks.c.subject_id,
+    walks.c.subject == ANSWER,
+    walks.c.state == "ended",
+    walks.c.next_at.is_(None),
+)
 _STOPS = Prepared(
     select(stops).where(
         stops.c.lifted_at.is_(None),
@@ -202,7 +210,7 @@ def _take_walks(
     alone = _ALONE.rows(source, ids=ids)
     told = [one.subject_id for one in alone if one.subject == ANSWER and one.state != "ended"]
     bulk.insert(target, responses, _OF_ANSWERS, _of(source, _ANSWERS, told))
-    rows = [*_WALKS.rows(source, ids=ids), *alone]
+    rows = [*_WALKS.rows(source, ids=ids), *alone, *_of(source, _DONE_WITH, told)]
     _write(target, walks, rows)
     going = [row.id for row in rows]
     # What was decided this very moment is past: so the copy's own decisions can be told apart.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from dramatiq import Worker
 
 from worker.jobs.duties import Duties
 from worker.jobs.watching import CrewWatch, watched
+from worker.kernel.memory import settled
 
 _THREADS = 4
 _IDLE_MS = 500
@@ -38,12 +38,10 @@ def working(
     watch = CrewWatch(duties.clock)
     broker.add_middleware(watch)
     crew = Worker(broker, worker_timeout=_IDLE_MS, worker_threads=threads)
-    gc.collect()
-    gc.freeze()  # what is there for good need not be looked through between mails
     crew.start()
     log.info("worker.started", threads=threads)
     try:
-        with watched(lambda: watch.wrong(crew), ended, duties.stopping):
+        with settled(), watched(lambda: watch.wrong(crew), ended, duties.stopping):
             yield
     finally:
         duties.stopping.set()

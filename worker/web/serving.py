@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import threading
@@ -14,6 +13,7 @@ import uvicorn
 
 from worker.bootstrap import App
 from worker.kernel.errors import ConfigError
+from worker.kernel.memory import settled
 from worker.web.app import make_app
 
 _GRACE_SECONDS = 2
@@ -29,8 +29,6 @@ def serving(app: App, ended: Callable[[], None]) -> Iterator[None]:
     """
     web, pages = app.settings.web, make_app(app)
     listener = _listen(web.host, web.port)
-    gc.collect()
-    gc.freeze()  # what is there for good need not be looked through while somebody waits for a page
     server = uvicorn.Server(
         uvicorn.Config(
             pages,
@@ -48,7 +46,8 @@ def serving(app: App, ended: Callable[[], None]) -> Iterator[None]:
     thread.start()
     log.info("web.started", host=web.host, port=web.port)
     try:
-        yield
+        with settled():
+            yield
     finally:
         server.should_exit = True
         thread.join(_GRACE_SECONDS + 1)
