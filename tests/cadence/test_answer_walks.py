@@ -168,8 +168,13 @@ def test_an_answer_counts_where_the_client_has_the_next_day_already(book: AskedB
     assert len(book.open_tasks("feedback")) == 1
 
 
-def test_an_answer_from_before_the_schedule_ran_is_history(book: AskedBook) -> None:
-    book.answer(5, 3)
+@pytest.mark.parametrize("source", ["page", "import"])
+def test_an_answer_of_another_day_from_before_or_by_an_import_is_history(
+    book: AskedBook, source: str
+) -> None:
+    if source == "import":
+        book.apply_all({"feedback": feedback(CALL)})
+    book.answer(5, 3, source=source)
     book.clock.advance_to(book.now + DAY)
     book.apply_all({"feedback": feedback(CALL)})
     book.live_until("Wed 2026-11-25")

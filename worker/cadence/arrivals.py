@@ -79,9 +79,9 @@ def _answered(
     conn: Connection, inforce: InForce, planning: Planning, now: datetime, limit: int
 ) -> list[Arrival]:
     """Answers of which a step may still be done; a walk's cycle says the how manieth of its
-    account's it is. One that was given while the schedule ran counts from the day on which it is
-    seen: it may be past midnight by then, or the next day where the client is. Older ones are
-    history."""
+    account's it is. One that was given to us while the schedule ran counts from the day on which it
+    is seen: it may be past midnight by then, or the next day where the client is. Older ones, and
+    those of an import, keep their own day."""
     stem = inforce.schedule.stem
     since = (now - warm_up([inforce.schedule])).date()
     rows = arrivals_store.unheard_answers(conn, stem, since, limit)
@@ -93,7 +93,7 @@ def _answered(
     for row in rows:
         cycles[row.account_id] += 1
         day = row.answered_on
-        if day >= ran:
+        if day >= ran and row.source != "import":
             day = max(day, _today(inforce, row, planning, now))
         found.append(Arrival(row.id, cycles[row.account_id], row.account_id, day))
     return found

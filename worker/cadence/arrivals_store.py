@@ -100,7 +100,7 @@ def reviews(conn: Connection, stem: str, account_ids: Sequence[int]) -> dict[int
 
 
 _UNHEARD = Prepared(
-    select(responses.c.id, responses.c.account_id, responses.c.answered_on, *_PLACE)
+    select(*[responses.c[name] for name in ("id", "account_id", "answered_on", "source")], *_PLACE)
     .join(accounts, accounts.c.id == responses.c.account_id)
     .where(responses.c.answered_on >= bindparam("since"), responses.c.judged == "human")
     .where(responses.c.account_id.is_not(None))
@@ -118,7 +118,7 @@ _UNHEARD = Prepared(
 
 def unheard_answers(conn: Connection, stem: str, since: date, most: int) -> Sequence[Any]:
     """Answers of the days from ``since`` on, named to an account, that do not walk a schedule: id,
-    account_id, answered_on, account_timezone, account_country."""
+    account_id, answered_on, source, account_timezone, account_country."""
     return _UNHEARD.rows(conn, stem=stem, since=since, most=most)
 
 

@@ -92,8 +92,7 @@ class Door:
         self._most_bytes, self._clock = most_bytes, clock or SystemClock()
         if public_only:
             transport = _PublicOnly(transport, resolve, self._seconds)
-        # No httpx.Client: all that one adds to its transport is what this door must not do, and it
-        # costs a third of a call.
+        # No httpx.Client: what one adds to its transport is what this door must not do.
         self._transport = transport or _direct()
         self._waits = {"timeout": httpx.Timeout(self._seconds).as_dict()}
 
