@@ -311,6 +311,9 @@ def main(words: list[str]) -> None:
     asked.add_argument("--database", help="URL of one that is kept; filled if it is empty")
     asked.add_argument("only", metavar="PATH", nargs="*", help="addresses; all if none is given")
     given = asked.parse_args(words)
+    unknown = set(given.only) - {path for path, _ in asked_for()}
+    if unknown:
+        asked.error(f"no page that is measured: {', '.join(sorted(unknown))}")
     sizes = given.licences, given.tasks, given.seconds
     with _databases(given.database) as fresh:
         found = run(fresh, *sizes, cpu=given.cpu, only=given.only)

@@ -19,6 +19,7 @@ from worker.cadence.library import Defaults, InForce
 from worker.cadence.records import LICENCE
 from worker.cadence.reviews import Review, first, following
 from worker.kernel.dates import civil_date, zone
+from worker.schedules import store as versions
 from worker.schedules.calendar import DAY, wall_moment
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _answered(
     if not rows:
         return []
     cycles = Counter(arrivals_store.answers_heard(conn, stem, {row.account_id for row in rows}))
-    ran = civil_date(arrivals_store.runs_since(conn, stem), zone(planning.defaults.timezone))
+    ran = civil_date(versions.first_applied(conn, stem), zone(planning.defaults.timezone))
     found = []
     for row in rows:
         cycles[row.account_id] += 1

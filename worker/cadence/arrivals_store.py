@@ -4,7 +4,7 @@ new, not of the book."""
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, exists, func, select, update
@@ -15,7 +15,6 @@ from worker.cadence.subjects import episodes, responses
 from worker.catalogue.records import accounts, licences, terms
 from worker.db import bulk
 from worker.db.prepared import Prepared
-from worker.schedules.records import versions
 
 _BEHIND = 10_000
 """So many numbers before the newest account that walks are looked at again: transactions side by
@@ -120,17 +119,6 @@ def unheard_answers(conn: Connection, stem: str, since: date, most: int) -> Sequ
     """Answers of the days from ``since`` on, named to an account, that do not walk a schedule: id,
     account_id, answered_on, source, account_timezone, account_country."""
     return _UNHEARD.rows(conn, stem=stem, since=since, most=most)
-
-
-_RUNS_SINCE = Prepared(
-    select(func.min(versions.c.applied_at).label("at")).where(versions.c.schedule == _STEM)
-)
-
-
-def runs_since(conn: Connection, stem: str) -> datetime:
-    """When a schedule that runs was applied first."""
-    moment: datetime = _RUNS_SINCE.scalars(conn, stem=stem)[0]
-    return moment
 
 
 _HEARD = Prepared(

@@ -10,7 +10,9 @@ from contextlib import contextmanager
 @contextmanager
 def settled() -> Iterator[None]:
     """For a long piece of work: what is there when it begins counts as there for good. Looking
-    through modules and tables would take tens of milliseconds, while somebody waits."""
+    through modules and tables would take tens of milliseconds, while somebody waits. Of several
+    works, the first to end gives everything back.
+    """
     gc.collect()
     gc.freeze()
     try:

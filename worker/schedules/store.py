@@ -85,6 +85,14 @@ def retire(conn: Connection, stems: Sequence[str]) -> None:
     )
 
 
+def first_applied(conn: Connection, stem: str) -> datetime:
+    """When a schedule that has a version was applied first."""
+    mine = versions.c.schedule == stem
+    query = select(func.min(versions.c.applied_at)).where(mine)
+    moment: datetime = conn.execute(query).scalar_one()
+    return moment
+
+
 def last_applied(conn: Connection) -> datetime | None:
     """When a version was applied last."""
     moment: datetime | None = conn.execute(select(func.max(versions.c.applied_at))).scalar()

@@ -80,8 +80,8 @@ def coverage(conn: Connection, period: Period) -> list[Part]:
     clients = _clients()
     found = clients.outerjoin(heard, heard.c.account_id == clients.c.account_id)
     whole = select(null().label("currency"), func.count(heard.c.account_id), func.count())
-    known = case((heard.c.account_id.is_not(None), worth.c.cents), else_=0)
-    money = select(worth.c.currency, func.sum(known), func.sum(worth.c.cents))
+    theirs = case((heard.c.account_id.is_not(None), worth.c.cents), else_=0)
+    money = select(worth.c.currency, func.sum(theirs), func.sum(worth.c.cents))
     money = money.select_from(worth.outerjoin(heard, heard.c.account_id == worth.c.account_id))
     # One statement, so that the set of those who were heard is made once.
     both = union_all(whole.select_from(found), money.group_by(worth.c.currency))
