@@ -29,6 +29,7 @@ from worker.db.engine import make_engine, reading
 from worker.kernel.errors import DependencyDownError, FindingsError, UsageError
 from worker.links.rules import Links, Purpose
 from worker.templating.context import MailContext, SenderView
+from worker.templating.mime import parse_address
 from worker.templating.render import Renderer
 from worker.templating.samples import LETTERS, full
 from worker.templating.texts import mails, read_folder
@@ -53,7 +54,9 @@ def renderer() -> Renderer:
 
 
 def letter(template: str = "renewal/reminder") -> Letter:
-    return Letter("0123456789abcdef", "Anna Nowak <anna@example.org>", template, ["en"])
+    return Letter(
+        "0123456789abcdef", parse_address("Anna Nowak <anna@example.org>"), template, ["en"]
+    )
 
 
 def by(name: str, email: str, mail_class: str = "contractual") -> MailContext:

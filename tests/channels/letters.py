@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import default
 
 from worker.channels.contract import Envelope, Mail
-from worker.templating.mime import Attachment, draft
+from worker.templating.mime import Attachment, draft, parse_address
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEY = "k" * 16
@@ -43,7 +43,7 @@ def a_letter(
     parts = draft(
         key,
         sender='"Wiśniewska, Ewa" <renewals@example.com>',
-        recipient=to,
+        recipient=parse_address(to),
         reply_to="Ewa Wiśniewska <ewa@example.com>",
         rendered=words,
         domain="example.com",

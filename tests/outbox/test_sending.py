@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 
 from tests.outbox.world import LEASE, Scripted, World
 from worker.channels.contract import Envelope, Mail, Outcome, Result
 from worker.channels.folder import FolderChannel
-from worker.outbox.rules import MAX_STARTS
+from worker.outbox.rules import MAX_STARTS, Go
+from worker.outbox.store import Message
 
 
 class Death(BaseException):
@@ -27,6 +29,12 @@ class Mortal(FolderChannel):
         if envelope.address == self.address:
             raise Death
         return super().send(envelope, mail, now)  # type: ignore[arg-type]  # a datetime
+
+
+class Alone(FolderChannel):
+    """A folder that takes one mail at a time, as where no provider tells what became of it."""
+
+    burst = 1
 
 
 @pytest.fixture
@@ -247,6 +255,68 @@ def test_writing_that_takes_longer_than_the_lease_still_gets_on(world: World) ->
         machine.send_batch()
         world.later(seconds=61)
     assert len(world.mails()) == 150
+    world.files_match_the_ledger()
+
+
+def test_what_came_of_a_burst_is_kept_with_the_start_of_the_next_in_one_transaction(
+    world: World,
+) -> None:
+    world.book(120)
+    world.apply()
+    world.decide()
+    seen: list[dict[tuple[str, bool], int]] = []
+
+    def look(label: str) -> None:
+        if label == "recorded":
+            rows = world.ledger()
+            seen.append(Counter((row.state, row.started_at is not None) for row in rows))
+
+    world.machine(pause=look).send_batch()
+    assert seen == [
+        {("accepted", True): 50, ("sending", True): 50, ("sending", False): 20},
+        {("accepted", True): 100, ("sending", True): 20},
+        {("accepted", True): 120},
+    ]
+
+
+def test_without_proof_by_its_provider_a_mail_is_noted_before_the_next_is_written(
+    world: World,
+) -> None:
+    world.book(3)
+    world.apply()
+    world.decide()
+    machine = world.machine(channel=Alone(world.folder.folder))
+    compose, seen = machine.sending.compose, list[int]()
+
+    def look(message: Message, go: Go, now: datetime) -> Mail:
+        seen.append([row.state for row in world.ledger()].count("accepted"))
+        return compose(message, go, now)
+
+    object.__setattr__(machine.sending, "compose", look)
+    machine.send_batch()
+    assert seen == [0, 1, 2]
+
+
+def test_what_left_is_noted_even_when_the_next_mails_cannot_be_written_now(world: World) -> None:
+    world.book(60)
+    world.apply()
+    world.decide()
+    machine = world.machine()
+    compose, written = machine.sending.compose, list[Message]()
+
+    def away(message: Message, go: Go, now: datetime) -> Mail:
+        written.append(message)
+        if len(written) > world.folder.burst:
+            raise OSError("the disk went away")
+        return compose(message, go, now)
+
+    object.__setattr__(machine.sending, "compose", away)
+    with pytest.raises(OSError, match="went away"):
+        machine.send_batch()
+    assert Counter(row.state for row in world.ledger()) == {"accepted": 50, "sending": 10}
+    world.later(seconds=61)
+    world.run()
+    assert len(world.mails()) == 60
     world.files_match_the_ledger()
 
 

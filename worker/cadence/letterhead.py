@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from email.headerregistry import Address
 from email.utils import parseaddr
 from functools import lru_cache
 from urllib.parse import quote
@@ -76,11 +77,11 @@ class Letterhead:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """Which mail goes to whom, an address field; ``mark`` stands before the subject of a trial,
+    """Which mail goes to whom; ``mark`` stands before the subject of a trial,
     whose links lead nowhere because no ledger knows it; ``own`` is what a person wrote for it."""
 
     mail_key: str
-    to: str
+    to: Address
     template: str
     languages: Sequence[str]
     mark: str = ""
@@ -98,7 +99,7 @@ def write(
     and to its template; by one click (RFC 8058) where pages are served by https. Raises
     ``RenderError`` or ``ValueError`` when it must not leave as it is.
     """
-    address = mime.parse_address(letter.to).addr_spec
+    address = letter.to.addr_spec
     way_out, one_click = _ways_out(letterhead, letter, context, address, now)
     context = replace(
         context,
@@ -111,7 +112,8 @@ def write(
     rendered = own.added(rendered, letter.own)
     rendered = replace(rendered, subject=letter.mark + rendered.subject)
     sender, domain = letterhead.sender_of(context.sender), letterhead.domain
-    recipient = letterhead.redirect_to or letter.to
+    elsewhere = letterhead.redirect_to
+    recipient = mime.parse_address(elsewhere) if elsewhere else letter.to
     parts = mime.draft(
         letter.mail_key,
         sender=sender,
@@ -123,10 +125,9 @@ def write(
         attachments=hold.attachments(rendered.holds, sender=sender, domain=domain, now=now),
         unsubscribe=way_out,
         one_click=one_click if (one_click or "").startswith("https:") else None,
-        intended_for=address if letterhead.redirect_to else None,
+        intended_for=address if elsewhere else None,
     )
-    reached = mime.parse_address(recipient).addr_spec
-    return Mail(rendered.subject, rendered.language, parts, reached)
+    return Mail(rendered.subject, rendered.language, parts, recipient.addr_spec)
 
 
 def _ways_out(

@@ -184,7 +184,7 @@ def _composing(
     def compose(message: Message, go: Go, now: datetime) -> Mail:
         renderer = pinned(go.version_id) if go.version_id is not None else current()
         context = go.context()
-        to = mime.address(context.contact.name, message.address)
+        to = mime.addressed(context.contact.name, message.address)
         who = message.contact_id or 0
         letter = Letter(message.mail_key, to, go.template, go.languages, contact_id=who, own=go.own)
         mail = write(renderer, letterhead, letter, context, now)

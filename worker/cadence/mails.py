@@ -165,7 +165,7 @@ def written(
     wanted = (told.language, contact.language, row.account_language, writing.defaults.language)
     letter = Letter(
         told.mail_key,
-        mime.address(contact.name, told.address),
+        mime.addressed(contact.name, told.address),
         told.template,
         tuple(filter(None, wanted)),
         own=_own(conn, rows) if told.own is None else told.own,

@@ -52,7 +52,7 @@ def as_it_reads(
         raise FindingsError(f"It would not go now: {verdict.reason}.")
     context = verdict.context()
     languages = tuple(filter(None, (copy.language, *verdict.languages)))
-    to = mime.address(context.contact.name, message.address)
+    to = mime.addressed(context.contact.name, message.address)
     letter = Letter(
         message.mail_key, to, verdict.template, languages, contact_id=found[0].contact.id
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from email.headerregistry import Address
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -172,7 +173,7 @@ def written(
     Raises ``FindingsError`` with every problem of the template when it cannot be written.
     """
     contact = subject.context.contact
-    to = mime.address(contact.name, contact.email)
+    to = mime.addressed(contact.name, contact.email)
     return _write(script, subject, letterhead, to, language, now)
 
 
@@ -191,13 +192,13 @@ def send(
     address that is none, and ``DependencyDownError`` when the channel could not take it.
     """
     try:
-        to = mime.address(None, address)
+        to = mime.addressed(None, address)
     except ValueError as error:
         raise UsageError(f"{address!r} is not one mail address") from error
     mail_key = new_mail_key(now)
     mail = _write(script, subject, letterhead, to, language, now, mail_key, MARK)
     step = script.template.rpartition("/")[2]
-    envelope = Envelope(mail_key, to, subject.context.today, "send-test", f"test-{step}")
+    envelope = Envelope(mail_key, to.addr_spec, subject.context.today, "send-test", f"test-{step}")
     result = channel.send(envelope, mail, now)
     if result.outcome in (Outcome.NOT_SENT, Outcome.SHUT):
         raise DependencyDownError(f"The channel {channel.name} did not take it: {result.detail}")
@@ -212,7 +213,7 @@ def _write(
     script: Script,
     subject: Subject,
     letterhead: Letterhead,
-    to: str,
+    to: Address,
     language: str | None,
     now: datetime,
     mail_key: str = "preview",

@@ -7,8 +7,9 @@ and the ledger use where thousands of rows move in one transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -31,6 +32,8 @@ from worker.db.prepared import driving
 from worker.db.types import Moment
 
 Row = Sequence[Any]
+_FEW = 5000
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def insert(conn: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -84,32 +87,50 @@ def update(
     """Updates rows found by ``key``: each tuple holds the key first, then ``columns``."""
     if not rows:
         return
-    if conn.dialect.name == "postgresql":
-        (_update_few if len(rows) <= _FEW else _update_many)(conn, table, [key, *columns], rows)
-        return
-    assignments = ", ".join(f"{name} = ?" for name in columns)
-    sql = f"UPDATE {table.name} SET {assignments} WHERE {key} = ?"  # noqa: S608
-    converted = _converted(conn, table, [key, *columns], rows)
-    with driving(conn) as cursor:
-        cursor.executemany(sql, ((*row[1:], row[0]) for row in converted))
+    many = conn.dialect.name == "postgresql" and len(rows) > _FEW
+    (_update_many if many else update_held)(conn, table, [key, *columns], rows)
 
 
-_FEW = 5000
-
-
-def _update_few(
-    conn: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]
+def update_held(
+    conn: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    held: Mapping[str, str] = _NOTHING,
 ) -> None:
-    """An array for each column. A temporary table for each batch would swell the catalogue."""
+    """Updates a few rows found by the first of ``columns``, where they still hold the texts
+    ``held`` in other columns: whoever lost a row meanwhile changes nothing of it."""
+    if conn.dialect.name != "postgresql":
+        _update_each(conn, table, columns, rows, held)
+        return
     key, *others = columns
     assignments = ", ".join(f"{name} = s.{name}" for name in others)
     arrays, names = _arrays(conn, table, columns), ", ".join(columns)
+    fence = "".join(f" AND t.{name} = %s" for name in held)
+    # An array for each column. A temporary table for each batch would swell the catalogue.
     with driving(conn) as cursor:
         cursor.execute(
             f"UPDATE {table.name} t SET {assignments} "  # noqa: S608 -- names are ours
-            f"FROM unnest({arrays}) AS s({names}) WHERE t.{key} = s.{key}",
-            _lists(conn, table, columns, rows),
+            f"FROM unnest({arrays}) AS s({names}) WHERE t.{key} = s.{key}{fence}",
+            [*_lists(conn, table, columns, rows), *held.values()],
         )
+
+
+def _update_each(
+    conn: Connection,
+    table: Table,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    held: Mapping[str, str],
+) -> None:
+    key, *others = columns
+    assignments = ", ".join(f"{name} = ?" for name in others)
+    fence = "".join(f" AND {name} = ?" for name in held)
+    sql = f"UPDATE {table.name} SET {assignments} WHERE {key} = ?{fence}"  # noqa: S608
+    values = tuple(held.values())
+    converted = _converted(conn, table, columns, rows)
+    with driving(conn) as cursor:
+        cursor.executemany(sql, ((*row[1:], row[0], *values) for row in converted))
 
 
 def _update_many(

@@ -87,13 +87,12 @@ class Left(NamedTuple):
 
 def accept(conn: Connection, left: Sequence[Left], attempt_id: str, now: datetime) -> None:
     """Writes that these mails were accepted, where the attempt still holds them."""
-    ours = set(_HELD.scalars(conn, ids=[one.id for one in left], attempt=attempt_id))
-    rows = [(*one, ACCEPTED, now, None, None, None, None) for one in left if one.id in ours]
-    bulk.update(conn, messages, (*Left._fields[1:], *_ENDED), rows)
+    rows = [(*one, ACCEPTED, now, None, None, None, None) for one in left]
+    fence = {"attempt_id": attempt_id, "state": SENDING}
+    bulk.update_held(conn, messages, (*Left._fields, *_ENDED), rows, fence)
 
 
 _ENDED = ("state", "accepted_at", "next_at", "reason", "attempt_id", "lease_until")
-_HELD = Prepared(select(messages.c.id).where(*_OURS).with_for_update())
 
 
 @cache

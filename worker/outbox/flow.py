@@ -16,11 +16,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from worker.channels.contract import Outcome, Result
 from worker.kernel.keys import new_attempt_id
 from worker.outbox import claims, ways
-from worker.outbox.recording import Came, record
+from worker.outbox.recording import Results
 from worker.outbox.records import QUIETLY
 from worker.outbox.rules import ACCEPTED, BLOCKED, DUE, GIVEN_UP, Drop, Go, Trouble, Wait
 from worker.outbox.sending import Ready, Sending
 from worker.outbox.store import Message
+from worker.outbox.ways import Way
 
 
 def send_batch(sending: Sending, limit: int = 100) -> int:
@@ -33,8 +34,10 @@ def send_batch(sending: Sending, limit: int = 100) -> int:
     if claim is None:
         return 0
     sending.pause("claimed")
-    bursts = list(_bursts(claim.allowed, 1 if sending.gap else sending.channel.burst))
+    size = 1 if sending.gap else sending.channel.burst
+    bursts = list(_bursts(claim.allowed, size))
     turn, misses = sending.clock.monotonic() + claim.waits, 0
+    results = Results(sending, attempt, claim.way)
     for number, burst in enumerate(bursts):
         if sending.gap:
             sending.wait(max(0.0, turn - sending.clock.monotonic()))
@@ -42,9 +45,13 @@ def send_batch(sending: Sending, limit: int = 100) -> int:
             _hand_back(sending, attempt, [one for rest in bursts[number:] for one, _ in rest])
             break
         # Written burst by burst: a batch that took longer than its lease would never get on.
-        results = _send_burst(sending, attempt, deadline, list(_render(sending, attempt, burst)))
-        misses = _misses(misses, results)
+        ready = _rendered(results, burst)
+        came = _send_burst(results, deadline, ready)
+        misses = _misses(misses, came)
         turn += sending.gap.total_seconds()
+        if size == 1:  # where a provider cannot prove much, nothing waits for the next mail
+            results.flush()
+    results.flush()
     return claim.taken
 
 
@@ -80,10 +87,12 @@ def _hand_back(sending: Sending, attempt: str, messages: Sequence[Message]) -> N
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What an attempt took; the first of the ``allowed`` may leave after ``waits`` seconds."""
+    """What an attempt took; the first of the ``allowed`` may leave after ``waits`` seconds, by the
+    ``way`` as it stood."""
 
     taken: int
     allowed: Sequence[_Allowed]
+    way: Way
     waits: float = 0.0
 
 
@@ -103,7 +112,7 @@ def _claim(sending: Sending, attempt: str, limit: int) -> _Claim | None:
             return None
         allowed = _looked_at(conn, sending, attempt, taken, now)
         _give_back(conn, sending, start, len(allowed), most)
-    return _Claim(len(taken), allowed, (start - now).total_seconds())
+    return _Claim(len(taken), allowed, way, (start - now).total_seconds())
 
 
 def _looked_at(
@@ -167,6 +176,14 @@ def _stopped(message: Message, verdict: Wait | Drop) -> dict[str, Any]:
     return idle | {"state": state, "next_at": None, "reason": verdict.reason}
 
 
+def _rendered(results: Results, burst: Sequence[_Allowed]) -> list[Ready]:
+    try:
+        return list(_render(results.sending, results.attempt, burst))
+    except (SQLAlchemyError, OSError):
+        results.flush()  # of the burst before
+        raise
+
+
 def _render(
     sending: Sending, attempt: str, allowed: Sequence[tuple[Message, Go]]
 ) -> Iterator[Ready]:
@@ -203,33 +220,32 @@ def _named(message: Message) -> str:
     return "somebody who stays unseen" if message.origin == QUIETLY else message.address
 
 
-def _send_burst(
-    sending: Sending, attempt: str, deadline: float, burst: Sequence[Ready]
-) -> list[Result]:
-    """Marks a few mails as started, sends them, and records what came of them."""
+def _send_burst(results: Results, deadline: float, burst: Sequence[Ready]) -> list[Result]:
+    """Marks a few mails as started, with the results of those before in the same transaction, and
+    sends them; what came of them is added to ``results``."""
+    sending, came = results.sending, list[Result]()
     started_at = sending.clock.now()
     if not burst or sending.clock.monotonic() >= deadline:
-        return []  # the lease is over: the rows are somebody else's, or soon will be
+        return came  # the lease is over: the rows are somebody else's, or soon will be
     with sending.engine.begin() as conn:
+        results.write(conn)
         ids = [ready.message.id for ready in burst]
-        ours = claims.mark_started(conn, ids, attempt, sending.channel.name, started_at)
+        ours = claims.mark_started(conn, ids, results.attempt, sending.channel.name, started_at)
+    results.written()
     sending.pause("started")
-    results: list[Came] = []
-    unsent: list[int] = []
     for ready in burst:
         if ready.message.id not in ours:
             continue
-        if sending.clock.monotonic() >= deadline or _is_over([one for _, one in results]):
-            unsent.append(ready.message.id)
+        if sending.clock.monotonic() >= deadline or _is_over(came):
+            results.unsent.append(ready.message.id)
             continue
         result = sending.channel.send(ready.message.envelope, ready.mail, sending.clock.now())
         sending.pause("sent")
-        results.append((ready, result))
-    record(sending, attempt, results, unsent)
-    sending.pause("recorded")
-    return [result for _, result in results]
+        came.append(result)
+        results.came.append((ready, result))
+    return came
 
 
-def _is_over(results: Sequence[Result]) -> bool:
+def _is_over(came: Sequence[Result]) -> bool:
     """Whether the way was found shut, or asked for a rest, by the last mail."""
-    return bool(results) and _misses(0, results[-1:]) >= ways.IN_A_ROW
+    return bool(came) and _misses(0, came[-1:]) >= ways.IN_A_ROW

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -12,34 +13,63 @@ from worker.channels.contract import Outcome, Result
 from worker.outbox import claims, doubts, ways
 from worker.outbox.rules import ACCEPTED, DUE, FAILED, GIVEN_UP, UNKNOWN, Trouble, after
 from worker.outbox.sending import Ready, Sending
+from worker.outbox.ways import Way
 
 Came = tuple[Ready, Result]
 """A mail, and what its attempt came to."""
 
 
-def record(sending: Sending, attempt: str, came: Sequence[Came], unsent: Sequence[int]) -> None:
-    """Writes down what came of an attempt; ``unsent`` had started and were not tried."""
-    now = sending.clock.now()
-    with sending.engine.begin() as conn:
-        if unsent:
-            back = {"state": DUE, "next_at": now, "attempt_id": None, "started_at": None}
-            claims.finish(conn, unsent, attempt, back)
-        plain = [ready.message.id for ready, result in came if _is_plain(ready, result)]
-        if plain:
-            claims.finish(conn, plain, attempt, _idle(ACCEPTED) | {"accepted_at": now})
-        gone = [one for one in came if one[1].outcome is Outcome.ACCEPTED and not _is_plain(*one)]
-        if gone:
-            claims.accept(conn, [_left(*one) for one in gone], attempt, now)
-        others = [one for one in came if one[1].outcome is not Outcome.ACCEPTED]
-        for ready, result in others:
-            values = _values(sending, ready, result, now)
-            ours = claims.finish(conn, [ready.message.id], attempt, values)
-            if ours and result.outcome is Outcome.REFUSED:
-                sending.refused(conn, ready.message, result, now)
-        missed = [ready.message.id for ready, _ in others]
-        if missed:  # of an earlier attempt the provider may have told meanwhile
-            doubts.prove_told(conn, missed, now)
-        _mind_the_way(conn, sending, [result for _, result in came], now)
+@dataclass(slots=True)
+class Results:
+    """What came of an attempt's mails and is not written down yet; ``unsent`` had started and were
+    not tried. ``way``: how the way out stood when the mails were claimed."""
+
+    sending: Sending
+    attempt: str
+    way: Way
+    came: list[Came] = field(default_factory=list)
+    unsent: list[int] = field(default_factory=list)
+
+    def write(self, conn: Connection) -> None:
+        """Writes them down, in the transaction of ``conn``."""
+        if self.came or self.unsent:
+            _record(conn, self, self.sending.clock.now())
+
+    def written(self) -> None:
+        """Forgets them: the transaction is kept."""
+        if self.came or self.unsent:
+            self.came, self.unsent = [], []
+            self.sending.pause("recorded")
+
+    def flush(self) -> None:
+        """Writes them down in a transaction of their own."""
+        if self.came or self.unsent:
+            with self.sending.engine.begin() as conn:
+                self.write(conn)
+            self.written()
+
+
+def _record(conn: Connection, results: Results, now: datetime) -> None:
+    sending, attempt, came = results.sending, results.attempt, results.came
+    if results.unsent:
+        back = {"state": DUE, "next_at": now, "attempt_id": None, "started_at": None}
+        claims.finish(conn, results.unsent, attempt, back)
+    plain = [ready.message.id for ready, result in came if _is_plain(ready, result)]
+    if plain:
+        claims.finish(conn, plain, attempt, _idle(ACCEPTED) | {"accepted_at": now})
+    gone = [one for one in came if one[1].outcome is Outcome.ACCEPTED and not _is_plain(*one)]
+    if gone:
+        claims.accept(conn, [_left(*one) for one in gone], attempt, now)
+    others = [one for one in came if one[1].outcome is not Outcome.ACCEPTED]
+    for ready, result in others:
+        values = _values(sending, ready, result, now)
+        ours = claims.finish(conn, [ready.message.id], attempt, values)
+        if ours and result.outcome is Outcome.REFUSED:
+            sending.refused(conn, ready.message, result, now)
+    missed = [ready.message.id for ready, _ in others]
+    if missed:  # of an earlier attempt the provider may have told meanwhile
+        doubts.prove_told(conn, missed, now)
+    _mind_the_way(conn, sending, results.way, [result for _, result in came], now)
 
 
 def _is_plain(ready: Ready, result: Result) -> bool:
@@ -76,7 +106,7 @@ def _values(sending: Sending, ready: Ready, result: Result, now: datetime) -> di
 
 
 def _mind_the_way(
-    conn: Connection, sending: Sending, results: Sequence[Result], now: datetime
+    conn: Connection, sending: Sending, way: Way, results: Sequence[Result], now: datetime
 ) -> None:
     """Shuts the way out, lets it rest or opens it again, after what the last mail met."""
     if not results:
@@ -87,7 +117,7 @@ def _mind_the_way(
         sending.tell(conn, _shut(channel, last.detail, until), now)
     elif last.pause_until:
         ways.pause(conn, channel, last.pause_until, last.detail)
-    elif last.outcome is not Outcome.NOT_SENT and ways.of(conn, channel).failures:
+    elif last.outcome is not Outcome.NOT_SENT and way.failures:
         ways.reopen(conn, channel)
         sending.calm(conn, f"way-shut:{channel}", now)
 

@@ -231,9 +231,9 @@ class _Bounded(NodeTransformer):
         node.iter = self._through(ROUNDS, node.iter)  # type: ignore[arg-type]  # typed as any node
         return self.generic_visit(node)
 
-    def visit_Include(self, node: nodes.Include) -> nodes.Node:  # noqa: N802  # Jinja's name
-        node.template = self._through(ROUND, node.template)
-        return node
+    def visit_Include(self, node: nodes.Include) -> list[nodes.Node]:  # noqa: N802  # Jinja's name
+        counted = self._through(ROUND, nodes.Const(None, lineno=node.lineno))
+        return [nodes.ExprStmt(counted, lineno=node.lineno), node]
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802  # Jinja's name
         self.generic_visit(node)

@@ -104,14 +104,13 @@ def _calendar(method: str, holds: Sequence[Hold], sender: str, domain: str, now:
 
 def _entry(hold: Hold, sender: str, domain: str, stamp: datetime) -> bytes:
     """One entry: what is its own, inside of what many have in common."""
-    from icalendar.parser import Contentline, Parameters  # slow to load, and for mails only
-    from icalendar.prop import vText
+    from icalendar.prop import vText  # slow to load, and for mails only
 
     own = [("UID", hold.uid(domain)), ("SUMMARY", hold.title)]
     if hold.notes:
         own.append(("DESCRIPTION", _CONTROL.sub(" ", hold.notes)))
     head, rest = _common(hold.place.file == CANCELLED, hold.place.day, sender, stamp)
-    lines = [Contentline.from_parts(name, Parameters(), vText(text)) for name, text in own]
+    lines = [f"{name}:{vText(text).to_ical().decode()}" for name, text in own]
     return head + b"".join(folded(line) + b"\r\n" for line in lines) + rest
 
 

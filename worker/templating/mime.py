@@ -104,7 +104,7 @@ def address(name: str | None, email: str) -> str:
     Control characters in the name become spaces. Raises ``ValueError`` when ``email`` is not one
     plain address.
     """
-    return str(_address(name or "", email))
+    return str(addressed(name, email))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +148,16 @@ class Draft:
         return _folded(message.as_bytes(), self.subject)
 
 
-def compose(mail_key: str, **given: Any) -> bytes:
-    """The bytes of a ``draft`` of the same arguments."""
-    return draft(mail_key, **given).written()
+def compose(mail_key: str, *, recipient: str, **given: Any) -> bytes:
+    """The bytes of a ``draft`` of the same arguments, to an address field."""
+    return draft(mail_key, recipient=parse_address(recipient), **given).written()
 
 
 def draft(
     mail_key: str,
     *,
     sender: str,
-    recipient: str,
+    recipient: Address,
     reply_to: str | None,
     rendered: Text,
     domain: str,
@@ -169,7 +169,7 @@ def draft(
 ) -> Draft:
     """The message in its parts, checked.
 
-    ``sender``, ``recipient`` and ``reply_to`` are address fields, ``date`` is aware and
+    ``sender`` and ``reply_to`` are address fields, ``date`` is aware and
     ``domain`` is the right side of the Message-ID ``<mail_key@domain>``. ``unsubscribe`` is a
     mailto address with ``mailto:``, ``one_click`` an https address that unsubscribes at a POST
     (RFC 8058); give them for mails that are not contractual. ``intended_for`` is the plain
@@ -182,7 +182,7 @@ def draft(
         text.encode()  # half of a surrogate pair is no text; UnicodeError is a ValueError
     subject, headers = _one_line(rendered.subject), {}
     if intended_for is not None:
-        plain = str(_address("", intended_for))
+        plain = str(addressed(None, intended_for))
         subject, headers[INTENDED_FOR] = f"[for {plain}] {subject}", plain
     headers |= {"Message-ID": f"<{mail_key}@{domain}>", "Auto-Submitted": "auto-generated"}
     headers |= _ways_out(unsubscribe, one_click)
@@ -190,7 +190,7 @@ def draft(
     return Draft(
         mail_key,
         parse_address(sender),
-        parse_address(recipient),
+        recipient,
         parse_address(reply_to) if reply_to else None,
         subject,
         require_aware(date),
@@ -245,17 +245,18 @@ def parse_address(field: str) -> Address:
     found = getaddresses([_one_line(field)])
     if len(found) != 1 or not found[0][1]:
         raise ValueError(f"expected one address, got {field!r:.200}")
-    return _address(*found[0])
+    return addressed(*found[0])
 
 
-def _address(name: str, email: str) -> Address:
+def addressed(name: str | None, email: str) -> Address:
+    """Somebody's name and plain address as one; otherwise as ``address``."""
     if not _ADDR_SPEC.fullmatch(email) or _CONTROL.search(email):
         raise ValueError(f"expected one address, got {email!r:.200}")
     local, _, domain = email.rpartition("@")
     if not local.isascii():
         raise ValueError(f"expected an ASCII name before the @, got {email!r:.200}")
     ascii_domain = domain.encode("idna").decode("ascii")  # UnicodeError is a ValueError
-    return Address(_CONTROL.sub(" ", name).strip(), local, ascii_domain)
+    return Address(_CONTROL.sub(" ", name or "").strip(), local, ascii_domain)
 
 
 def _one_line(text: str) -> str:

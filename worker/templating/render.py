@@ -75,7 +75,6 @@ class Renderer:
     def __init__(self, texts: Mapping[str, str]) -> None:
         self._texts = MappingProxyType(dict(texts))
         self._environments: dict[str, MailEnvironment] = {}
-        self._templates: dict[tuple[str, str, str], Template] = {}
         self._languages: dict[str, tuple[str, ...]] = {}
 
     def languages(self, mail: str) -> tuple[str, ...]:
@@ -144,22 +143,17 @@ class Renderer:
         lines = [words.get(name) for name in ("question", "lowest", "highest")]
         return [line if isinstance(line, str) else None for line in lines]
 
-    def _compiled(self, mail: str, language: str, part: str) -> Template:
-        """One template; made once, and harmlessly twice when two threads come at once."""
-        found = self._templates.get((mail, language, part))
+    def _environment(self, language: str) -> MailEnvironment:
+        """Made once, and harmlessly twice when two threads come at once."""
+        found = self._environments.get(language)
         if found is None:
-            environment = self._environments.get(language)
-            if environment is None:
-                environment = MailEnvironment(self._texts, language)
-                self._environments[language] = environment
-            found = environment.get_template(f"{mail}/{language}/{part}")
-            self._templates[mail, language, part] = found
+            found = self._environments[language] = MailEnvironment(self._texts, language)
         return found
 
     def _part(self, mail: str, language: str, part: str, values: Mapping[str, Any]) -> str:
         name = f"{mail}/{language}/{part}"
         try:
-            text = write(self._compiled(mail, language, part), values, language)
+            text = write(self._environment(language).get_template(name), values, language)
         except Exception as error:  # whatever a template raises blocks its own mail
             raise RenderError(mail, language, told(error, name)) from error
         text, problem = _finish(f"templates/{name}", part, text)

@@ -26,6 +26,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.filters import do_forceescape
 from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 
 from worker.templating import grammar
 from worker.templating.formats import Formats, Number
@@ -61,12 +62,29 @@ class Steps:
             raise TooMuchError(f"at most {MOST_SECONDS:g} seconds of work")
 
 
+class _File(Template):
+    """A file of a mail. One that includes another hands it its variables as they are."""
+
+    def new_context(
+        self,
+        vars: dict[str, Any] | None = None,  # noqa: A002 -- Jinja's name
+        shared: bool = False,
+        locals: Mapping[str, Any] | None = None,  # noqa: A002 -- Jinja's name
+    ) -> Context:
+        values = vars or {}
+        if locals:
+            own = {name: value for name, value in locals.items() if value is not missing}
+            values = values | own
+        return Context(self.environment, values, self.name, self.blocks)
+
+
 class MailEnvironment(ImmutableSandboxedEnvironment):
     """The templates of one schedule version in one language.
 
     Raises ``ValueError`` when the language is not known.
     """
 
+    template_class = _File
     code_generator_class = grammar.BoundedCodeGenerator
     intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
     _readable: ClassVar[Mapping[type, frozenset[str]]] = {
@@ -86,14 +104,27 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
-            cache_size=-1,
+            cache_size=0,
         )
+        self._files: dict[Any, Template] = {}
         self.globals.clear()
         kept = {name: self.filters[name] for name in grammar.FILTERS - grammar.OWN_FILTERS}
         self.filters.clear()
         self.filters.update(kept, join=_join, **_own_filters(formats))
         self.filters.update({grammar.ROUNDS: _each, grammar.ROUND: _once, grammar.JOINED: _joined})
         self.tests["none"] = lambda value: value is None or isinstance(value, Missing)
+
+    def get_template(
+        self,
+        name: str | Template,
+        parent: str | None = None,
+        globals: Any = None,  # noqa: A002 -- Jinja's name
+    ) -> Template:
+        """A file; made once, and harmlessly twice when two threads come at once."""
+        found = self._files.get(name)
+        if found is None:
+            found = self._files[name] = super().get_template(name)
+        return found
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A field of plain data; a blank one is ``Missing``, everything else fails."""

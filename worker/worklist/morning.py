@@ -174,7 +174,7 @@ def _mail(
     parts = mime.draft(
         row.detail["mail"],
         sender=house.sender,
-        recipient=elsewhere or mime.address(who.name, own),
+        recipient=mime.parse_address(elsewhere) if elsewhere else mime.addressed(who.name, own),
         reply_to=house.reply_to,
         rendered=written,
         domain=parseaddr(house.sender)[1].rpartition("@")[2],
