@@ -42,12 +42,14 @@ def make_engine(url: str, *, durable: bool = True, pool_size: int = 18) -> Engin
     return _postgresql(parsed, pool_size)
 
 
-def make_scratch(path: Path) -> Engine:
+def make_scratch(path: Path | None) -> Engine:
     """An engine on a throw-away SQLite file that one thread alone uses, through one connection.
 
-    Nothing is rolled back: whoever fails throws the file away.
+    Nothing is rolled back: whoever fails throws the file away. Without a ``path`` the database is
+    in memory, and beyond 32 MB in a file that SQLite names and removes.
     """
-    return _sqlite(make_url(f"sqlite:///{path}"), _SCRATCH, poolclass=StaticPool)
+    url = make_url("sqlite:///file:?uri=true" if path is None else f"sqlite:///{path}")
+    return _sqlite(url, _SCRATCH, poolclass=StaticPool, keeps=_STATEMENTS)
 
 
 def lay_tables(scratch: Engine) -> None:
@@ -81,15 +83,17 @@ _SCRATCH = (
     "synchronous = OFF",
     "cache_size = -32768",
 )
+_STATEMENTS = 512
+"""That a throw-away database keeps prepared: all that the engine and the ledger have."""
 
 
-def _sqlite(url: URL, settings: Sequence[str], **options: Any) -> Engine:
+def _sqlite(url: URL, settings: Sequence[str], *, keeps: int = 128, **options: Any) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
         hide_parameters=True,
-        connect_args={"timeout": 30, "check_same_thread": False},
+        connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": keeps},
         **options,
     )
 
