@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 from sqlalchemy import Engine, func, insert, select
 
@@ -51,6 +53,14 @@ def test_that_of_one_who_failed_is_not_used_again() -> None:
         fail()
     with scratch.borrowed() as next_one:
         assert next_one not in failed
+
+
+def test_so_many_are_kept_and_no_more() -> None:
+    with ExitStack() as many:
+        used = [many.enter_context(scratch.borrowed()) for _ in range(12)]
+    with ExitStack() as again:
+        known = [again.enter_context(scratch.borrowed()) in used for _ in range(12)]
+    assert known.count(True) == 8
 
 
 def test_a_large_one_is_thrown_away() -> None:
