@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from worker.cadence import ahead, flow, machine
 from worker.cadence.decisions import Record
 from worker.db.engine import reading
 from worker.kernel.dates import Allowance, Period
+from worker.schedules.flow import read_drafts
 
 TODAY = day("2026-11-20")
 PERIOD = Period(TODAY, TODAY + timedelta(days=89))
@@ -87,3 +89,17 @@ def test_a_term_that_opens_by_itself_meanwhile_is_followed(
     found = [one for one in _foretold(book) if one.decision == "planned"]
     assert [(one.cycle, one.step) for one in found] == [(2, "300-days-before")]
     assert runs["follow_batch"] > 1
+
+
+def test_edits_that_are_foreseen_one_after_the_other_are_told_apart(known: Book) -> None:
+    def days(*whens: str) -> set[str | None]:
+        text = schedule_text(*whens, mail_class="commercial")
+        (known.root / "schedules/renewal.toml").write_text(text, encoding="utf-8")
+        drafts, _ = read_drafts(known.root)
+        asked = replace(known.asked(), drafts=drafts)
+        with reading(known.engine) as conn:
+            return {one.step for one in ahead.forecast(conn, asked, PERIOD) if one.step}
+
+    assert days("45 days before") == {"45-days-before"}
+    assert days("20 days before") == {"20-days-before"}
+    assert {one.step for one in _foretold(known) if one.step} > {"14-days-before"}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from playwright.sync_api import Browser, expect
+from sqlalchemy import update
 
 from tests.browsers import wrong_with
 from tests.desk.conftest import House
 from worker.access.rules import Role
 from worker.cadence import daily, foreseen
 from worker.cadence.commands import forecasting_of
+from worker.catalogue.records import contacts
 
 DAY = "/schedules/days/2026-11-30"
 PATHS = (DAY, f"{DAY}?schedule=renewal", f"{DAY}/clients", "/schedules/days/2026-11-29", "/")
@@ -60,6 +64,17 @@ def test_a_long_day_is_paged_client_by_client(
     assert "anna3@example.com" not in first
     older = first.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
     assert "anna3@example.com" in client.get(older).text
+
+
+def test_a_page_of_clients_stands_for_a_minute_and_says_so(house: House) -> None:
+    _office(house)
+    client = house.as_(Role.VIEWER)
+    assert "Worked out Fri 20 Nov 2026, " in client.get(f"{DAY}/clients").text
+    with house.engine.begin() as conn:
+        conn.execute(update(contacts).values(email="bea@example.com"))
+    assert "anna1@example.com" in client.get(f"{DAY}/clients").text
+    house.site.clock.advance_to(house.site.clock.now() + timedelta(minutes=1))
+    assert "bea@example.com" in client.get(f"{DAY}/clients").text
 
 
 def test_days_that_are_over_stand_in_the_outbox_and_those_too_far_away_nowhere(

@@ -7,12 +7,9 @@ is replayed in the same way by ``rehearse``.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -22,11 +19,12 @@ from worker.cadence import book, flow, machine, recorded, rehearse, snapshot
 from worker.cadence.decisions import Record, in_order
 from worker.cadence.horizon import end_of, start_of, warm_up
 from worker.cadence.letterhead import Letterhead
-from worker.cadence.library import Defaults, InForce, library_of
+from worker.cadence.library import Defaults, InForce, Library, Settled, lend, library_of
 from worker.cadence.quiet import USUAL_QUIET, Quiet
 from worker.cadence.records import LICENCE
 from worker.channels.rehearsal import RehearsalChannel
-from worker.db.engine import lay_tables, make_scratch, reading
+from worker.db import scratch
+from worker.db.engine import reading
 from worker.kernel.clock import VirtualClock
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance, Period
 from worker.kernel.keys import digest
@@ -109,9 +107,9 @@ def forecast_of(
 ) -> list[Record]:
     """The forecast for these licences and accounts, in the company of all that shares a mail with
     them."""
-    with _scratch() as engine:
-        _copy(conn, engine, asked, ids, accounts)
-        return _foretold(engine, asked, period)
+    with scratch.borrowed() as engine:
+        known = _copy(conn, engine, asked, ids, accounts)
+        return _foretold(engine, asked, period, known)
 
 
 def forecast_apart(
@@ -121,13 +119,13 @@ def forecast_apart(
     they are more than about ``most``, on those of a sample. The live database is let go once its
     rows are copied: nobody who writes waits for the forecast."""
     until = end_of(period)
-    with _scratch() as engine:
+    with scratch.borrowed() as engine:
         with reading(live) as conn:
             alone = _alone(conn, asked, period)
             sample = sample_for(book.acting_count(conn, until) + len(alone), most)
             ids = book.acting_ids(conn, until, sample.one_in)
-            _copy(conn, engine, asked, ids, sample.of_accounts(alone))
-        return _foretold(engine, asked, period), sample
+            known = _copy(conn, engine, asked, ids, sample.of_accounts(alone))
+        return _foretold(engine, asked, period, known), sample
 
 
 def _copy(
@@ -136,17 +134,22 @@ def _copy(
     asked: Forecasting,
     ids: Sequence[int],
     alone: Sequence[int] = (),
-) -> None:
+) -> Library:
+    """Copies what the forecast needs; what is known of the versions, which keep their numbers. A
+    draft gets a number there that another one may have here: then nothing is."""
     accounts = snapshot.accounts_around(conn, ids, _schedules(conn, asked).values(), alone)
     with engine.begin() as copy:
         snapshot.take(conn, copy, accounts, asked.now)
+    return library_of(conn) if asked.drafts is None else Library()
 
 
-def _foretold(engine: Engine, asked: Forecasting, period: Period) -> list[Record]:
+def _foretold(engine: Engine, asked: Forecasting, period: Period, known: Library) -> list[Record]:
     """What the machine does on the copy until ``period`` ends."""
     if asked.drafts is not None:
         flow.apply(engine, VirtualClock(asked.now), asked.drafts, audit.NOBODY)
-    _live(engine, asked, period)
+    library = Settled(known)
+    lend(engine, library)
+    _live(engine, asked, period, library)
     return _announced(engine, asked, period, since=asked.now)
 
 
@@ -173,31 +176,7 @@ def _schedules(conn: Connection, asked: Forecasting) -> Mapping[str, InForce]:
     return {d.schedule.stem: InForce(0, d.schedule, {}) for d in asked.drafts}
 
 
-@contextmanager
-def _scratch() -> Iterator[Engine]:
-    with tempfile.TemporaryDirectory(prefix="perennial-ahead-") as place:
-        file = Path(place) / "ahead.db"
-        file.write_bytes(_empty())
-        engine = make_scratch(file)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
-
-
-@cache
-def _empty() -> bytes:
-    """A scratch database with all tables and nothing in them: making the tables takes longer than
-    many a forecast."""
-    with tempfile.TemporaryDirectory(prefix="perennial-ahead-") as place:
-        file = Path(place) / "empty.db"
-        engine = make_scratch(file)
-        lay_tables(engine)
-        engine.dispose()
-        return file.read_bytes()
-
-
-def _live(engine: Engine, asked: Forecasting, period: Period) -> None:
+def _live(engine: Engine, asked: Forecasting, period: Period, library: Library) -> None:
     clock = VirtualClock(asked.now)
     channel = RehearsalChannel(Path(), start_of(period), per_step=0)
     works = machine.build(
@@ -210,6 +189,7 @@ def _live(engine: Engine, asked: Forecasting, period: Period) -> None:
         allowance=asked.allowance,
         quiet=asked.quiet,
         unread=True,
+        library=library,
     )
     rehearse.live_through(works, clock, [], end_of(period))
 

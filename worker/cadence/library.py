@@ -95,6 +95,21 @@ class Library:
         return self._renderers[version_id]
 
 
+class Settled(Library):
+    """What is known of a database in which nothing is applied any more: what runs is asked once.
+    ``known`` knows its versions, or some of them, by the same numbers."""
+
+    def __init__(self, known: Library) -> None:
+        super().__init__()
+        self._versions = known._versions
+        self._active: dict[str, InForce] | None = None
+
+    def active(self, conn: Connection) -> dict[str, InForce]:
+        if self._active is None:
+            self._active = super().active(conn)
+        return self._active
+
+
 @lru_cache(maxsize=256)
 def _parsed(stem: str, text: str) -> Schedule:
     """A forecast has a library of its own, for a copy of the versions that are known already."""
@@ -108,3 +123,8 @@ def library_of(conn: Connection) -> Library:
     """The library that all who read this database in this process share: a page that is asked for
     often parses nothing anew."""
     return _SHARED.setdefault(conn.engine, Library())
+
+
+def lend(engine: Engine, library: Library) -> None:
+    """From now on all who read this database share ``library``."""
+    _SHARED[engine] = library

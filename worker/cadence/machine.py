@@ -107,6 +107,7 @@ def build(
     judges: Mapping[str, Judge] = NO_JUDGES,
     texts: Callable[[], Renderer] | None = None,
     unread: bool = False,
+    library: Library | None = None,
     stop: Callable[[], bool] = lambda: False,
     wait: Callable[[float], object] = sleep,
     pause: Callable[[str], None] = lambda label: None,
@@ -118,8 +119,9 @@ def build(
     leave at least; ``refused`` hears of a mail that was refused for good. ``judges`` look at
     letters that are no step of a walk, by their origin, and ``texts`` gives their templates.
     ``unread``: what is sent reaches nobody and is read by nobody, so it is only recorded.
+    ``library``: one that knows the versions of this database already.
     """
-    library = Library()
+    library = library or Library()
     pinned = _pinned(engine, library)
     current = texts or Current(Path("templates"))
     last_look = Rechecker(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from worker.cadence import load, store
 from worker.cadence.decisions import Record, outcome
@@ -18,10 +18,33 @@ from worker.cadence.records import of_licence, steps, walks
 from worker.cadence.rules import FOR_EVER
 from worker.catalogue.records import accounts, licences, terms
 from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.kernel.dates import Period
 from worker.outbox import store as outbox
 
 _CHUNK = 2000
+_IN_TIME = select(steps.c.id).order_by(steps.c.at, steps.c.walk_id, steps.c.id)
+_SINCE = Prepared(_IN_TIME.where(steps.c.decided_at >= bindparam("since")))
+_STEPS = Prepared(select(steps).where(bulk.listed(steps.c.id)))
+_ENDING = (
+    select(
+        terms.c.licence_id,
+        terms.c.number,
+        licences.c.key,
+        licences.c.status,
+        licences.c.term,
+        accounts.c.key.label("account"),
+        walks.c.id.label("walk_id"),
+        walks.c.schedule,
+        walks.c.reason,
+    )
+    .join(licences, licences.c.id == terms.c.licence_id)
+    .join(accounts, accounts.c.id == licences.c.account_id)
+    .outerjoin(walks, of_licence & (walks.c.cycle == terms.c.number))
+    .where(terms.c.expires_on.between(bindparam("first"), bindparam("last")))
+    .where(terms.c.number.is_not(None), terms.c.number <= licences.c.term)
+    .order_by(licences.c.key, terms.c.number, walks.c.schedule)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +63,18 @@ def decided(
 
     ``since``: only what was decided at this moment or later.
     """
-    ids = select(steps.c.id)
-    if since is not None:
-        ids = ids.where(steps.c.decided_at >= since)
-    ordered = conn.execute(ids.order_by(steps.c.at, steps.c.walk_id, steps.c.id))
-    for chunk in ordered.scalars().partitions(_CHUNK):
-        yield from _of_steps(conn, known, list(chunk))
+    if since is None:  # after a rehearsal there are millions
+        parts: Iterable[Sequence[int]] = conn.execute(_IN_TIME).scalars().partitions(_CHUNK)
+    else:
+        parts = bulk.chunks(_SINCE.scalars(conn, since=since), _CHUNK)
+    for part in parts:
+        yield from _of_steps(conn, known, part)
 
 
 def _of_steps(
     conn: Connection, known: Reading, ids: Sequence[int]
 ) -> Iterator[tuple[Record, tuple[int, int]]]:
-    rows = {row.id: row for row in conn.execute(select(steps).where(bulk.among(steps.c.id, ids)))}
+    rows = {row.id: row for row in _STEPS.rows(conn, ids=ids)}
     held = store.walks_by_id(conn, sorted({row.walk_id for row in rows.values()}))
     by_walk = {walk.walk_id: walk for walk in held}
     mails = mails_of(conn, [row.mail_key for row in rows.values() if row.mail_key])
@@ -129,29 +152,8 @@ def unspoken(
     active: Mapping[str, InForce],
 ) -> Iterator[Record]:
     """``nothing`` for every term that expires in the period and is not among ``spoken``."""
-    query = (
-        select(
-            terms.c.licence_id,
-            terms.c.number,
-            licences.c.key,
-            licences.c.status,
-            licences.c.term,
-            accounts.c.key.label("account"),
-            walks.c.id.label("walk_id"),
-            walks.c.schedule,
-            walks.c.reason,
-        )
-        .join(licences, licences.c.id == terms.c.licence_id)
-        .join(accounts, accounts.c.id == licences.c.account_id)
-        .outerjoin(
-            walks,
-            of_licence & (walks.c.cycle == terms.c.number),
-        )
-        .where(terms.c.expires_on.between(period.first, period.last))
-        .where(terms.c.number.is_not(None), terms.c.number <= licences.c.term)
-        .order_by(licences.c.key, terms.c.number, walks.c.schedule)
-    )
-    for (_, number), group in groupby(conn.execute(query), key=lambda row: (row.key, row.number)):
+    ending = conn.execute(_ENDING, {"first": period.first, "last": period.last})
+    for (_, number), group in groupby(ending, key=lambda row: (row.key, row.number)):
         rows = list(group)
         first = rows[0]
         if (first.licence_id, number) not in spoken:

@@ -282,4 +282,5 @@ def _of(source: Connection, statement: Prepared, ids: Sequence[int]) -> list[Any
 
 
 def _write(target: Connection, table: Table, rows: Sequence[Any]) -> None:
-    bulk.insert(target, table, [column.name for column in table.columns], rows)
+    if rows:  # of most tables a client has none
+        bulk.insert(target, table, [column.name for column in table.columns], rows)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
@@ -50,6 +51,48 @@ def make_scratch(path: Path) -> Engine:
     return _sqlite(make_url(f"sqlite:///{path}"), _SCRATCH, poolclass=StaticPool)
 
 
+class Alone(Engine):
+    """A throw-away database that one thread alone uses: all that happens there is one transaction,
+    which is taken back at last. So many short ones would cost more than what is done in them."""
+
+    @cached_property
+    def held(self) -> Connection:
+        """The connection, in the transaction."""
+        conn = self.connect()
+        conn.exec_driver_sql("BEGIN")
+        return conn
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        yield self.held
+
+    @property
+    def pages(self) -> int:
+        """How large it is, in pages of 4 KB."""
+        size: int = self.held.exec_driver_sql("PRAGMA page_count").scalar_one()
+        return size
+
+    def begin_anew(self, done: Literal["COMMIT", "ROLLBACK"]) -> None:
+        """Keeps all that happened so far, or takes it back."""
+        self.held.exec_driver_sql(done)
+        self.held.exec_driver_sql("BEGIN")
+
+    def dispose(self, close: bool = True) -> None:
+        self.held.close()
+        super().dispose(close)
+
+
+def make_alone() -> Alone:
+    """One with all tables, in memory; what exceeds 32 MB is in a file that SQLite removes."""
+    settings = (*_SCRATCH, "journal_mode = MEMORY")
+    url = make_url("sqlite:///file:?uri=true")
+    made = _sqlite(url, settings, poolclass=StaticPool, keeps=_STATEMENTS)
+    engine = Alone(made.pool, made.dialect, made.url, hide_parameters=True)
+    lay_tables(engine)
+    engine.begin_anew("COMMIT")
+    return engine
+
+
 def lay_tables(scratch: Engine) -> None:
     """Makes all tables in an empty throw-away database. Nobody looks for things there, so it goes
     without the indexes that serve people: each would be written with every mail."""
@@ -64,6 +107,9 @@ def lay_tables(scratch: Engine) -> None:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads: one moment's view, and no writer is kept waiting."""
+    if isinstance(engine, Alone):
+        yield engine.held
+        return
     options: dict[str, Any] = {"only_reads": True}
     if engine.dialect.name == "postgresql":
         options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
@@ -81,15 +127,17 @@ _SCRATCH = (
     "synchronous = OFF",
     "cache_size = -32768",
 )
+_STATEMENTS = 512
+"""That a throw-away database keeps prepared: all that the engine and the ledger have."""
 
 
-def _sqlite(url: URL, settings: Sequence[str], **options: Any) -> Engine:
+def _sqlite(url: URL, settings: Sequence[str], *, keeps: int = 128, **options: Any) -> Engine:
     if url.database and url.database != ":memory:":
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
         hide_parameters=True,
-        connect_args={"timeout": 30, "check_same_thread": False},
+        connect_args={"timeout": 30, "check_same_thread": False, "cached_statements": keeps},
         **options,
     )
 

@@ -8,9 +8,10 @@ locale C, fold A to Z only, so other letters are looked for in each of their usu
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, literal, or_
+from sqlalchemy import ColumnElement, Text, and_, bindparam, literal, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -102,6 +103,30 @@ def with_words(
 def contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
     """Whether ``text`` stands anywhere in ``column``, whatever its capitals; every row is read."""
     return or_(*(column.icontains(one, autoescape=True) for one in spellings(text)))
+
+
+def containing(column: ColumnElement[Any], shape: Sequence[int]) -> ColumnElement[bool]:
+    """Whether all of some words stand anywhere in ``column``, for a statement that is built once
+    for each ``shape``: how many spellings each word has. ``patterns`` gives the values."""
+    names = [[_pattern(word, one) for one in range(count)] for word, count in enumerate(shape)]
+    asked = [[bindparam(name, type_=Text()) for name in spelt] for spelt in names]
+    return and_(*(or_(*(column.ilike(one, escape="/") for one in spelt)) for spelt in asked))
+
+
+def patterns(words: Sequence[str]) -> tuple[tuple[int, ...], dict[str, str]]:
+    """The shape of ``words`` and their values, as ``containing`` takes them. Words hold letters and
+    digits only, so nothing in them has a meaning of its own."""
+    spelt = [spellings(word) for word in words]
+    values = {
+        _pattern(word, one): f"%{text}%"
+        for word, texts in enumerate(spelt)
+        for one, text in enumerate(texts)
+    }
+    return tuple(map(len, spelt)), values
+
+
+def _pattern(word: int, spelling: int) -> str:
+    return f"word_{word}_{spelling}"
 
 
 def spellings(text: str) -> list[str]:

@@ -23,7 +23,9 @@ def mount(router: APIRouter, desk: Desk) -> None:
         today = desk.writing.local(asked.now).date()
         with reading(desk.app.engine) as conn:
             row = store.account(conn, key)
-            found = account_story.to_come(conn, forecasting(desk, asked), row, today) if row else []
+            found = (
+                account_story.to_come(conn, forecasting(desk, asked.now), row, today) if row else []
+            )
         if row is None:  # a key may end like this address
             return account.show(desk, asked, f"{key}/to-come")
         values = {
@@ -40,7 +42,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
         with reading(desk.app.engine) as conn:
             row = licences.found(conn, key)
             if row is not None:
-                told = explaining.to_come(conn, forecasting(desk, asked), key)
+                told = explaining.to_come(conn, forecasting(desk, asked.now), key)
                 entries = licences.entries(conn, row, told)
         if row is None:
             return licences.show(desk, asked, f"{key}/to-come")

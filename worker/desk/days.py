@@ -16,12 +16,15 @@ from worker.cadence.decisions import Record
 from worker.cadence.foreseen import Foreseen
 from worker.cadence.picture import DayCount
 from worker.db.engine import reading
+from worker.desk.counting import Counting
 from worker.desk.frame import READ, Desk, RefusedError, Visit, missing
 from worker.desk.licences import forecasting
 from worker.desk.paging import address, place, placed, tidy
 from worker.desk.story import NAMED
 
 _DAY = timedelta(days=1)
+_KEPT = timedelta(minutes=1)
+"""So long a page of clients stands."""
 
 
 class Line(NamedTuple):
@@ -46,7 +49,7 @@ def url_of(day: date, stem: str = "") -> str:
 
 def mount(router: APIRouter, desk: Desk) -> None:
     """The day, and its clients."""
-    viewer = desk.visit(Role.VIEWER)
+    viewer, told = desk.visit(Role.VIEWER), _told(desk)
 
     @router.api_route("/schedules/days/{day}", methods=READ)
     def of_day(day: str, schedule: str = "", asked: Visit = viewer) -> Response:
@@ -65,17 +68,42 @@ def mount(router: APIRouter, desk: Desk) -> None:
         on, stem, where = _read(day), tidy(schedule), placed(after, int)
         with reading(desk.app.engine) as conn:
             _check(on, today, stem, foreseen.read(conn))
-            begin = where[0] if where else 0
-            found = daily.daily(conn, forecasting(desk, asked), on, stem or None, begin)
-            values: dict[str, Any] = {"lines": list(lines(conn, found.records))}
-        here, more = f"/schedules/days/{on}/clients", found.after
+        known = told.of(_Asked(on, stem, where[0] if where else 0), asked.now)
+        here, more = f"/schedules/days/{on}/clients", known.found.after
         asks = {"schedule": stem, "after": place(more) if more else ""}
+        values: dict[str, Any] = {"lines": known.found.lines, "at": known.at}
         values |= {"day": on, "stem": stem, "most_keys": NAMED}
         values["older"] = address(here, asks) if more else ""
         values["newer"] = url_of(on, stem) if after else ""
         if asked.is_part:
             return desk.part(asked, "day_clients.html", **values)
         return desk.page(asked, "day_page.html", **values)
+
+
+class _Asked(NamedTuple):
+    """A page of clients: of which day and schedule, after which account."""
+
+    day: date
+    stem: str
+    after: int
+
+
+class _Told(NamedTuple):
+    """Its lines, and the account after which the next page begins; ``None``: it is the last."""
+
+    lines: Sequence[Line]
+    after: int | None
+
+
+def _told(desk: Desk) -> Counting[_Asked, _Told]:
+    """Pages that were worked out lately: all who plan a day look at the same."""
+
+    def work_out(conn: Connection, asked: _Asked, now: datetime) -> _Told:
+        planned = forecasting(desk, now)
+        found = daily.daily(conn, planned, asked.day, asked.stem or None, asked.after)
+        return _Told(list(lines(conn, found.records)), found.after)
+
+    return Counting(lambda: desk.app.engine, _KEPT, work_out)
 
 
 def _read(text: str) -> date:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -75,7 +75,7 @@ def show(desk: Desk, asked: Visit, key: str) -> Response:
         row = found(conn, key)
         if row is None:
             raise missing("such licence")
-        told = explaining.until_now(conn, forecasting(desk, asked), key)
+        told = explaining.until_now(conn, forecasting(desk, asked.now), key)
         values = _told(conn, desk, row, told, asked)
     return desk.page(asked, "licence.html", row=row, told=told, **values)
 
@@ -85,13 +85,13 @@ def found(conn: Connection, key: str) -> Any | None:
     return store.licence(conn, key) if "\0" not in key else None
 
 
-def forecasting(desk: Desk, asked: Visit) -> Forecasting:
-    """What is asked of the planner for a page: the schedules that run, now."""
+def forecasting(desk: Desk, now: datetime) -> Forecasting:
+    """What is asked of the planner for a page: the schedules that run."""
     settings = desk.app.settings
     book = settings.book
     defaults = Defaults(book.timezone, book.language, book.country)
     quiet = quiet_of(settings.surveys)
-    return Forecasting(defaults, asked.now, allowance=settings.budget.per_contact, quiet=quiet)
+    return Forecasting(defaults, now, allowance=settings.budget.per_contact, quiet=quiet)
 
 
 def _wanted(filters: Mapping[str, str]) -> store.Wanted:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    bindparam,
     cast,
     false,
     func,
@@ -29,6 +31,7 @@ from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, order_days, suppressions
 from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.reactivation.closing import Named
 from worker.reactivation.records import episode_lines, episodes
 from worker.worklist.kinds import DORMANT
@@ -87,6 +90,7 @@ def entries(
     return list(conn.execute(statement(wanted, after, most)))
 
 
+@lru_cache(maxsize=32)
 def statement(wanted: Wanted, after: tuple[float, int] | None, most: int | None) -> Select[Any]:
     """What ``entries`` asks the database."""
     by = ORDERS[wanted.by]
@@ -151,12 +155,39 @@ def episode(conn: Connection, about: Named) -> Any | None:
     return conn.execute(select(episodes).where(*mine, c.number == about.number)).first()
 
 
+_STAKES = Prepared(
+    select(
+        episodes.c.currency,
+        func.count().label("clients"),
+        func.sum(episodes.c.at_stake).label("at_stake"),
+    )
+    .where(episodes.c.ended_on.is_(None))
+    .group_by(episodes.c.currency)
+    .order_by(episodes.c.currency)
+)
+
+
 def stakes(conn: Connection) -> dict[str, tuple[int, Decimal]]:
     """How many episodes go on, and what is at stake in them a year, by currency."""
-    c = episodes.c
-    sums = select(c.currency, func.count(), func.sum(cast(c.at_stake, Float)))
-    rows = conn.execute(sums.where(c.ended_on.is_(None)).group_by(c.currency).order_by(c.currency))
-    return {row[0]: (row[1], Decimal(round(row[2]))) for row in rows}
+    return {row.currency: (row.clients, round(row.at_stake, 0)) for row in _STAKES.rows(conn)}
+
+
+def _steps(days_back: ColumnElement[int]) -> Prepared:
+    c = order_days.c
+    step = days_back.op("/", return_type=Integer())(BUCKET).label("step")
+    return Prepared(
+        select(c.account_id, c.currency, step, func.sum(cast(c.net, Float)).label("net"))
+        .where(bulk.listed(c.account_id), c.day > bindparam("first"), c.day <= bindparam("today"))
+        .group_by(c.account_id, c.currency, text("step"))
+    )
+
+
+_today = bindparam("today", type_=Date)
+_SOLD = {
+    "postgresql": _steps(cast(_today, Date).op("-", return_type=Integer())(order_days.c.day)),
+    "sqlite": _steps(cast(func.julianday(_today) - func.julianday(order_days.c.day), Integer)),
+}
+"""By the way in which a database counts how many days before today an order day lies."""
 
 
 def sold(conn: Connection, rows: Sequence[Any], today: date) -> dict[int, Sold]:
@@ -164,27 +195,26 @@ def sold(conn: Connection, rows: Sequence[Any], today: date) -> dict[int, Sold]:
     entry. What they ordered after its last scored day is in it."""
     if not rows:
         return {}
-    c = order_days.c
-    step = _days_back(conn, today).op("/", return_type=Integer())(BUCKET).label("step")
     first = today - timedelta(days=BUCKET * BUCKETS)
     ids = sorted({row.account_id for row in rows})
-    query = (
-        select(c.account_id, c.currency, step, func.sum(cast(c.net, Float)))
-        .where(bulk.among(c.account_id, ids), c.day > first, c.day <= today)
-        .group_by(c.account_id, c.currency, text("step"))
-    )
     found: dict[tuple[int, str], list[float]] = defaultdict(lambda: [0.0] * BUCKETS)
-    for account, currency, step, net in conn.execute(query):
-        found[account, currency][BUCKETS - 1 - step] = net
+    for row in _SOLD[conn.dialect.name].rows(conn, ids=ids, first=first, today=today):
+        found[row.account_id, row.currency][BUCKETS - 1 - row.step] = row.net
     return {row.id: Sold(found[row.account_id, row.currency]) for row in rows}
 
 
-def _days_back(conn: Connection, today: date) -> ColumnElement[int]:
-    """How many days before today an order day lies, counted by the database."""
-    c = order_days.c
-    if conn.dialect.name == "postgresql":
-        return cast(literal(today, Date), Date).op("-", return_type=Integer())(c.day)
-    return cast(func.julianday(today.isoformat()) - func.julianday(c.day), Integer)
+_PEOPLE = Prepared(
+    select(*[contacts.c[name] for name in ("account_id", "key", "name", "email", "role")])
+    .add_columns(suppressions.c.reason.label("silent"))
+    .outerjoin(suppressions, suppressions.c.address == contacts.c.email)
+    .where(bulk.listed(contacts.c.account_id))
+    .order_by(
+        contacts.c.account_id,
+        (contacts.c.role == "decision-maker").desc().nulls_last(),
+        contacts.c.name,
+        contacts.c.id,
+    )
+)
 
 
 def people(conn: Connection, account_ids: Sequence[int]) -> dict[int, list[Any]]:
@@ -192,15 +222,7 @@ def people(conn: Connection, account_ids: Sequence[int]) -> dict[int, list[Any]]
     is not written to."""
     if not account_ids:
         return {}
-    c = contacts.c
-    decides = (c.role == "decision-maker").desc().nulls_last()
-    query = (
-        select(c.account_id, c.key, c.name, c.email, c.role, suppressions.c.reason.label("silent"))
-        .outerjoin(suppressions, suppressions.c.address == c.email)
-        .where(bulk.among(c.account_id, list(account_ids)))
-        .order_by(c.account_id, decides, c.name, c.id)
-    )
     found: dict[int, list[Any]] = defaultdict(list)
-    for row in conn.execute(query):
+    for row in _PEOPLE.rows(conn, ids=list(account_ids)):
         found[row.account_id].append(row)
     return found

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import bindparam, exists, func, or_, select
 from sqlalchemy.engine import Connection
 
 from worker.cadence.records import happenings, steps
 from worker.catalogue.records import contacts, suppressions
 from worker.db import bulk
+from worker.db.prepared import Prepared
 from worker.desk.writing import count, day
 from worker.outbox.records import messages
 from worker.surveys.records import responses
@@ -41,6 +42,39 @@ class Sign(NamedTuple):
     where: str = ""
 
 
+_OPEN = Prepared(
+    select(*[tasks.c[name] for name in ("id", "account_id", "kind", "title", "due_on")])
+    .where(bulk.listed(tasks.c.account_id), tasks.c.closed_at.is_(None))
+    .where(or_(*[tasks.c.kind == kind for kind in (*_TOLD, PROMISE)]))
+    .order_by(tasks.c.due_on, tasks.c.id)
+)
+_SILENT = Prepared(
+    select(contacts.c.account_id, contacts.c.name, contacts.c.key, suppressions.c.reason)
+    .outerjoin(suppressions, suppressions.c.address == contacts.c.email)
+    .where(bulk.listed(contacts.c.account_id), contacts.c.role == "decision-maker")
+    .where(or_(suppressions.c.reason.is_not(None), contacts.c.email.is_(None)))
+    .order_by(contacts.c.account_id, contacts.c.id)
+)
+_heard = exists().where(
+    steps.c.mail_key == messages.c.mail_key,
+    happenings.c.walk_id == steps.c.walk_id,
+    or_(*[happenings.c.what == what for what in _HEARD]),
+)
+_UNHEARD = Prepared(
+    select(contacts.c.account_id, func.count(messages.c.id.distinct()).label("notices"))
+    .join(messages, messages.c.address == contacts.c.email)
+    .where(bulk.listed(contacts.c.account_id), messages.c.day > bindparam("since"))
+    .where(messages.c.kind == "contractual", messages.c.accepted_at.is_not(None), ~_heard)
+    .group_by(contacts.c.account_id)
+)
+_LOW = Prepared(
+    select(*[responses.c[name] for name in ("id", "account_id", "score", "answered_on")])
+    .where(bulk.listed(responses.c.account_id), responses.c.answered_on > bindparam("since"))
+    .where(responses.c.vote == -1, responses.c.judged == HUMAN)
+    .order_by(responses.c.account_id, responses.c.answered_on.desc(), responses.c.id)
+)
+
+
 def of(conn: Connection, account_ids: Sequence[int], today: date) -> Mapping[int, list[Sign]]:
     """What is known of these accounts, a query for each kind of sign."""
     found: dict[int, list[Sign]] = defaultdict(list)
@@ -54,11 +88,7 @@ def of(conn: Connection, account_ids: Sequence[int], today: date) -> Mapping[int
 
 def _tasks(conn: Connection, ids: Sequence[int], today: date) -> Iterator[tuple[int, Sign]]:
     """Complaints and promises that are open."""
-    c = tasks.c
-    kinds = c.kind.in_([*_TOLD, PROMISE])
-    query = select(c.id, c.account_id, c.kind, c.title, c.due_on)
-    mine = (bulk.among(c.account_id, ids), c.closed_at.is_(None), kinds)
-    for row in conn.execute(query.where(*mine).order_by(c.due_on, c.id)):
+    for row in _OPEN.rows(conn, ids=ids):
         where = f"/worklist/{row.id}"
         if row.kind != PROMISE:
             yield row.account_id, Sign(_TOLD[row.kind], "bad", where)
@@ -71,15 +101,7 @@ def _tasks(conn: Connection, ids: Sequence[int], today: date) -> Iterator[tuple[
 
 def _deciders(conn: Connection, ids: Sequence[int], today: date) -> Iterator[tuple[int, Sign]]:
     """Decision-makers whose mail comes back, or who have no address any more."""
-    c = contacts.c
-    silent = suppressions.c.reason.is_not(None) | c.email.is_(None)
-    query = (
-        select(c.account_id, c.name, c.key, suppressions.c.reason)
-        .outerjoin(suppressions, suppressions.c.address == c.email)
-        .where(bulk.among(c.account_id, ids), c.role == "decision-maker", silent)
-        .order_by(c.account_id, c.id)
-    )
-    for row in conn.execute(query):
+    for row in _SILENT.rows(conn, ids=ids):
         who = row.name or row.key
         words = "mail comes back" if row.reason else "no address"
         yield row.account_id, Sign(f"decision-maker {who}: {words}", "bad")
@@ -87,32 +109,12 @@ def _deciders(conn: Connection, ids: Sequence[int], today: date) -> Iterator[tup
 
 def _notices(conn: Connection, ids: Sequence[int], today: date) -> Iterator[tuple[int, Sign]]:
     """Notices of the last three months that nobody clicked on or answered."""
-    c = contacts.c
-    heard = exists().where(
-        steps.c.mail_key == messages.c.mail_key,
-        happenings.c.walk_id == steps.c.walk_id,
-        happenings.c.what.in_(_HEARD),
-    )
-    query = (
-        select(c.account_id, func.count(messages.c.id.distinct()))
-        .join(messages, messages.c.address == c.email)
-        .where(bulk.among(c.account_id, ids), messages.c.day > today - NOTICES_SINCE)
-        .where(messages.c.kind == "contractual", messages.c.accepted_at.is_not(None), ~heard)
-        .group_by(c.account_id)
-    )
-    for account, notices in conn.execute(query):
+    for account, notices in _UNHEARD.rows(conn, ids=ids, since=today - NOTICES_SINCE):
         yield account, Sign(f"{count(notices, 'notice')} without an answer", "warn")
 
 
 def _answers(conn: Connection, ids: Sequence[int], today: date) -> Iterator[tuple[int, Sign]]:
     """Low answers to surveys in the last year."""
-    c = responses.c
-    query = (
-        select(c.id, c.account_id, c.score, c.answered_on)
-        .where(bulk.among(c.account_id, ids), c.answered_on > today - ANSWERS_SINCE)
-        .where(c.vote == -1, c.judged == HUMAN)
-        .order_by(c.account_id, c.answered_on.desc(), c.id)
-    )
-    for row in conn.execute(query):
+    for row in _LOW.rows(conn, ids=ids, since=today - ANSWERS_SINCE):
         words = f"answered {row.score} of 10 on {day(row.answered_on)}"
         yield row.account_id, Sign(words, "bad", f"/surveys/answers/{row.id}")

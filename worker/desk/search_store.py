@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, select
+from sqlalchemy import ColumnElement, Select, Text, bindparam, select
 from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts, contacts, licences
@@ -16,9 +17,10 @@ from worker.db import bulk
 from worker.db.folding import (
     LAST,
     as_asked,
-    contains,
+    containing,
     folded,
     has_words,
+    patterns,
     spellings,
     with_words,
     words_of,
@@ -149,12 +151,14 @@ def task_numbered(conn: Connection, number: int) -> list[Any]:
 
 def tasks_worded(conn: Connection, text: str) -> list[Any]:
     """Open tasks with all of these words in their titles."""
-    words = words_of(text)
-    if not words:
-        return []
-    said = and_(*(contains(tasks.c.title, word) for word in words))
-    query = _TASK.where(tasks.c.closed_at.is_(None), said).order_by(tasks.c.due_on, tasks.c.id)
-    return list(conn.execute(query.limit(MOST)))
+    shape, values = patterns(words_of(text))
+    return _tasks_with(shape).rows(conn, **values) if shape else []
+
+
+@lru_cache(maxsize=32)
+def _tasks_with(shape: tuple[int, ...]) -> Prepared:
+    open_ones = _TASK.where(tasks.c.closed_at.is_(None), containing(tasks.c.title, shape))
+    return Prepared(open_ones.order_by(tasks.c.due_on, tasks.c.id).limit(MOST))
 
 
 _SHOWN = ("id", "address", "subject", "state", "fate", "accepted_at", "created_at", "schedule")
@@ -180,18 +184,20 @@ def mails_to(
 
 def mails_worded(conn: Connection, text: str, now: datetime) -> list[Any]:
     """Mails of the last ninety days, among the newest, with all of these words in their subject."""
-    words = words_of(text)
-    if not words:
-        return []
+    shape, values = patterns(words_of(text))
+    return _mails_with(shape).rows(conn, since=now - MAILS_OF, **values) if shape else []
+
+
+@lru_cache(maxsize=32)
+def _mails_with(shape: tuple[int, ...]) -> Prepared:
     newest = (
-        _MAIL.where(messages.c.created_at >= now - MAILS_OF, SHOWN)
+        _MAIL.where(messages.c.created_at >= bindparam("since"), SHOWN)
         .order_by(messages.c.id.desc())
         .limit(NEWEST_MAILS)
         .subquery()
     )
-    said = and_(*(contains(newest.c.subject, word) for word in words))
-    query = select(newest).where(said).order_by(newest.c.id.desc())
-    return list(conn.execute(query.limit(MOST)))
+    said = select(newest).where(containing(newest.c.subject, shape))
+    return Prepared(said.order_by(newest.c.id.desc()).limit(MOST))
 
 
 def _first(tries: Iterator[list[Any]]) -> list[Any]:

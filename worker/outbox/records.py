@@ -112,6 +112,7 @@ messages = Table(
         "reason",
         postgresql_where=text("state = 'due' AND next_at IS NULL"),
         sqlite_where=text("state = 'due' AND next_at IS NULL"),
+        info=FOR_PEOPLE,
     ),
 )
 

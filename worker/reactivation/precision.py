@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.engine import Connection
 
+from worker.db.prepared import Prepared
 from worker.kernel.estimates import Estimate, share_of
 from worker.reactivation.records import episodes
 from worker.worklist.kinds import FALSE_ALARM
 
 LATELY = 50
+_over = episodes.c.ended_on.is_not(None)
+_ENDED = Prepared(
+    select(episodes.c.outcome, func.count().label("episodes"))
+    .where(_over)
+    .group_by(episodes.c.outcome)
+)
+_SAID = Prepared(
+    select(episodes.c.outcome)
+    .where(_over, episodes.c.outcome.is_not(None))
+    .order_by(episodes.c.ended_on.desc(), episodes.c.id.desc())
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +47,9 @@ class Precision:
 
 def measured(conn: Connection, lately: int = LATELY) -> Precision:
     """What people said of all episodes so far, and of the last ``lately`` ones."""
-    c = episodes.c
-    ended = select(c.outcome, func.count()).where(c.ended_on.is_not(None)).group_by(c.outcome)
-    counts = {row[0]: row[1] for row in conn.execute(ended)}
+    counts = {row.outcome: row.episodes for row in _ENDED.rows(conn)}
     returned = counts.pop(None, 0)
-    said = select(c.outcome).where(c.ended_on.is_not(None), c.outcome.is_not(None))
-    last = list(conn.scalars(said.order_by(c.ended_on.desc(), c.id.desc()).limit(lately)))
+    last = _SAID.scalars(conn, most=lately)
     closed, false = sum(counts.values()), counts.get(FALSE_ALARM, 0)
     right = len(last) - last.count(FALSE_ALARM)
     return Precision(closed, closed - false, returned, len(last), share_of(right, len(last)))

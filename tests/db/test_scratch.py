@@ -1,0 +1,70 @@
+"""Throw-away databases: each who takes one finds it empty."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+from sqlalchemy import Engine, func, insert, select
+
+from worker.catalogue.records import accounts
+from worker.db import scratch
+from worker.kernel.clock import SystemClock
+
+
+def _fill(engine: Engine, count: int, name: str = "Firm") -> None:
+    rows = [
+        {"key": f"A{number}", "name": name, "updated_at": SystemClock().now()}
+        for number in range(count)
+    ]
+    with engine.begin() as conn:
+        conn.execute(insert(accounts), rows)
+
+
+def _count(engine: Engine) -> int:
+    with engine.begin() as conn:
+        return conn.scalar(select(func.count()).select_from(accounts)) or 0
+
+
+def test_what_one_wrote_is_gone_for_the_next() -> None:
+    with scratch.borrowed() as engine:
+        _fill(engine, 3)
+        assert _count(engine) == 3
+    with scratch.borrowed() as again:
+        assert again is engine, "its tables and statements serve once more"
+        assert _count(again) == 0
+
+
+def test_two_at_once_have_one_each() -> None:
+    with scratch.borrowed() as one, scratch.borrowed() as other:
+        _fill(one, 3)
+        assert _count(other) == 0
+
+
+def test_that_of_one_who_failed_is_not_used_again() -> None:
+    def fail() -> None:
+        with scratch.borrowed() as engine:
+            failed.append(engine)
+            _fill(engine, 1)
+            raise LookupError("the planner stumbled")
+
+    failed: list[Engine] = []
+    with pytest.raises(LookupError):
+        fail()
+    with scratch.borrowed() as next_one:
+        assert next_one not in failed
+
+
+def test_so_many_are_kept_and_no_more() -> None:
+    with ExitStack() as many:
+        used = [many.enter_context(scratch.borrowed()) for _ in range(12)]
+    with ExitStack() as again:
+        known = [again.enter_context(scratch.borrowed()) in used for _ in range(12)]
+    assert known.count(True) == 8
+
+
+def test_a_large_one_is_thrown_away() -> None:
+    with scratch.borrowed() as engine:
+        _fill(engine, 3000, name="Firm " * 1000)
+    with scratch.borrowed() as next_one:
+        assert next_one is not engine
