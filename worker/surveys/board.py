@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from sqlalchemy.engine import Connection
 
@@ -14,7 +13,7 @@ from worker.kernel.estimates import Estimate
 from worker.surveys import attending, counting, coverage, figures, numbers, rules, words
 from worker.surveys.attending import Attention, Reached
 from worker.surveys.counting import MONTH, Asked
-from worker.surveys.coverage import Part, Stance
+from worker.surveys.coverage import Part, Stance, ToAsk
 from worker.surveys.figures import ACCOUNTS, ANSWERS, METHODS, Figure, Report
 from worker.surveys.numbers import Change, Tally
 from worker.surveys.themes import Reader
@@ -48,7 +47,7 @@ class Board:
     change: Change | None
     stances: Sequence[Stance]
     spoken: Sequence[Spoken]
-    next: Sequence[Any]
+    next: Sequence[ToAsk]
     attention: Attention
 
     @property
@@ -64,15 +63,16 @@ def read(conn: Connection, asked: Asked, today: date, reader: Reader) -> Board:
     """Reads the board of ``asked``. Its cost is that of the answers in the period and the book."""
     alone = asked.but(by=None)
     report = figures.read(conn, asked, METHODS, (ANSWERS, ACCOUNTS))
+    parts, unheard = coverage.read(conn, asked.period, today)
     return Board(
         asked,
-        coverage.coverage(conn, asked.period),
+        parts,
         report,
-        figures.read(conn, asked.but(by=MONTH), (ANSWERS,)),
+        figures.read(conn, asked.but(by=MONTH), (), (ANSWERS,)),
         figures.change(conn, alone, report.whole),
         coverage.renewal_by_stance(conn, asked.period, today),
         list(_spoken(conn, alone, reader, report)),
-        coverage.ask_next(conn, asked.period, today),
+        unheard,
         attending.read(conn, alone),
     )
 
@@ -144,14 +144,14 @@ def _theme(spoken: Spoken) -> dict[str, object]:
     }
 
 
-def _next(row: Any) -> dict[str, object]:
+def _next(row: ToAsk) -> dict[str, object]:
     return {
         "account": row.key,
         "name": row.name,
         "revenue": f"{row.cents / 100:,.2f}",
         "currency": row.currency,
         "people_to_ask": row.people,
-        "decision_makers": int(row.deciders),
+        "decision_makers": row.deciders,
         "last_asked": row.asked_on or "never",
     }
 
