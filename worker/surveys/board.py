@@ -85,8 +85,7 @@ def _spoken(conn: Connection, asked: Asked, reader: Reader, whole: Report) -> It
         for row in rows:
             hidden = row.flag and (whole.hidden_whole or row.n < rules.FEW)
             if row.theme == theme and not hidden:
-                up, down = int(row.up), int(row.down)
-                tally += Tally(up, row.n - up - down, down)
+                tally += Tally(row.up, row.n - row.up - row.down, row.down)
         if tally.n:
             yield Spoken(theme, name, tally)
 

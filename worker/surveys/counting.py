@@ -144,16 +144,21 @@ def _among(column: ColumnElement[Any], values: Collection[str]) -> ColumnElement
 # --- what else is counted of them ---
 
 
+def votes() -> dict[str, ColumnElement[int]]:
+    """How many answers there are, ``n``; ``up`` and ``down``, promoters and detractors of them."""
+    up, down = (func.count().filter(responses.c.vote == vote) for vote in (1, -1))
+    return {"n": func.count(), "up": up, "down": down}
+
+
 def themes(conn: Connection, asked: Asked) -> list[Any]:
     """A row for each theme and for whether its answers are protected: ``n``, ``up``, ``down``."""
-    up, down = (func.sum(case((responses.c.vote == vote, 1), else_=0)) for vote in (1, -1))
     theme, flag = response_themes.c.theme, FLAG.label("flag")
+    both = response_themes.join(responses, responses.c.id == response_themes.c.response_id)
     query = (
-        select(theme, flag, func.count().label("n"), up.label("up"), down.label("down"))
-        .select_from(
-            response_themes.join(responses, responses.c.id == response_themes.c.response_id)
-        )
-        .where(*counted(asked))
+        select(theme, flag, *[value.label(name) for name, value in votes().items()])
+        .select_from(both)
+        # Only a comment has themes: the database need not look for those of other answers.
+        .where(responses.c.comment.is_not(None), *counted(asked))
     )
     return list(conn.execute(query.group_by(theme, flag).order_by(theme, flag)))
 

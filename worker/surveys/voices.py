@@ -110,7 +110,7 @@ def _clients(period: Period) -> Select[Any]:
 
     Answers are looked for where no invitation tells of one: most answer what they were asked.
     """
-    active, took_part = _active().subquery("active"), case((_took_part(period), 1))
+    took_part = case((_took_part(period), 1))
     last = func.max(invitations.c.asked_on).label("asked_on")
     asked = (
         select(invitations.c.account_id, last, func.max(took_part).label("heard"))
@@ -119,29 +119,29 @@ def _clients(period: Period) -> Select[Any]:
     )
     said = (
         select(literal(1))
-        .where(responses.c.account_id == active.c.account_id, *counted(Asked(period)))
+        .where(responses.c.account_id == accounts.c.id, *counted(Asked(period)))
         .limit(1)
-        .correlate(active)
+        .correlate(accounts)
         .scalar_subquery()
     )
     heard = func.coalesce(asked.c.heard, said).label("heard")
-    both = active.outerjoin(asked, asked.c.account_id == active.c.account_id)
-    return select(active.c.account_id, asked.c.asked_on, heard).select_from(both)
+    both = accounts.outerjoin(asked, asked.c.account_id == accounts.c.id)
+    query = select(accounts.c.id.label("account_id"), asked.c.asked_on, heard).select_from(both)
+    return query.where(accounts.c.id.in_(_active()))
 
 
 def _active() -> Select[Any]:
     """The accounts that have an active licence; a set."""
-    return select(licences.c.account_id).where(licences.c.status == "active").distinct()
+    return select(licences.c.account_id).where(licences.c.status == "active")
 
 
 def decision_makers(period: Period) -> Select[Any]:
     """How many decision-makers of those accounts answered, of how many."""
-    people, clients = _people(period).cte("people"), _active().subquery("clients")
-    found = contacts.join(clients, clients.c.account_id == contacts.c.account_id).outerjoin(
-        people, people.c.contact_id == contacts.c.id
-    )
+    people = _people(period).cte("people")
+    found = contacts.outerjoin(people, people.c.contact_id == contacts.c.id)
     counts: list[ColumnElement[Any]] = [func.count(people.c.contact_id), func.count()]
-    return select(*counts).select_from(found).where(contacts.c.role == DECIDES)
+    query = select(*counts).select_from(found)
+    return query.where(contacts.c.role == DECIDES, contacts.c.account_id.in_(_active()))
 
 
 def _people(period: Period) -> Any:

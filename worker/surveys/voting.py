@@ -44,6 +44,7 @@ from worker.surveys.counting import (
     month_of,
     of_account,
     of_answer,
+    votes,
 )
 from worker.surveys.numbers import INFLUENCE
 from worker.surveys.records import responses
@@ -81,7 +82,7 @@ def of_answers(conn: Connection, asked: Asked, out: LeftOut) -> list[Sums]:
     """The whole and each group that the answers themselves tell, without accounts."""
     group = responses.c.answered_on if asked.by == MONTH else of_answer(asked.by)
     keys = [group.label("told"), _flag(out).label("flag")]
-    query = select(*keys, *_counts().values()).where(*_kept(asked, out)).group_by("told", "flag")
+    query = select(*keys, *votes().values()).where(*_kept(asked, out)).group_by("told", "flag")
     found: dict[str | None, list[int]] = {}
     for told, flag, *counts in conn.execute(query):
         name = month_of(told) if asked.by == MONTH else told
@@ -115,12 +116,6 @@ def of_accounts(
     return sorted(rows, key=lambda row: (row.grp or "", row.currency or ""))
 
 
-def _counts() -> dict[str, ColumnElement[int]]:
-    """How many answers there are, and how many promoters and detractors."""
-    up, down = (func.sum(case((responses.c.vote == vote, 1), else_=0)) for vote in (1, -1))
-    return {"n": func.count(), "up": up, "down": down}
-
-
 def _of_roles() -> dict[str, ColumnElement[int]]:
     """The same of each role that has influence, the most influential first."""
     found: dict[str, ColumnElement[int]] = {}
@@ -150,7 +145,7 @@ def _placed(asked: Asked, out: LeftOut, names: Sequence[str]) -> Select[Any]:
     as fast as larger ones.
     """
     keys = [responses.c.account_id, of_answer(asked.by).label("told"), _flag(out).label("flag")]
-    counts = _counts() | _of_roles()
+    counts = votes() | _of_roles()
     base = (
         select(*keys, *(cast(counts[name], Integer).label(name) for name in names))
         .where(*_kept(asked, out))
@@ -177,11 +172,11 @@ def _parts(
 ) -> list[Select[Any]]:
     """Rows of accounts as ``Sums``: a query for each kind of vote."""
     every = [each.c[name] for name in _COUNTS]
-    votes = case((each.c.account_id.is_not(None), _ONE))
-    found = [_summed(EVERY, group, null(), every, votes).select_from(each)]
+    vote = case((each.c.account_id.is_not(None), _ONE))
+    found = [_summed(EVERY, group, null(), every, vote).select_from(each)]
     if FIRST in kinds:
         first = [_of_first_role(each, name) for name in _COUNTS]
-        found.append(_summed(FIRST, group, null(), first, votes).select_from(each))
+        found.append(_summed(FIRST, group, null(), first, vote).select_from(each))
     if WORTH in kinds:
         both = each.join(worth, worth.c.account_id == each.c.account_id)
         weight = cast(worth.c.cents, Float)
