@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
+from worker.db.beside import beside
 from worker.kernel.dates import Period
 from worker.kernel.estimates import Estimate
 from worker.surveys import attending, counting, coverage, figures, numbers, rules, words
@@ -62,24 +64,38 @@ class Board:
 def read(conn: Connection, asked: Asked, today: date, reader: Reader) -> Board:
     """Reads the board of ``asked``. Its cost is that of the answers in the period and the book."""
     alone = asked.but(by=None)
-    report = figures.read(conn, asked, METHODS, (ANSWERS, ACCOUNTS))
-    parts, unheard = coverage.read(conn, asked.period, today)
+    with beside(conn, lambda other: _Rest.read(other, asked, today)) as counted:
+        report = figures.read(conn, asked, METHODS, (ANSWERS, ACCOUNTS))
+        change = figures.change(conn, alone, report.whole)
+        attention = attending.read(conn, alone)
+    rest = counted()
+    spoken = list(_spoken(rest.themes, reader, report))
     return Board(
-        asked,
-        parts,
-        report,
-        figures.read(conn, asked.but(by=MONTH), (), (ANSWERS,)),
-        figures.change(conn, alone, report.whole),
-        coverage.renewal_by_stance(conn, asked.period, today),
-        list(_spoken(conn, alone, reader, report)),
-        unheard,
-        attending.read(conn, alone),
+        asked, rest.parts, report, rest.months, change, rest.stances, spoken, rest.next, attention
     )
 
 
-def _spoken(conn: Connection, asked: Asked, reader: Reader, whole: Report) -> Iterator[Spoken]:
+class _Rest(NamedTuple):
+    """About half of the work: what needs no figure of the whole."""
+
+    parts: Sequence[Part]
+    next: Sequence[ToAsk]
+    months: Report
+    stances: Sequence[Stance]
+    themes: Sequence[Any]
+
+    @classmethod
+    def read(cls, conn: Connection, asked: Asked, today: date) -> _Rest:
+        return cls(
+            *coverage.read(conn, asked.period, today),
+            figures.read(conn, asked.but(by=MONTH), (), (ANSWERS,)),
+            coverage.renewal_by_stance(conn, asked.period, today),
+            counting.themes(conn, asked.but(by=None)),
+        )
+
+
+def _spoken(rows: Sequence[Any], reader: Reader, whole: Report) -> Iterator[Spoken]:
     """Theme by theme, in the order of the declaration; too few protected answers are left out."""
-    rows = counting.themes(conn, asked)
     for theme, name in reader.names.items():
         tally = Tally()
         for row in rows:
