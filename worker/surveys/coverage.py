@@ -21,10 +21,9 @@ from worker.kernel.estimates import Estimate, share_of
 from worker.surveys import rules, voices
 from worker.surveys.numbers import GROUPS
 from worker.surveys.records import invitations, responses
-from worker.surveys.voices import DECIDES, UNHEARD, Voices
+from worker.surveys.voices import UNHEARD, Voices
 
-__all__ = ["DECIDES"]
-
+DECIDES = voices.DECIDES
 SILENT, NOT_ASKED = "silent", "not asked"
 STANCES = (*GROUPS, SILENT, NOT_ASKED)
 """What an account's last answer in the year before an expiry said; or that it was asked and said

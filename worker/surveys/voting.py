@@ -55,6 +55,7 @@ EVERY, FIRST, WORTH = "every", "first", "worth"
 mean of its answers, as heavy as its revenue."""
 
 _COUNTS = ("n", "up", "down")
+_ONE = cast(literal_column("1.0"), Float)
 
 
 class Sums(NamedTuple):
@@ -117,7 +118,7 @@ def of_accounts(
 
 
 def _of_roles() -> dict[str, ColumnElement[int]]:
-    """The same of each role that has influence, the most influential first."""
+    """``votes`` of each role that has influence, the most influential first."""
     found: dict[str, ColumnElement[int]] = {}
     for place, role in enumerate(INFLUENCE):
         mine = responses.c.role == role
@@ -200,30 +201,22 @@ def _summed(
     vote: ColumnElement[float],
     weight: ColumnElement[float] | None = None,
 ) -> Select[Any]:
-    """``Sums`` over accounts, of which those have a ``vote`` where it is not empty."""
+    """``Sums`` over accounts, of which those have a vote where ``vote`` is not empty."""
     n, up, down = counts
     # Not a decimal number, which PostgreSQL divides and adds up far more slowly.
     size = cast(n, Float)
-    heavy = vote if weight is None else weight
+    weight = vote if weight is None else weight
     mean = vote * (up - down) / size
-    weights = (
-        [func.count(vote)] * 2 if weight is None else [func.sum(heavy), func.sum(heavy * heavy)]
-    )
-    columns = [
+    shares = vote * up / size, vote * down / size
+    sums = (*shares, weight, weight * weight, weight * mean, weight * mean * mean)
+    columns: list[ColumnElement[Any]] = [
         *(cast(func.sum(value), BigInteger) for value in counts),
         func.count(vote),
-        func.coalesce(func.sum(vote * up / size), 0.0),
-        func.coalesce(func.sum(vote * down / size), 0.0),
-        *weights,
-        func.coalesce(func.sum(heavy * mean), 0.0),
-        func.coalesce(func.sum(heavy * mean * mean), 0.0),
+        *(func.coalesce(func.sum(value), 0.0) for value in sums),
     ]
     keys = cast(group, Text).label("grp"), cast(currency, Text).label("currency")
     query = select(literal(kind).label("kind"), *keys, *columns).having(func.count() > 0)
     return query.group_by(*[key for key in (group, currency) if not isinstance(key, Null)])
-
-
-_ONE = cast(literal_column("1.0"), Float)
 
 
 def revenue() -> Select[Any]:
