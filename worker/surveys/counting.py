@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 
 from worker.catalogue.records import accounts
 from worker.db import bulk
-from worker.db.dates import Month
+from worker.db.dates import Month, Unindexed
 from worker.kernel.dates import Period
 from worker.surveys import rules
 from worker.surveys.records import response_themes, responses
@@ -49,12 +49,11 @@ PROTECTED = responses.c.promise != literal(rules.NAMED, literal_execute=True)
 _PEOPLE = responses.c.judged == literal(rules.HUMAN, literal_execute=True)
 
 
-def counted(asked: Asked) -> list[ColumnElement[bool]]:
+def counted(
+    asked: Asked, day: ColumnElement[date] = responses.c.answered_on
+) -> list[ColumnElement[bool]]:
     """The conditions on answers: a person's, in the period, of the schedule."""
-    found = [
-        _PEOPLE,
-        responses.c.answered_on.between(asked.period.first, asked.period.last),
-    ]
+    found = [_PEOPLE, day.between(asked.period.first, asked.period.last)]
     return [*found, responses.c.schedule == asked.schedule] if asked.schedule else found
 
 
@@ -100,8 +99,10 @@ def protected(conn: Connection, asked: Asked) -> dict[str, int]:
         source = responses.outerjoin(accounts, accounts.c.id == responses.c.account_id)
         group = of_account(asked.by)
     query = select(group.label("grp"), func.count()).select_from(source)
+    # By the index of days, SQLite would look at every answer of the period.
+    mine = counted(asked, Unindexed(responses.c.answered_on))
     found: dict[str, int] = {}
-    for told, count in conn.execute(query.where(PROTECTED, *counted(asked)).group_by("grp")):
+    for told, count in conn.execute(query.where(PROTECTED, *mine).group_by("grp")):
         name = month_of(told) if asked.by == MONTH else told
         found[name] = found.get(name, 0) + count
     return found
