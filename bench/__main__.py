@@ -109,10 +109,11 @@ def _surveys(quick: bool) -> list[Row]:
     with engine.postgresql() as fresh:
         floor, ours, page, drawn = surveys.run(fresh, size, times=1 if quick else 3)
     of = f"{size:,} answers of {size // surveys.ANSWERS_OF_ACCOUNT:,} accounts"
-    ratio = f"{ours / floor:.2f}"
+    ratio, reach = f"{ours / floor:.2f}", f"{surveys.SECONDS:g} s"
+    of_page = f"{page:.2f}", f"{page / floor:.2f}", reach
     return [
-        Row(f"NPS by segment of {of}; floor: a count", f"{floor:.2f}", f"{ours:.2f}", ratio, "2 s"),
-        Row("  all that the page of surveys shows", "", f"{page:.2f}", f"{page / floor:.2f}", ""),
+        Row(f"NPS by segment of {of}; floor: a count", f"{floor:.2f}", f"{ours:.2f}", ratio, reach),
+        Row("  all that the page of surveys shows", "", *of_page),
         Row("  accounts drawn anew, apart", "", f"{drawn:.2f}", "", ""),
     ]
 

@@ -26,7 +26,7 @@ from worker.surveys.records import invitations, response_themes, responses
 from worker.surveys.themes import reader_of
 
 SECONDS = 2.0
-"""The figures by segment of 1,000,000 answers of 50,000 accounts take less."""
+"""All that the page of surveys shows of 1,000,000 answers of 50,000 accounts takes less."""
 ANSWERS_OF_ACCOUNT = 20
 PERIOD = Period(date(2025, 11, 3), date(2026, 11, 2))
 SEGMENTS = ("smb", "mid", "large", "key", "public")

@@ -100,3 +100,20 @@ def _month_of_date(element: Month, compiler: SQLCompiler, **options: Any) -> str
 @compiles(Month, "sqlite")
 def _month_of_text(element: Month, compiler: SQLCompiler, **options: Any) -> str:
     return f"substr({compiler.process(element.clauses, **options)}, 1, 7)"
+
+
+class Unindexed(FunctionElement[date]):
+    """A date as it is, in whose index SQLite does not look: for where another one fits better."""
+
+    type = Date()
+    inherit_cache = True
+
+
+@compiles(Unindexed, "postgresql")
+def _as_it_is(element: Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(Unindexed, "sqlite")
+def _with_a_plus(element: Unindexed, compiler: SQLCompiler, **options: Any) -> str:
+    return f"+{compiler.process(element.clauses, **options)}"

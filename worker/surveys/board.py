@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
+from worker.db.beside import beside
 from worker.kernel.dates import Period
 from worker.kernel.estimates import Estimate
 from worker.surveys import attending, counting, coverage, figures, numbers, rules, words
 from worker.surveys.attending import Attention, Reached
 from worker.surveys.counting import MONTH, Asked
-from worker.surveys.coverage import Part, Stance
+from worker.surveys.coverage import Part, Stance, ToAsk
 from worker.surveys.figures import ACCOUNTS, ANSWERS, METHODS, Figure, Report
 from worker.surveys.numbers import Change, Tally
 from worker.surveys.themes import Reader
@@ -48,7 +49,7 @@ class Board:
     change: Change | None
     stances: Sequence[Stance]
     spoken: Sequence[Spoken]
-    next: Sequence[Any]
+    next: Sequence[ToAsk]
     attention: Attention
 
     @property
@@ -63,30 +64,44 @@ class Board:
 def read(conn: Connection, asked: Asked, today: date, reader: Reader) -> Board:
     """Reads the board of ``asked``. Its cost is that of the answers in the period and the book."""
     alone = asked.but(by=None)
-    report = figures.read(conn, asked, METHODS, (ANSWERS, ACCOUNTS))
+    with beside(conn, lambda other: _Rest.read(other, asked, today)) as counted:
+        report = figures.read(conn, asked, METHODS, (ANSWERS, ACCOUNTS))
+        change = figures.change(conn, alone, report.whole)
+        attention = attending.read(conn, alone)
+    rest = counted()
+    spoken = list(_spoken(rest.themes, reader, report))
     return Board(
-        asked,
-        coverage.coverage(conn, asked.period),
-        report,
-        figures.read(conn, asked.but(by=MONTH), (ANSWERS,)),
-        figures.change(conn, alone, report.whole),
-        coverage.renewal_by_stance(conn, asked.period, today),
-        list(_spoken(conn, alone, reader, report)),
-        coverage.ask_next(conn, asked.period, today),
-        attending.read(conn, alone),
+        asked, rest.parts, report, rest.months, change, rest.stances, spoken, rest.next, attention
     )
 
 
-def _spoken(conn: Connection, asked: Asked, reader: Reader, whole: Report) -> Iterator[Spoken]:
+class _Rest(NamedTuple):
+    """About half of the work: what needs no figure of the whole."""
+
+    parts: Sequence[Part]
+    next: Sequence[ToAsk]
+    months: Report
+    stances: Sequence[Stance]
+    themes: Sequence[Any]
+
+    @classmethod
+    def read(cls, conn: Connection, asked: Asked, today: date) -> _Rest:
+        return cls(
+            *coverage.read(conn, asked.period, today),
+            figures.read(conn, asked.but(by=MONTH), (), (ANSWERS,)),
+            coverage.renewal_by_stance(conn, asked.period, today),
+            counting.themes(conn, asked.but(by=None)),
+        )
+
+
+def _spoken(rows: Sequence[Any], reader: Reader, whole: Report) -> Iterator[Spoken]:
     """Theme by theme, in the order of the declaration; too few protected answers are left out."""
-    rows = counting.themes(conn, asked)
     for theme, name in reader.names.items():
         tally = Tally()
         for row in rows:
             hidden = row.flag and (whole.hidden_whole or row.n < rules.FEW)
             if row.theme == theme and not hidden:
-                up, down = int(row.up), int(row.down)
-                tally += Tally(up, row.n - up - down, down)
+                tally += Tally(row.up, row.n - row.up - row.down, row.down)
         if tally.n:
             yield Spoken(theme, name, tally)
 
@@ -144,14 +159,14 @@ def _theme(spoken: Spoken) -> dict[str, object]:
     }
 
 
-def _next(row: Any) -> dict[str, object]:
+def _next(row: ToAsk) -> dict[str, object]:
     return {
         "account": row.key,
         "name": row.name,
         "revenue": f"{row.cents / 100:,.2f}",
         "currency": row.currency,
         "people_to_ask": row.people,
-        "decision_makers": int(row.deciders),
+        "decision_makers": row.deciders,
         "last_asked": row.asked_on or "never",
     }
 

@@ -5,7 +5,7 @@ Figures are shares of votes from −1 to 1 inside, and × 100 with two decimals 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,9 +15,10 @@ from sqlalchemy.engine import Connection
 from worker.db.engine import settle_in
 from worker.kernel.dates import Period
 from worker.kernel.estimates import Estimate
-from worker.surveys import counting, numbers, rules
-from worker.surveys.counting import ALL, OPEN, Asked, LeftOut, Sums
+from worker.surveys import counting, numbers, rules, sampling, voting
+from worker.surveys.counting import Asked, LeftOut
 from worker.surveys.numbers import Change, Tally, Votes
+from worker.surveys.voting import EVERY, FIRST, WORTH, Sums
 
 ANSWERS, ACCOUNTS, INFLUENCE, REVENUE = "answers", "accounts", "influence", "revenue"
 METHODS = (ANSWERS, ACCOUNTS, INFLUENCE, REVENUE)
@@ -98,48 +99,62 @@ def read(
     """Reads the figures in the view of one transaction: of the whole by ``methods``, of the groups
     by ``split``, which is the same unless it is given."""
     settle_in(conn)
-    alone, split = asked.but(by=None), methods if split is None else split
-    is_plain = ACCOUNTS not in (*methods, *split) and asked.by not in counting.OF_ACCOUNT
-    sums = counting.plain(conn, asked) if is_plain else counting.cells(conn, asked)
-    by_kind = {(one.kind, one.grp): one for one in sums}
-    protected = {
-        one.grp: one.n - (named.n if (named := by_kind.get((OPEN, one.grp))) else 0)
-        for one in sums
-        if one.kind == ALL
-    }
-    found = protected.pop(None, 0)
-    nothing = bool(found) and rules.holds_back(found, counting.around(conn, alone))
-    hidden_whole = found if nothing else 0
-    known = _Known(conn, asked, by_kind)
-    whole = list(_Reading(conn, alone, methods, LeftOut(all=nothing), known).figures([None]))
+    split = methods if split is None else split
+    protected, out = _left_out(conn, asked)
+    sums = _sums(conn, asked, methods, split, out)
+    hidden_whole = sum(protected.values()) if out.all else 0
+    known = _Known(conn, asked)
+    if methods:
+        known.of_whole(sum(one.n for one in sums if one[:2] == (EVERY, None)) + hidden_whole)
+    reading = _Reading(asked.by, known)
+    whole = list(reading.figures([one for one in sums if one.grp is None], methods))
     if asked.by is None:
         return Report(asked, whole, (), hidden_whole, hidden_whole)
-    groups = {group: count for group, count in protected.items() if group is not None}
-    out = LeftOut(rules.left_out(groups), all=nothing)
-    shown = list(_Reading(conn, asked, split, out, known).figures(sorted(groups)))
-    hidden = hidden_whole or sum(groups[group] for group in out.groups)
-    return Report(asked, whole, shown, hidden, hidden_whole)
+    groups = list(reading.figures([one for one in sums if one.grp is not None], split))
+    hidden = hidden_whole or sum(protected[group] for group in out.groups)
+    return Report(asked, whole, groups, hidden, hidden_whole)
+
+
+def _left_out(conn: Connection, asked: Asked) -> tuple[dict[str, int], LeftOut]:
+    """How many protected answers each group has, and whose are in no figure."""
+    found = counting.protected(conn, asked)
+    inside = sum(found.values())
+    nothing = bool(inside) and rules.holds_back(inside, counting.around(conn, asked))
+    return found, LeftOut(rules.left_out(found) if asked.by else (), all=nothing)
+
+
+def _sums(
+    conn: Connection, asked: Asked, methods: Sequence[str], split: Sequence[str], out: LeftOut
+) -> list[Sums]:
+    if {*methods, *split} <= {ANSWERS} and asked.by not in counting.OF_ACCOUNT:
+        return voting.of_answers(conn, asked, out)  # cheaper
+    whole, groups = ({_KINDS[name] for name in names} for names in (methods, split))
+    return voting.of_accounts(conn, asked, out, whole, groups)
+
+
+_KINDS = {ANSWERS: EVERY, ACCOUNTS: EVERY, INFLUENCE: FIRST, REVENUE: WORTH}
 
 
 class _Known:
-    """What figures need beside the answers, of the whole (``None``) and of each group: contacts and
+    """What figures need beside the answers, of each group and of the whole (``None``): contacts and
     accounts of the book, and how many were asked and have answered."""
 
-    def __init__(
-        self, conn: Connection, asked: Asked, sums: Mapping[tuple[str, str | None], Sums]
-    ) -> None:
-        self.sums = sums
-        self.people = counting.population(conn, asked.by)
-        self.sent = counting.asked_of(conn, asked)
+    def __init__(self, conn: Connection, asked: Asked) -> None:
+        self._conn, self._asked = conn, asked
+        self.people = sampling.population(conn, asked.by)
+        self.sent = sampling.asked_of(conn, asked)
+        self.once = False
+
+    def of_whole(self, answers: int) -> None:
+        """Reads the same of the whole, which has so many ``answers``."""
         self.sent[None] = _total(self.sent)
-        parted = asked.by in (None, *_OF_ONE_GROUP)
-        every = self.people if parted else counting.population(conn, None)
+        parted = self._asked.by in (None, *_OF_ONE_GROUP)
+        every = self.people if parted else sampling.population(self._conn, None)
         if every:
             self.people[None] = _total(every)
         # More answers than people: then they are not each another person's.
-        found, most = sums.get((ALL, None)), self.people.get(None, (0, 0))[0]
-        few = found is not None and found.n <= most
-        self.once = few and counting.each_person_once(conn, asked)
+        few = answers <= self.people.get(None, (0, 0))[0]
+        self.once = few and sampling.each_person_once(self._conn, self._asked)
 
 
 _OF_ONE_GROUP = ("segment", *counting.OF_ACCOUNT)
@@ -153,48 +168,31 @@ def _total(pairs: Mapping[Any, tuple[int, int]]) -> tuple[int, int]:
 class _Reading:
     """Makes figures of sums, and of what else is known."""
 
-    def __init__(
-        self,
-        conn: Connection,
-        asked: Asked,
-        methods: Sequence[str],
-        out: LeftOut,
-        known: _Known,
-    ) -> None:
-        self._conn, self._asked, self._methods, self._out = conn, asked, methods, out
-        self._known = known
+    def __init__(self, by: str | None, known: _Known) -> None:
+        self._by, self._known = by, known
 
-    def figures(self, groups: Sequence[str | None]) -> Iterator[Figure]:
+    def figures(self, sums: Iterable[Sums], methods: Sequence[str]) -> Iterator[Figure]:
         """Group by group, the figures of each method in the order of ``METHODS``."""
-        found: dict[str | None, list[Figure]] = {group: [] for group in groups}
-        for group in groups:
-            out = self._out.all or group in self._out.groups
-            sums = self._known.sums.get((OPEN if out else ALL, group))
-            if sums is not None:
-                found[group] += self._of_sums(group, sums)
-        if INFLUENCE in self._methods:
-            for row in counting.influential(self._conn, self._asked, self._out):
-                if row.accounts:
-                    group = self._group(row.grp)
-                    made = self._made(INFLUENCE, group, *_of_accounts(row), self._size(group, 1))
-                    found[group].append(made)
-        if REVENUE in self._methods:
-            for row in counting.weighted(self._conn, self._asked, self._out):
-                tally = Tally(row.ups, row.accounts - row.ups - row.downs, row.downs)
-                votes = numbers.of_sums(row.total, row.squares, row.first, row.second)
-                who, group = f"{REVENUE}-{row.currency}", self._group(row.grp)
-                found[group].append(self._made(who, group, tally, votes, None))
-        for figures in found.values():
-            yield from figures
+        found: dict[str | None, list[Sums]] = {}
+        for one in sums:
+            found.setdefault(one.grp, []).append(one)
+        for group in sorted(found, key=str):
+            for method in METHODS:
+                kept = [one for one in found[group] if one.kind == _KINDS[method]]
+                for one in kept if method in methods else ():
+                    if method == ANSWERS or one.accounts:
+                        yield self._figure(method, one)
 
-    def _of_sums(self, group: str | None, sums: Sums) -> Iterator[Figure]:
-        if ANSWERS in self._methods:
-            tally = Tally(sums.up, sums.n - sums.up - sums.down, sums.down)
-            size = self._size(group, 0)
-            yield self._made(ANSWERS, group, tally, numbers.votes_of(tally), size)
-        if ACCOUNTS in self._methods and sums.accounts:
-            size = None if self._asked.by == "role" else self._size(group, 1)
-            yield self._made(ACCOUNTS, group, *_of_accounts(sums), size)
+    def _figure(self, method: str, one: Sums) -> Figure:
+        if method == ANSWERS:
+            tally = Tally(one.up, one.n - one.up - one.down, one.down)
+            return self._made(method, one.grp, tally, numbers.votes_of(tally), self._size(one, 0))
+        tally = Tally(one.ups, one.accounts - one.ups - one.downs, one.downs)
+        votes = numbers.of_sums(one.total, one.squares, one.first, one.second)
+        if method == REVENUE:
+            return self._made(f"{method}-{one.currency}", one.grp, tally, votes, None)
+        in_several = method == ACCOUNTS and self._by == "role" and one.grp is not None
+        return self._made(method, one.grp, tally, votes, None if in_several else self._size(one, 1))
 
     def _made(
         self, who: str, group: str | None, tally: Tally, votes: Votes, size: int | None
@@ -207,18 +205,9 @@ class _Reading:
         rate = back / sent if sent else None
         return Figure(group, tally, found, f"{who}/{how}{finite}", size, rate)
 
-    def _group(self, told: str | None) -> str | None:
-        return None if self._asked.by is None else told
-
-    def _size(self, group: str | None, at: int) -> int | None:
-        known = self._known.people.get(group)
+    def _size(self, one: Sums, at: int) -> int | None:
+        known = self._known.people.get(one.grp)
         return known[at] if known else None
-
-
-def _of_accounts(row: Any) -> tuple[Tally, Votes]:
-    """The votes of accounts, one each."""
-    tally = Tally(row.ups, row.accounts - row.ups - row.downs, row.downs)
-    return tally, numbers.of_sums(row.accounts, row.accounts, row.first, row.second)
 
 
 # --- against the period before ---
@@ -234,11 +223,18 @@ def before(period: Period) -> Period:
 def change(conn: Connection, asked: Asked, now: Sequence[Figure] | None = None) -> Change | None:
     """Against the period before, as if the two samples had nothing in common. ``now`` are figures
     of ``asked`` as a whole, where they are known already."""
-    then = read(conn, asked.but(period=before(asked.period), by=None), (ANSWERS,)).whole
-    now = read(conn, asked.but(by=None), (ANSWERS,)).whole if now is None else now
-    if not now or not then:
-        return None
-    return numbers.change(numbers.votes_of(now[0].tally), numbers.votes_of(then[0].tally))
+    settle_in(conn)
+    then = _tally(conn, asked.but(period=before(asked.period)))
+    later = _tally(conn, asked) if now is None else now[0].tally if now else Tally()
+    return numbers.change(numbers.votes_of(later), numbers.votes_of(then))
+
+
+def _tally(conn: Connection, asked: Asked) -> Tally:
+    """All answers that may be shown."""
+    alone = asked.but(by=None)
+    for one in voting.of_answers(conn, alone, _left_out(conn, alone)[1]):
+        return Tally(one.up, one.n - one.up - one.down, one.down)
+    return Tally()
 
 
 def shared_change(conn: Connection, asked: Asked) -> Change | None:
