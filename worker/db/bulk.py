@@ -33,7 +33,7 @@ from worker.db.types import Moment
 
 Row = Sequence[Any]
 _FEW = 5000
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def insert(conn: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -59,7 +59,7 @@ def add_new(
         adding = sqlite.insert(table).on_conflict_do_nothing().returning(table.c[key])
         named = [dict(zip(columns, row, strict=True)) for row in rows]
         return set(conn.execute(adding, named).scalars())
-    names, arrays = ", ".join(columns), _arrays(conn, table, columns)
+    names, arrays = ", ".join(columns), _arrays(conn.dialect, table, columns)
     with driving(conn) as cursor:
         cursor.execute(
             f"INSERT INTO {table.name} ({names}) SELECT * FROM unnest({arrays}) "  # noqa: S608
@@ -69,9 +69,9 @@ def add_new(
         return {row[0] for row in cursor.fetchall()}
 
 
-def _arrays(conn: Connection, table: Table, columns: Sequence[str]) -> str:
+def _arrays(dialect: Dialect, table: Table, columns: Sequence[str]) -> str:
     """A parameter for each column: the list of its values."""
-    types = [table.c[name].type.compile(conn.dialect) for name in columns]
+    types = [table.c[name].type.compile(dialect) for name in columns]
     return ", ".join(f"%s::{type_}[]" for type_ in types)
 
 
@@ -96,41 +96,48 @@ def update_held(
     table: Table,
     columns: Sequence[str],
     rows: Sequence[Row],
+    *,
+    same: Mapping[str, Any] = _NOTHING,
     held: Mapping[str, str] = _NOTHING,
 ) -> None:
-    """Updates a few rows found by the first of ``columns``, where they still hold the texts
-    ``held`` in other columns: whoever lost a row meanwhile changes nothing of it."""
-    if conn.dialect.name != "postgresql":
-        _update_each(conn, table, columns, rows, held)
-        return
+    """Updates a few rows found by the first of ``columns``; ``same`` is what all of them get. Only
+    where other columns still hold the texts ``held``: whoever lost a row meanwhile changes nothing
+    of it."""
+    sql = _updating(table, tuple(columns), tuple(same), tuple(held), conn.dialect)
+    (shared,) = _converted(conn, table, [*same], [[*same.values()]])
+    with driving(conn) as cursor:
+        if conn.dialect.name == "postgresql":
+            arrays = _lists(conn, table, columns, rows)
+            cursor.execute(sql, (*shared, *arrays, *held.values()))
+        else:
+            rest = *shared, *held.values()
+            converted = _converted(conn, table, columns, rows)
+            cursor.executemany(sql, ((*row[1:], *rest, row[0]) for row in converted))
+
+
+@lru_cache(maxsize=64)
+def _updating(
+    table: Table,
+    columns: tuple[str, ...],
+    same: tuple[str, ...],
+    held: tuple[str, ...],
+    dialect: Dialect,
+) -> str:
+    """The statement of ``update_held``: its parameters are what is the same, the rows and what is
+    held; on SQLite the rest of a row comes first and its key last."""
     key, *others = columns
-    assignments = ", ".join(f"{name} = s.{name}" for name in others)
-    arrays, names = _arrays(conn, table, columns), ", ".join(columns)
+    if dialect.name != "postgresql":
+        sets = ", ".join(f"{name} = ?" for name in (*others, *same))
+        fence = " AND ".join(f"{name} = ?" for name in (*held, key))
+        return f"UPDATE {table.name} SET {sets} WHERE {fence}"  # noqa: S608 -- names are ours
+    sets = ", ".join([f"{name} = %s" for name in same] + [f"{name} = s.{name}" for name in others])
     fence = "".join(f" AND t.{name} = %s" for name in held)
     # An array for each column. A temporary table for each batch would swell the catalogue.
-    with driving(conn) as cursor:
-        cursor.execute(
-            f"UPDATE {table.name} t SET {assignments} "  # noqa: S608 -- names are ours
-            f"FROM unnest({arrays}) AS s({names}) WHERE t.{key} = s.{key}{fence}",
-            [*_lists(conn, table, columns, rows), *held.values()],
-        )
-
-
-def _update_each(
-    conn: Connection,
-    table: Table,
-    columns: Sequence[str],
-    rows: Sequence[Row],
-    held: Mapping[str, str],
-) -> None:
-    key, *others = columns
-    assignments = ", ".join(f"{name} = ?" for name in others)
-    fence = "".join(f" AND {name} = ?" for name in held)
-    sql = f"UPDATE {table.name} SET {assignments} WHERE {key} = ?{fence}"  # noqa: S608
-    values = tuple(held.values())
-    converted = _converted(conn, table, columns, rows)
-    with driving(conn) as cursor:
-        cursor.executemany(sql, ((*row[1:], row[0], *values) for row in converted))
+    arrays, names = _arrays(dialect, table, columns), ", ".join(columns)
+    return (
+        f"UPDATE {table.name} t SET {sets} "  # noqa: S608 -- names are ours
+        f"FROM unnest({arrays}) AS s({names}) WHERE t.{key} = s.{key}{fence}"
+    )
 
 
 def _update_many(

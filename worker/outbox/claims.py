@@ -87,12 +87,10 @@ class Left(NamedTuple):
 
 def accept(conn: Connection, left: Sequence[Left], attempt_id: str, now: datetime) -> None:
     """Writes that these mails were accepted, where the attempt still holds them."""
-    rows = [(*one, ACCEPTED, now, None, None, None, None) for one in left]
+    ended = dict.fromkeys(("next_at", "reason", "attempt_id", "lease_until"))
+    same = {"state": ACCEPTED, "accepted_at": now} | ended
     fence = {"attempt_id": attempt_id, "state": SENDING}
-    bulk.update_held(conn, messages, (*Left._fields, *_ENDED), rows, fence)
-
-
-_ENDED = ("state", "accepted_at", "next_at", "reason", "attempt_id", "lease_until")
+    bulk.update_held(conn, messages, Left._fields, left, same=same, held=fence)
 
 
 @cache
