@@ -189,7 +189,7 @@ def test_bells_that_cannot_be_given_back_to_a_dead_redis_are_left(
     """A worker has fetched more bells than it answers when Redis dies and it must stop."""
     chores = Chores(sqlite, walks=1000, seconds_a_batch=1)
     with capture_logs() as told:
-        with brokered(own_redis.url(), chores) as broker, working(chores, broker, threads=1):
+        with brokered(own_redis.url(), chores) as broker, working(chores, broker, crews={BELLS: 1}):
             beat(chores, broker)
             until(lambda: chores.in_hand)
             own_redis.kill()

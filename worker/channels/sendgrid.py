@@ -24,7 +24,7 @@ from worker.kernel.keys import digest
 LONGEST_PAUSE = timedelta(hours=1)
 """However far away a reset is named: after this it is asked again."""
 
-_BURST = 10
+_BURST = 20
 """So many may be in doubt when a worker dies, and events tell of each."""
 
 _MOST_ANSWER = 65536

@@ -7,7 +7,7 @@ here does not mend itself; a fresh process does, and nothing is lost by it: work
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import dramatiq
@@ -69,16 +69,23 @@ class CrewWatch(Middleware):
     ) -> None:
         self._in_hand.pop(threading.get_ident(), None)
 
-    def wrong(self, crew: Worker) -> str | None:
-        """What is wrong with the crew, if anything is."""
+    def wrong(self, crews: Iterable[Worker]) -> str | None:
+        """What is wrong with the crews, if anything is."""
+        return next(filter(None, map(self._wrong, crews)), None) or self._hanging()
+
+    def _hanging(self) -> str | None:
         now = self._clock.monotonic()
-        if not all(thread.is_alive() for thread in crew.workers):
-            return "a thread that answers bells has died"
         for bell, since in list(self._in_hand.values()):
             if now - since > HUNG_SECONDS:
                 return (
                     f"a batch of the bell {bell} has not ended for {HUNG_SECONDS / 60:.0f} minutes"
                 )
+        return None
+
+    def _wrong(self, crew: Worker) -> str | None:
+        now = self._clock.monotonic()
+        if not all(thread.is_alive() for thread in crew.workers):
+            return "a thread that answers bells has died"
         for queue, listener in list(crew.consumers.items()):
             if not listener.is_alive():
                 return f"the thread that listens for the bell {queue} has died"

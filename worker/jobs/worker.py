@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from time import monotonic
 
 import dramatiq
 import redis
@@ -15,7 +16,10 @@ from worker.jobs.duties import Duties
 from worker.jobs.watching import CrewWatch, watched
 from worker.kernel.memory import settled
 
-_THREADS = 4
+CREWS = {("send",): 2, ("plan", "call"): 2}
+"""Threads by the bells they answer: a provider that answers slowly keeps no plan waiting, and a
+system that does keeps no mail. More threads that write mails get in each other's way: a process
+runs one piece of Python at a time."""
 _IDLE_MS = 500
 _STOP_SECONDS = 6
 
@@ -27,33 +31,42 @@ def working(
     duties: Duties,
     broker: dramatiq.Broker,
     ended: Callable[[], None] = lambda: None,
-    threads: int = _THREADS,
+    crews: Mapping[tuple[str, ...], int] = CREWS,
 ) -> Iterator[None]:
     """Answers the bells hung up in ``broker`` until the block is left; calls ``ended`` when a part
-    of the crew died or hangs.
+    of a crew died or hangs.
 
     At the end the batches in hand are ended. Leaving takes 6 s at most; what is not done by then
     is left to the leases.
     """
     watch = CrewWatch(duties.clock)
     broker.add_middleware(watch)
-    crew = Worker(broker, worker_timeout=_IDLE_MS, worker_threads=threads)
-    crew.start()
-    log.info("worker.started", threads=threads)
+    made = [
+        Worker(broker, queues={*bells}, worker_timeout=_IDLE_MS, worker_threads=threads)
+        for bells, threads in crews.items()
+    ]
+    for crew in made:
+        crew.start()
+    log.info("worker.started", threads=sum(crews.values()))
     try:
-        with settled(), watched(lambda: watch.wrong(crew), ended, duties.stopping):
+        with settled(), watched(lambda: watch.wrong(made), ended, duties.stopping):
             yield
     finally:
         duties.stopping.set()
-        _stop(crew)
+        _stop(made)
 
 
-def _stop(crew: Worker) -> None:
-    """Stops the crew, but waits no longer than we may: an absent Redis must not hold us up."""
-    done = threading.Thread(target=_put_down, args=(crew,), name="stop", daemon=True)
-    done.start()
-    done.join(_STOP_SECONDS)
-    log.info("worker.stopped", clean=not done.is_alive())
+def _stop(crews: Sequence[Worker]) -> None:
+    """Stops the crews, but waits no longer than we may: an absent Redis must not hold us up."""
+    parts = [
+        threading.Thread(target=_put_down, args=(crew,), name="stop", daemon=True) for crew in crews
+    ]
+    for part in parts:
+        part.start()
+    last = monotonic() + _STOP_SECONDS
+    for part in parts:
+        part.join(max(0.0, last - monotonic()))
+    log.info("worker.stopped", clean=not any(part.is_alive() for part in parts))
 
 
 def _put_down(crew: Worker) -> None:

@@ -57,7 +57,7 @@ FILTERS = OWN_FILTERS | {
     *("reverse", "round", "select", "selectattr", "sort", "sum", "title", "trim", "truncate"),
     *("unique", "upper", "urlencode"),
 }
-ROUNDS, ROUND, JOINED = "each of", "once more", "joined"
+ROUNDS, JOINED = "each of", "joined"
 """Names of the filters that the generated code passes loops, includes and ``~`` through. They
 hold a space, so that no template can name them."""
 
@@ -222,7 +222,7 @@ class RefusedError(TemplateAssertionError):
 
 
 class _Bounded(NodeTransformer):
-    """Passes every loop, include and ``~`` through a filter that counts."""
+    """Passes every loop and ``~`` through a filter that counts."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -230,10 +230,6 @@ class _Bounded(NodeTransformer):
     def visit_For(self, node: nodes.For) -> nodes.Node:  # noqa: N802  # Jinja's name
         node.iter = self._through(ROUNDS, node.iter)  # type: ignore[arg-type]  # typed as any node
         return self.generic_visit(node)
-
-    def visit_Include(self, node: nodes.Include) -> list[nodes.Node]:  # noqa: N802  # Jinja's name
-        counted = self._through(ROUND, nodes.Const(None, lineno=node.lineno))
-        return [nodes.ExprStmt(counted, lineno=node.lineno), node]
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802  # Jinja's name
         self.generic_visit(node)
@@ -256,3 +252,8 @@ class BoundedCodeGenerator(CodeGenerator):
             raise RefusedError(found[0], name)
         _Bounded(self.environment).visit(node)
         super().visit_Template(node, frame)
+
+    def visit_Include(self, node: nodes.Include, frame: Frame) -> None:  # noqa: N802  # Jinja's name
+        self.writeline("yield from environment.included(context, ", node)
+        self.visit(node.template, frame)
+        self.write(f", {self.dump_local_context(frame)})")

@@ -111,7 +111,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
         kept = {name: self.filters[name] for name in grammar.FILTERS - grammar.OWN_FILTERS}
         self.filters.clear()
         self.filters.update(kept, join=_join, **_own_filters(formats))
-        self.filters.update({grammar.ROUNDS: _each, grammar.ROUND: _once, grammar.JOINED: _joined})
+        self.filters.update({grammar.ROUNDS: _each, grammar.JOINED: _joined})
         self.tests["none"] = lambda value: value is None or isinstance(value, Missing)
 
     def get_template(
@@ -125,6 +125,12 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
         if found is None:
             found = self._files[name] = super().get_template(name)
         return found
+
+    def included(self, context: Context, name: str, own: Mapping[str, Any]) -> Iterator[str]:
+        """What another file says here; ``own`` are the variables of loops around it."""
+        context.parent[STEPS].take()
+        file = self.get_template(name)
+        return file.root_render_func(file.new_context(context.get_all(), True, own))
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A field of plain data; a blank one is ``Missing``, everything else fails."""
@@ -254,12 +260,6 @@ def _each(context: Context, items: Iterable[Any]) -> Iterator[Any]:
     for item in present(items):
         steps.take()
         yield item
-
-
-@pass_context
-def _once(context: Context, value: Any) -> Any:
-    context.parent[STEPS].take()
-    return value
 
 
 def _joined(parts: Iterable[Any], separator: Any = "") -> str:
