@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 
 import pytest
@@ -55,12 +56,30 @@ def test_that_of_one_who_failed_is_not_used_again() -> None:
         assert next_one not in failed
 
 
-def test_so_many_are_kept_and_no_more() -> None:
-    with ExitStack() as many:
-        used = [many.enter_context(scratch.borrowed()) for _ in range(12)]
-    with ExitStack() as again:
-        known = [again.enter_context(scratch.borrowed()) in used for _ in range(12)]
-    assert known.count(True) == 8
+def test_who_comes_when_all_are_in_use_waits_for_one() -> None:
+    came = threading.Event()
+
+    def wait() -> None:
+        with scratch.borrowed():
+            came.set()
+
+    with ExitStack() as all_of_them:
+        used = [all_of_them.enter_context(scratch.borrowed()) for _ in range(4)]
+        assert len({id(engine) for engine in used}) == 4
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert not came.wait(0.3)
+    thread.join(10)
+    assert came.is_set()
+
+
+def test_they_share_the_statements_that_were_compiled() -> None:
+    with scratch.borrowed() as one, scratch.borrowed() as other:
+        _fill(one, 1)
+        known = len(one.get_execution_options()["compiled_cache"])
+        _fill(other, 1)
+        assert one.dialect is other.dialect
+        assert len(other.get_execution_options()["compiled_cache"]) == known
 
 
 def test_a_large_one_is_thrown_away() -> None:
