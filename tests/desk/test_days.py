@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect
 from sqlalchemy import update
 
 from tests.browsers import wrong_with
+from tests.cadence.test_reviews import review
 from tests.desk.conftest import House
 from worker.access.rules import Role
 from worker.cadence import daily, foreseen
@@ -41,6 +42,24 @@ def test_a_day_lists_who_gets_what_with_step_and_licence(house: House) -> None:
     for said in ("anna1@example.com", "/licences/L-1", "renewal / heads-up", "09:"):
         assert said in shown
     assert "anna1@example.com" not in client.get("/schedules/days/2026-11-29/clients").text
+
+
+def test_a_task_about_a_client_as_a_whole_leads_to_the_client_and_to_no_licence(
+    house: House,
+) -> None:
+    text = review("call = task on the day", every="11 months")
+    (house.site.root / "schedules/review.toml").write_text(text, encoding="utf-8")
+    _office(house)
+    client = house.as_(Role.VIEWER)
+    shown = client.get(f"{DAY}/clients?schedule=review").text
+    assert "review / call" in shown
+    assert 'href="/accounts/' in shown
+    assert "/licences/" not in shown
+    edited = text.replace("on the day", "3 days after")
+    (house.site.root / "schedules/review.toml").write_text(edited, encoding="utf-8")
+    planned = client.get("/schedules/review/plan").text
+    assert 'data-row href="/accounts/' in planned
+    assert 'data-row href="/licences/' not in planned
 
 
 def test_square_table_and_bar_of_a_day_lead_to_its_clients(sqlite_house: House) -> None:

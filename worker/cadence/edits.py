@@ -19,7 +19,8 @@ from worker.schedules.flow import Changes, Draft
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step of one licence that an edit would change. ``before`` and ``after`` are moments."""
+    """One step of one licence that an edit would change. ``before`` and ``after`` are moments. Of a
+    step about an account as a whole (``of_account``), ``licence`` is the account's key."""
 
     licence: str
     account: str
@@ -28,10 +29,12 @@ class Change:
     change: str  # added, removed, moved, other-decision
     before: str | None
     after: str | None
+    of_account: bool = False
 
     def record(self) -> dict[str, str | None]:
         """The change as other programs read it."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        names = [name for name in self.__dataclass_fields__ if name != "of_account"]
+        return {name: getattr(self, name) for name in names}
 
 
 def effect(before: Iterable[Record], after: Iterable[Record]) -> list[Change]:
@@ -54,6 +57,7 @@ def effect(before: Iterable[Record], after: Iterable[Record]) -> list[Change]:
                 _kind(was, comes),
                 _said(was) if was else None,
                 _said(comes) if comes else None,
+                of_account=known.licence is None,
             )
         )
     return changes

@@ -156,6 +156,6 @@ def lines(conn: Connection, records: Sequence[Record]) -> Iterator[Line]:
             first.step or "",
             first.kind or "step",
             first.to,
-            [one.licence or one.subject for one in group],
+            [one.licence for one in group if one.licence],
             (first.reason or "blocked") if first.decision == "blocked" else "",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
@@ -41,12 +41,7 @@ def working(
     """
     watch = CrewWatch(duties.clock)
     broker.add_middleware(watch)
-    made = [
-        Worker(broker, queues={*bells}, worker_timeout=_IDLE_MS, worker_threads=threads)
-        for bells, threads in crews.items()
-    ]
-    for crew in made:
-        crew.start()
+    made = [_started(broker, bells, threads) for bells, threads in crews.items()]
     log.info("worker.started", threads=sum(crews.values()))
     try:
         with settled(), watched(lambda: watch.wrong(made), ended, duties.stopping):
@@ -54,6 +49,14 @@ def working(
     finally:
         duties.stopping.set()
         _stop(made)
+
+
+def _started(broker: dramatiq.Broker, bells: Collection[str], threads: int) -> Worker:
+    crew = Worker(broker, queues={*bells}, worker_timeout=_IDLE_MS, worker_threads=threads)
+    known = list(broker.middleware)
+    crew.start()
+    broker.middleware = known  # it would wait for queues to come, of which there are none
+    return crew
 
 
 def _stop(crews: Sequence[Worker]) -> None:
