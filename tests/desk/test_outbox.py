@@ -42,6 +42,7 @@ def in_doubt(house: House) -> None:
     house.site.decide()
     since = house.site.clock.now() - timedelta(hours=3)
     values = {"state": "unknown", "unknown_since": since, "channel": "sendgrid", "next_at": since}
+    values |= {"started_at": since}
     with house.engine.begin() as conn:
         conn.execute(update(messages).where(messages.c.id == 2).values(**values, attempts=1))
         told = {"channel": "sendgrid", "key": "e-1", "kind": "deferred", "at": since}
@@ -146,6 +147,16 @@ def test_only_admins_read_what_a_provider_sent_in_its_own_words(house: House) ->
         text = house.as_(role).get("/outbox/2").text
         assert "deferred" in text
         assert "192.0.2.7" not in text
+
+
+def test_who_must_say_whether_a_mail_left_sees_what_it_says(house: House) -> None:
+    mailed(house)
+    in_doubt(house)
+    shown = house.as_(Role.RENEWALS).get("/outbox/2").text
+    assert "This is what it said when it was tried last" in shown
+    assert "It never left" not in shown
+    assert "L-2" in shown
+    assert "boris@example.com" in shown
 
 
 @pytest.mark.parametrize(

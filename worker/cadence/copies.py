@@ -44,6 +44,10 @@ ANEW = (
     "The text is not kept by this way out. It is written anew here from the templates that it was "
     "sent with, about the licences and the contact as they are in the book today."
 )
+TRIED = (
+    "This is what it said when it was tried last, written anew here from its templates, about the "
+    "licences and the contact as they are in the book today."
+)
 NOW = "It has not left. This is how it would leave now."
 LATER = "It has not left. This is how it would leave on its day, {:%a %-d %b %Y}."
 
@@ -67,7 +71,8 @@ def as_sent(
     defaults: Defaults,
     folder: Path,
 ) -> Shown:
-    """One copy of a mail that left; one that still waits, as it would leave now.
+    """One copy of a mail that left, or of which the last attempt is known: whoever must say whether
+    it left has to know what it says.
 
     ``folder`` is that of the ``file`` channel. Raises ``FindingsError`` when it cannot be shown.
     """
@@ -75,12 +80,13 @@ def as_sent(
         kept = _kept(copy, folder)
         if kept is not None:
             return _read(kept, KEPT)
-    if copy.accepted_at is None:
+    at = copy.accepted_at or copy.started_at
+    if at is None:
         raise FindingsError("It never left, so there is no text of it.")
+    origin = ANEW if copy.accepted_at else TRIED
     if copy.origin != STEP:
-        given = house, letterhead, defaults, copy.accepted_at
-        return _shown(posted.as_it_reads(conn, copy, *given), ANEW)
-    return _shown(_anew(conn, copy, letterhead, defaults), ANEW)
+        return _shown(posted.as_it_reads(conn, copy, house, letterhead, defaults, at), origin)
+    return _shown(_anew(conn, copy, letterhead, defaults, at), origin)
 
 
 def as_it_would_go(
@@ -108,13 +114,15 @@ def _kept(copy: Any, folder: Path) -> bytes | None:
         return None  # moved away, or on another machine
 
 
-def _anew(conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults) -> Mail:
+def _anew(
+    conn: Connection, copy: Any, letterhead: Letterhead, defaults: Defaults, at: datetime
+) -> Mail:
     rows = store.walks_of_mails(conn, [copy.mail_key])
     people = people_store.contacts_by_id(conn, [copy.contact_id] if copy.contact_id else [])
     if not rows or not people:
         raise FindingsError("Its licences or its contact are not in the book any more.")
     inforce = library_of(conn).version(conn, copy.version_id)
-    writing = mails.Writing(letterhead, defaults, copy.accepted_at)
+    writing = mails.Writing(letterhead, defaults, at)
     told = mails.Told(copy.mail_key, copy.address, copy.template, copy.language)
     return mails.written(conn, told, rows, people[0], inforce, writing)
 
