@@ -298,6 +298,21 @@ def _unhappy(book: Asking) -> None:
         worklist.open_tasks(conn, [task], book.now)
 
 
+def test_a_reminder_of_a_question_that_could_not_be_written_is_the_question_itself(
+    book: Asking,
+) -> None:
+    in_force(book, asks())
+    book.renewed()
+    book.contact("C-1")
+    book.live_until("2026-11-22")
+    with book.engine.begin() as conn:
+        values = {"state": "blocked", "reason": "template", "accepted_at": None}
+        conn.execute(update(messages).where(messages.c.step == "ask").values(**values))
+    book.live_until("2026-12-31")
+    assert book.went() == ["2026-11-23 remind c-1@example.com"]
+    assert book.mails()[-1]["Subject"] == "One question after your renewal"
+
+
 def test_no_question_while_people_still_deal_with_an_answer(book: Asking) -> None:
     in_force(book, asks())
     book.renewed()

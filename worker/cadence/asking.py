@@ -111,6 +111,13 @@ def _asked() -> FromClause:
     return invitations.outerjoin(messages, same)
 
 
+def may_have_arrived(conn: Connection, invitation: Any) -> bool:
+    """Whether the mail that asked them may have reached them: a reminder of a question that nobody
+    saw is the question itself."""
+    mine = select(invitations.c.id).select_from(_asked()).where(invitations.c.id == invitation.id)
+    return conn.execute(mine.where(_really())).first() is not None
+
+
 def lately(
     conn: Connection,
     addresses: Sequence[str],

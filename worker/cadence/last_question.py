@@ -47,12 +47,12 @@ def look(conn: Connection, copy: Copy, quiet: Quiet, now: datetime) -> Asked | W
     today = copy.calendar.today(now)
     if waits_for_us(conn, [copy.account_id], now):
         return Wait(_opening(copy, today + _DAY), FEEDBACK)
-    reminder = one.mail_key != copy.mail_key
+    later = one.mail_key != copy.mail_key
     together = [each.id for each in asked if each.mail_key == copy.mail_key]
-    free = today if reminder else _free(conn, copy, min(together), quiet, today)
+    free = today if later else _free(conn, copy, min(together), quiet, today)
     if free > today:
         return Wait(_opening(copy, free), QUIET)
-    return Asked(one.mail_key, one.promise, reminder)
+    return Asked(one.mail_key, one.promise, later and asking.may_have_arrived(conn, one))
 
 
 def _free(conn: Connection, copy: Copy, first: int, quiet: Quiet, today: date) -> date:

@@ -185,7 +185,8 @@ def _asked(
         return None
     for one in reversed(asking.of_walks(conn, [row.walk_id for row in rows])):
         if one.contact_id == contact.id:
-            return Asked(one.mail_key, one.promise, one.mail_key != told.mail_key)
+            reminder = one.mail_key != told.mail_key and asking.may_have_arrived(conn, one)
+            return Asked(one.mail_key, one.promise, reminder)
     steps_ = inforce.schedule.steps
     step = next((one for one in steps_ if one.id == rows[0].step), None)
     promise = inforce.schedule.asking(step).keys.promise if step else "named"
