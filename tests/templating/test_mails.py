@@ -241,7 +241,7 @@ def test_whoever_answered_reads_the_own_words_and_then_what_was_done(
         ("renewal/renewed", full(395), "takes the old date out of your calendar"),
         ("auto-renewal/notice", full(39, auto_renew=True), "February 13, 2027, in 14 days:"),
         ("auto-renewal/notice", full(39, auto_renew=True), "If you do nothing, the licence renews"),
-        ("auto-renewal/last-days", full(28, auto_renew=True), "Only 3 days are left to stop the"),
+        ("auto-renewal/last-days", full(28, auto_renew=True), "only 3 days are left to stop the"),
         ("auto-renewal/last-days", full(25, auto_renew=True), "is the last day to give notice for"),
         ("commercial/early-renewal", full(120), "You can renew it now:"),
     ],
@@ -391,3 +391,17 @@ def test_a_mail_about_no_licence_reads_without_gaps_and_offers_a_way_out(
         assert context.sender.name in text
         assert context.account.name in text
         assert context.unsubscribe in text
+
+
+@pytest.mark.parametrize("mail", sorted({*ALL, *ASKING, *ALONE}))
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_company_whose_name_ends_with_a_full_stop_gets_no_second_one(
+    mail: str, language: str
+) -> None:
+    about_none = linked(replace(commercial(full()), licences=()))
+    cases = surveys() if mail in ASKING else [about_none] if mail in ALONE else contexts()
+    for context in cases:
+        company = replace(context.account, name="Boone’s Opportunity, Inc.")
+        made = written(mail, language, replace(context, account=company))
+        for text in (made.subject, made.text, made.html):
+            assert "Inc.." not in text
