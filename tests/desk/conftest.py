@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -15,7 +17,12 @@ from tests.clients.conftest import OWN, Site, opened, sqlite_engine
 from worker.access import flow, store
 from worker.access.rules import Role
 
-__all__ = ["OWN", "House", "sqlite_engine"]
+__all__ = ["OWN", "House", "shown", "sqlite_engine"]
+
+
+def shown(answer: httpx.Response) -> str:
+    """The words of a page, as they are read."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text.replace("<wbr>", ""))).split())
 
 
 @dataclass

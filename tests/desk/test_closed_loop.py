@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.desk.conftest import House
-from tests.desk.test_feedback import DONE, rows, shown
+from tests.desk.conftest import House, shown
+from tests.desk.test_feedback import DONE, rows
 from tests.outbox.world import SCHEDULE
 from tests.templating.small import SHIPPED
 from worker.access.rules import Role

@@ -3,17 +3,14 @@ to all, and nobody seen who was promised to stay unseen."""
 
 from __future__ import annotations
 
-import re
-from html import unescape
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import select
 
 from tests.browsers import wrong_with
-from tests.desk.conftest import House
+from tests.desk.conftest import House, shown
 from tests.surveys.conftest import READER, Town
 from worker.access.rules import Role
 from worker.db.engine import reading
@@ -43,11 +40,6 @@ def complained(house: House, promise: str = rules.NAMED, score: int = 3) -> int:
 def rows(house: House, table: Any) -> list[Any]:
     with reading(house.engine) as conn:
         return list(conn.execute(select(table).order_by(*table.primary_key.columns)))
-
-
-def shown(answer: httpx.Response) -> str:
-    """The words of a page, as they are read."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
 
 
 def test_the_task_shows_the_answer_and_closes_with_words_that_are_mailed(house: House) -> None:

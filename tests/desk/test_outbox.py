@@ -9,7 +9,7 @@ from playwright.sync_api import Browser
 from sqlalchemy import select, update
 
 from tests.browsers import wrong_with
-from tests.desk.conftest import House
+from tests.desk.conftest import House, shown
 from worker.access.records import audit
 from worker.access.rules import Role
 from worker.channels.folder import FolderChannel
@@ -60,7 +60,7 @@ def test_the_outbox_lists_mails_and_filters_them(house: House) -> None:
     mailed(house)
     in_doubt(house)
     page = house.as_(Role.VIEWER)
-    assert "anna@example.com" in page.get("/outbox").text
+    assert "anna@example.com" in shown(page.get("/outbox"))
     assert "Not known whether sent (1)" in page.get("/outbox").text
     for query, anna, boris in (
         ("state=accepted", True, False),
@@ -73,7 +73,7 @@ def test_the_outbox_lists_mails_and_filters_them(house: House) -> None:
         ("state=to-leave", False, False),
         ("state=held", False, False),
     ):
-        text = page.get(f"/outbox?{query}").text
+        text = page.get(f"/outbox?{query}").text.replace("<wbr>", "")
         assert ("anna@example.com" in text, "boris@example.com</a>" in text) == (anna, boris), query
 
 

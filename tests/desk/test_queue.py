@@ -15,8 +15,7 @@ from playwright.sync_api import Browser, expect
 from sqlalchemy import insert, select, update
 
 from tests.browsers import wrong_with
-from tests.desk.conftest import House
-from tests.desk.test_worklist import shown
+from tests.desk.conftest import House, shown
 from worker.access.rules import Role
 from worker.catalogue.records import accounts, contacts, order_days, staff, suppressions
 from worker.db.engine import reading

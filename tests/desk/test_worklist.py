@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from sqlalchemy import insert, select
 
 from tests.browsers import wrong_with
-from tests.desk.conftest import House
+from tests.desk.conftest import House, shown
 from worker.access.rules import Role
 from worker.catalogue.records import accounts, staff
 from worker.db.engine import reading
@@ -62,11 +62,6 @@ def task(house: House, number: int) -> Any:
 
 def send(client: httpx.Client, path: str, **fields: str) -> httpx.Response:
     return client.post(path, data=fields)
-
-
-def shown(answer: httpx.Response) -> str:
-    """The words of a page, as they are read."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", answer.text)).split())
 
 
 def test_a_task_is_claimed_from_the_list_worked_on_and_closed(house: House) -> None:

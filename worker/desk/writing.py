@@ -11,6 +11,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from worker.access.rules import Role
 from worker.cadence.summary_page import in_plain_words
@@ -84,6 +85,7 @@ class Writing:
             money=money,
             count=count,
             part=part,
+            breakable=breakable,
         )
         self._environment.filters.update(browser=browser)
 
@@ -125,6 +127,11 @@ class Writing:
 def day(value: date) -> str:
     """A civil day: ``Tue 24 Nov 2026``."""
     return f"{value:%a %-d %b %Y}"
+
+
+def breakable(text: str) -> Markup:
+    """Text in which a mail address breaks after its ``@``, not before its last letter."""
+    return escape(text).replace("@", Markup("@<wbr>"))
 
 
 def number(value: float) -> str:

@@ -23,7 +23,7 @@ MARKS = (
 )
 _INTERVALS = (
     "Intervals are 95 %, adjusted Wald. They take votes as independent: answers of one account are "
-    "not, which is why each account has one vote in the line below."
+    "not, which is why they are also counted with one vote for each account."
 )
 
 
