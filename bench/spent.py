@@ -7,6 +7,7 @@ for a page is not in it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from time import process_time
@@ -21,8 +22,14 @@ from worker.desk.writing import Writing
 from worker.web.app import make_app
 
 _ROUNDS = 7
+_NUMBERS = itertools.count(1000)
 Held = tuple[Writing, str, dict[str, Any]]
 """What a page is written from: its template and the values."""
+
+
+def addressed(path: str) -> str:
+    """The address with another number in place of ``{n}`` whenever it is asked for."""
+    return path.replace("{n}", str(next(_NUMBERS)))
 
 
 class Spent(NamedTuple):
@@ -90,7 +97,7 @@ async def _best(ask: Callable[[], Coroutine[Any, Any, int]]) -> float:
 
 async def _ask(pages: FastAPI, path: str, cookie: str, is_part: bool) -> int:
     """Asks without a network; the status."""
-    split = urlsplit(path)
+    split = urlsplit(addressed(path))
     headers = [(b"host", b"127.0.0.1"), (b"cookie", f"perennial={cookie}".encode())]
     headers += [(b"hx-request", b"true")] if is_part else []
     scope = {

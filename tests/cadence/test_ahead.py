@@ -13,6 +13,7 @@ import pytest
 from tests.cadence.conftest import Book, day, schedule_text
 from worker.cadence import ahead, flow, machine
 from worker.cadence.decisions import Record
+from worker.cadence.lately import Lately
 from worker.db.engine import reading
 from worker.kernel.dates import Allowance, Period
 from worker.schedules.flow import read_drafts
@@ -103,3 +104,31 @@ def test_edits_that_are_foreseen_one_after_the_other_are_told_apart(known: Book)
     assert days("45 days before") == {"45-days-before"}
     assert days("20 days before") == {"20-days-before"}
     assert {one.step for one in _foretold(known) if one.step} > {"14-days-before"}
+
+
+def test_what_was_foretold_a_moment_ago_is_told_again_while_nothing_changed(
+    known: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, lately = _counting(monkeypatch), Lately()
+
+    def told(second: int) -> list[Record]:
+        now = known.asked().now + timedelta(seconds=second)
+        with reading(known.engine) as conn:
+            return ahead.forecast(conn, replace(known.asked(), now=now, lately=lately), PERIOD)
+
+    first = told(1)
+    assert first == _foretold(known)
+    assert len(first) >= 5
+    runs.clear()
+    assert told(60) == first
+    assert not runs, "nothing was lived through again"
+    known.licence("L-2", account="A-L-1", end="2028-01-13", start="2027-01-13")
+    known.decide()
+    changed = told(61)
+    assert changed == _foretold(known)
+    assert changed != first
+    runs.clear()
+    assert told(120) == changed
+    assert not runs
+    assert told(121) == changed
+    assert runs, "after a minute it is made anew"

@@ -6,7 +6,7 @@ that what it costs is theirs, whatever the size of the book.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,9 @@ from worker.outbox.records import messages
 from worker.outbox.rules import SENDING, UNKNOWN
 from worker.schedules.records import versions
 from worker.worklist.records import tasks
+
+Write = Callable[[Table, Sequence[str], Sequence[Any]], Any]
+"""Where rows go: a table, the names of its columns, and their values in that order."""
 
 _LATELY = timedelta(days=40)
 """Mails older than this matter neither to a walk's day nor to a budget."""
@@ -170,61 +173,59 @@ def _sharing(conn: Connection, ids: set[int]) -> set[int]:
     return found
 
 
-def take(source: Connection, target: Connection, account_ids: Sequence[int], now: datetime) -> None:
-    """Copies these accounts, their walks and what was mailed lately into an empty database. The
+def take(source: Connection, write: Write, account_ids: Sequence[int], now: datetime) -> None:
+    """Takes these accounts, their walks and what was mailed lately, for an empty database. The
     texts of templates are left behind: nobody writes a mail there."""
-    _write(target, versions, _VERSIONS.rows(source))
+    _write(write, versions, _VERSIONS.rows(source))
     written: set[str] = set()
     for chunk in bulk.chunks(account_ids, _CHUNK):
-        written |= _take_some(source, target, list(chunk), now)
+        written |= _take_some(source, write, list(chunk), now)
     for addresses in bulk.chunks(sorted(written), _CHUNK):
-        _write(target, suppressions, _SILENT.rows(source, ids=list(addresses)))
+        _write(write, suppressions, _SILENT.rows(source, ids=list(addresses)))
 
 
-def _take_some(source: Connection, target: Connection, ids: list[int], now: datetime) -> set[str]:
+def _take_some(source: Connection, write: Write, ids: list[int], now: datetime) -> set[str]:
     """The same of some accounts; the addresses of their contacts."""
-    _write(target, accounts, _ACCOUNTS.rows(source, ids=ids))
+    _write(write, accounts, _ACCOUNTS.rows(source, ids=ids))
     contacts_there = _PEOPLE.rows(source, ids=ids)
-    _write(target, contacts, contacts_there)
+    _write(write, contacts, contacts_there)
     people = [person.id for person in contacts_there]
-    _write(target, preferences, _of(source, _PREFERENCES, people))
+    _write(write, preferences, _of(source, _PREFERENCES, people))
     held = _LICENCES.rows(source, ids=ids)
-    _write(target, licences, held)
+    _write(write, licences, held)
     mine = [licence.id for licence in held]
-    _write(target, terms, _of(source, _TERMS, mine))
+    _write(write, terms, _of(source, _TERMS, mine))
     named = {"licence": mine or [0], "account": ids, "contact": people or [0]}
-    _write(target, stops, _STOPS.rows(source, **named))
-    _write(target, episodes, _EPISODES.rows(source, ids=ids))
-    going = _take_walks(source, target, ids, now)
-    _take_tasks(source, target, ids, set(mine), going)
+    _write(write, stops, _STOPS.rows(source, **named))
+    _write(write, episodes, _EPISODES.rows(source, ids=ids))
+    going = _take_walks(source, write, ids, now)
+    _take_tasks(source, write, ids, set(mine), going)
     addresses = {person.email for person in contacts_there if person.email}
-    _take_questions(source, target, ids, set(people), set(going), now)
-    _take_mails(source, target, sorted(addresses), set(people), now)
+    _take_questions(source, write, ids, set(people), set(going), now)
+    _take_mails(source, write, sorted(addresses), set(people), now)
     return addresses
 
 
-def _take_walks(
-    source: Connection, target: Connection, ids: Sequence[int], now: datetime
-) -> list[int]:
+def _take_walks(source: Connection, write: Write, ids: Sequence[int], now: datetime) -> list[int]:
     """The walks that go on, what was decided on them and what they are about; their numbers."""
     alone = _ALONE.rows(source, ids=ids)
     told = [one.subject_id for one in alone if one.subject == ANSWER and one.state != "ended"]
-    bulk.insert(target, responses, _OF_ANSWERS, _of(source, _ANSWERS, told))
+    write(responses, _OF_ANSWERS, _of(source, _ANSWERS, told))
     rows = [*_WALKS.rows(source, ids=ids), *alone, *_of(source, _DONE_WITH, told)]
-    _write(target, walks, rows)
+    _write(write, walks, rows)
     going = [row.id for row in rows]
     # What was decided this very moment is past: so the copy's own decisions can be told apart.
     past = now - timedelta(seconds=1)
     decided = _of(source, _STEPS, going)
     just_now = [row._replace(decided_at=past) if row.decided_at >= now else row for row in decided]
-    _write(target, steps, just_now)
-    _write(target, happenings, _of(source, _HAPPENINGS, going))
+    _write(write, steps, just_now)
+    _write(write, happenings, _of(source, _HAPPENINGS, going))
     return going
 
 
 def _take_tasks(
     source: Connection,
-    target: Connection,
+    write: Write,
     ids: Sequence[int],
     mine: Collection[int],
     going: Sequence[int],
@@ -234,12 +235,12 @@ def _take_tasks(
     rows = [*_TASKS.rows(source, ids=ids), *store.open_tasks_of(source, going)]
     there = {row.id: row for row in rows if row.licence_id is None or row.licence_id in mine}
     kept = [row for row in there.values() if row.account_id is None or row.account_id in ids]
-    _write(target, tasks, kept)
+    _write(write, tasks, kept)
 
 
 def _take_questions(
     source: Connection,
-    target: Connection,
+    write: Write,
     ids: Sequence[int],
     people: Collection[int],
     going: Collection[int],
@@ -252,12 +253,12 @@ def _take_questions(
         for row in found
         if row.contact_id in people
     ]
-    _write(target, invitations, rows)
+    _write(write, invitations, rows)
 
 
 def _take_mails(
     source: Connection,
-    target: Connection,
+    write: Write,
     addresses: Sequence[str],
     people: Collection[int],
     now: datetime,
@@ -266,7 +267,7 @@ def _take_mails(
     since = (now - _LATELY).date()
     for chunk in bulk.chunks(addresses, _CHUNK):
         found = _MAILS.rows(source, ids=list(chunk), since=since)
-        _write(target, messages, [_at_rest(row, people) for row in found])
+        _write(write, messages, [_at_rest(row, people) for row in found])
 
 
 def _at_rest(row: Any, people: Collection[int]) -> Any:
@@ -281,6 +282,6 @@ def _of(source: Connection, statement: Prepared, ids: Sequence[int]) -> list[Any
     return [row for chunk in bulk.chunks(ids) for row in statement.rows(source, ids=list(chunk))]
 
 
-def _write(target: Connection, table: Table, rows: Sequence[Any]) -> None:
+def _write(write: Write, table: Table, rows: Sequence[Any]) -> None:
     if rows:  # of most tables a client has none
-        bulk.insert(target, table, [column.name for column in table.columns], rows)
+        write(table, [column.name for column in table.columns], rows)

@@ -27,6 +27,7 @@ from worker.access.asking import UNFIT, body_of, fields_of, is_own
 from worker.access.audit import Actor
 from worker.access.rules import LONGEST_SESSION, MEANS, Role
 from worker.access.store import Seat
+from worker.cadence.lately import Lately
 from worker.desk.writing import Writing
 from worker.doctor import Instance
 from worker.kernel.errors import PerennialError
@@ -125,6 +126,7 @@ class Desk:
     def __init__(self, app: Instance) -> None:
         self.app = app
         self.writing = Writing(app.settings.book.timezone)
+        self.lately = Lately()
         self._secure = app.settings.web.base_url.startswith("https:")
 
     def router(self) -> APIRouter:

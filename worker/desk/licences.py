@@ -86,12 +86,15 @@ def found(conn: Connection, key: str) -> Any | None:
 
 
 def forecasting(desk: Desk, now: datetime) -> Forecasting:
-    """What is asked of the planner for a page: the schedules that run."""
+    """What is asked of the planner for a page: the schedules that run. Looked at again, a page is
+    told what it was told a moment ago, unless something changed."""
     settings = desk.app.settings
     book = settings.book
     defaults = Defaults(book.timezone, book.language, book.country)
     quiet = quiet_of(settings.surveys)
-    return Forecasting(defaults, now, allowance=settings.budget.per_contact, quiet=quiet)
+    return Forecasting(
+        defaults, now, allowance=settings.budget.per_contact, quiet=quiet, lately=desk.lately
+    )
 
 
 def _wanted(filters: Mapping[str, str]) -> store.Wanted:
