@@ -210,6 +210,18 @@ def test_a_long_list_goes_on_page_by_page_and_keeps_its_filters(house: House) ->
     assert (len(seen), path) == (70, "")
 
 
+@pytest.mark.parametrize(("there", "told"), [(8, "8"), (9, "8+")])
+def test_today_says_how_many_tasks_wait_and_that_there_are_more(
+    house: House, there: int, told: str
+) -> None:
+    new = [NewTask(f"n{place}", "todo", f"Nr {place}", assignee="admin") for place in range(there)]
+    with house.engine.begin() as conn:
+        store.open_tasks(conn, new, house.site.clock.now())
+    page = house.as_(Role.ADMIN).get("/")
+    assert f"tasks for me {told} " in shown(page)
+    assert len(re.findall(r">Nr \d+</a>", page.text)) == 8
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_pages_are_right_on_every_screen(sqlite_house: House, browser: Browser, path: str) -> None:
     furnish(sqlite_house)

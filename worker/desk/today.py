@@ -47,6 +47,8 @@ def mount(router: APIRouter, desk: Desk) -> None:
         midnight = datetime.combine(local.date(), time(), local.tzinfo)
         with reading(desk.app.engine) as conn:
             went = store.went_out(conn, midnight)
+            pools = pools_of(asked.seat.role)
+            mine = store.mine(conn, asked.seat.staff, pools, local.date(), MOST_TASKS + 1)
             values: dict[str, Any] = {
                 "day": local.date(),
                 "went": went,
@@ -56,9 +58,8 @@ def mount(router: APIRouter, desk: Desk) -> None:
                     store.days(conn, local.date() - BEFORE, local.date() + AHEAD), local.date()
                 ),
                 "stuck": store.stuck(conn, asked.now),
-                "tasks": store.mine(
-                    conn, asked.seat.staff, pools_of(asked.seat.role), local.date(), MOST_TASKS
-                ),
+                "tasks": mine[:MOST_TASKS],
+                "more_tasks": len(mine) > MOST_TASKS,
                 **held.shown(conn, "/"),
             }
         values["modes"] = list(waits.mode_lines(desk.app.settings.mail))
