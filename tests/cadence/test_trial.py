@@ -389,13 +389,13 @@ def test_a_letter_is_tried_with_something_that_a_client_said(call: Call, templat
     told = json.loads(out)
     assert told["list_unsubscribe"]
     assert "We have put a second person on your cases." in told["text"]
-    assert "our contact at Client A-1." in told["text"]
+    assert "as the contact of Client A-1: anna@example.org." in told["text"]
     assert call("send-test", "me@example.com", "--template", template)[0] == 0
 
 
 def test_a_mail_of_a_walk_without_a_licence_is_tried_without_one(call: Call) -> None:
     out = call("preview", "reactivation/we-miss-you", "--licence", "L-1", "--language", "en")[1]
-    assert "our contact at Client A-1." in out
+    assert "as the contact of Client A-1: anna@example.org." in out
     out = call("preview", "survey/renewal", "--licence", "L-1", "--language", "en")[1]
     assert "Your licence Product L-1 was renewed recently." in out
 
