@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.cadence.conftest import Book, day, schedule_text
-from worker.cadence import ahead, flow, machine
+from worker.cadence import ahead, flow, machine, snapshot
 from worker.cadence.decisions import Record
 from worker.cadence.lately import Lately
 from worker.db.engine import reading
@@ -132,3 +132,24 @@ def test_what_was_foretold_a_moment_ago_is_told_again_while_nothing_changed(
     assert not runs
     assert told(121) == changed
     assert runs, "after a minute it is made anew"
+
+
+def test_companies_that_share_an_address_are_copied_in_parts_and_a_mail_to_it_once(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book.allowance = Allowance(1, 7)
+    book.apply(schedule_text("20 days before", "18 days before", mail_class="commercial"))
+    book.accounts([{"account": "Gold", "name": "Gold", "reseller": ""}])
+    for name in ("A", "B", "C"):
+        book.accounts([{"account": name, "name": name, "reseller": "Gold" if name == "C" else ""}])
+        book.licence(f"L-{name}", account=name, end="2026-12-10", start="2025-12-10")
+    book.person("A", "ann@example.com", key="A/1")
+    book.person("B", "ann@example.com", key="B/1")
+    book.person("Gold", "gold@example.com")
+    book.person("C", "gold@example.com", key="C/1")
+    book.live_until("2026-11-21")
+    assert book.sent(), "there are mails of the last days to copy"
+    whole = _foretold(book)
+    assert [one.reason for one in whole] == ["budget"] * 3, "the mails of yesterday count"
+    monkeypatch.setattr(snapshot, "_CHUNK", 1)
+    assert _foretold(book) == whole

@@ -42,12 +42,14 @@ _COMING = {"sent": "planned", "waiting": "planned", "unknown": "planned"}
 @dataclass(frozen=True, slots=True)
 class Forecasting:
     """What a forecast is made with. ``drafts``: schedules as they would run if they were applied
-    now; ``None`` for those that run. ``lately``: where what was foretold from the same rows within
-    the last minute is looked up; ``None`` to make each forecast anew."""
+    now; ``None`` for those that run. ``running``: those that run, by whoever has asked already.
+    ``lately``: where what was foretold from the same rows within the last minute is looked up;
+    ``None`` to make each forecast anew."""
 
     defaults: Defaults
     now: datetime
     drafts: Sequence[Draft] | None = None
+    running: Mapping[str, InForce] | None = None
     allowance: Allowance = USUAL_ALLOWANCE
     quiet: Quiet = USUAL_QUIET
     lately: Lately | None = None
@@ -129,7 +131,7 @@ def _remembered(
 ) -> list[Record]:
     """The same, not lived through again while the rows that it is made from are what they were."""
     known = library_of(conn)
-    around = snapshot.accounts_around(conn, ids, known.active(conn).values(), accounts)
+    around = snapshot.accounts_around(conn, ids, _schedules(conn, asked).values(), accounts)
     taken: list[tuple[Table, Sequence[str], list[Any]]] = []
 
     def take(table: Table, names: Sequence[str], rows: Sequence[Any]) -> None:
@@ -209,7 +211,7 @@ def replayed(live: Engine, asked: Forecasting, period: Period) -> list[Record]:
 
 def _schedules(conn: Connection, asked: Forecasting) -> Mapping[str, InForce]:
     if asked.drafts is None:
-        return library_of(conn).active(conn)
+        return library_of(conn).active(conn) if asked.running is None else asked.running
     return {d.schedule.stem: InForce(0, d.schedule, {}) for d in asked.drafts}
 
 

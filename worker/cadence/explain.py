@@ -24,7 +24,7 @@ from worker.cadence.triggers import TRIGGERS
 from worker.catalogue import stops
 from worker.catalogue.records import licences, terms
 from worker.db import bulk
-from worker.db.prepared import Prepared
+from worker.db.prepared import Prepared, together
 from worker.kernel.dates import Period
 from worker.kernel.errors import FindingsError, did_you_mean
 from worker.schedules.calendar import SLOT
@@ -66,54 +66,70 @@ class Explanation:
 
 def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     """The story of the licence with this ``key``; ``FindingsError`` when there is none."""
-    told = _decided(conn, asked, key)
-    return replace(told, records=_whole(conn, asked, told))
+    told = _reading(conn, asked)
+    found = _decided(conn, told, key)
+    records = _whole(conn, asked, told, found)
+    return replace(_with_what_stands(conn, told, found), records=records)
 
 
 def until_now(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     """The story as far as it is over: a few rows are read, and nothing is foretold."""
-    told = _decided(conn, asked, key)
-    return replace(told, records=_over(told, asked.now))
+    told = _reading(conn, asked)
+    found = _decided(conn, told, key)
+    return replace(_with_what_stands(conn, told, found), records=_over(found, asked.now))
 
 
 def to_come(conn: Connection, asked: Forecasting, key: str) -> Explanation:
-    """The rest of the story, which ``until_now`` does not tell."""
-    told = _decided(conn, asked, key)
-    over = _over(told, asked.now)
-    return replace(told, records=[r for r in _whole(conn, asked, told) if r not in over])
+    """The rest of the story, which ``until_now`` does not tell; what stands in its way is there."""
+    told = _reading(conn, asked)
+    found = _decided(conn, told, key)
+    over = _over(found, asked.now)
+    return replace(found, records=[r for r in _whole(conn, asked, told, found) if r not in over])
+
+
+def _reading(conn: Connection, asked: Forecasting) -> Reading:
+    return Reading(library_of(conn).active(conn), asked.defaults, asked.now)
 
 
 def _over(told: Explanation, now: datetime) -> list[Record]:
     return [record for record in told.records if record.at is None or record.at <= now]
 
 
-def _decided(conn: Connection, asked: Forecasting, key: str) -> Explanation:
+def _decided(conn: Connection, told: Reading, key: str) -> Explanation:
     licence_id = find(conn, key)
-    row = store.subjects(conn, [licence_id])[0]
-    held = _TERMS.rows(conn, licence=licence_id)
-    walked = _WALKS.rows(conn, licence=licence_id)
-    told = Reading(library_of(conn).active(conn), asked.defaults, asked.now)
+    (row,), held, walked = together(
+        conn,
+        [
+            store.SUBJECTS.asking(ids=[licence_id]),
+            _TERMS.asking(licence=licence_id),
+            _WALKS.asking(licence=licence_id),
+        ],
+    )
     records = in_order(_past(conn, told, row, walked))
+    return Explanation(row, held, walked, records, _sums(told, row, held, walked))
+
+
+def _with_what_stands(conn: Connection, told: Reading, found: Explanation) -> Explanation:
+    """The same with what keeps its mails back: stops, conditions, what people did."""
+    row = found.licence
     missed = {
         stem: why_not(inforce.schedule.audience, load.fields_of(inforce, row))
         for stem, inforce in told.schedules.items()
         if not load.in_audience(inforce, row)
     }
-    sums = _sums(told, row, held, walked)
-    stopped = _stops(conn, told, row)
-    by_hand = standing.of_walks(conn, [walk.id for walk in walked])
-    return Explanation(row, held, walked, records, sums, stopped, missed, by_hand)
+    by_hand = standing.of_walks(conn, [walk.id for walk in found.walks])
+    return replace(found, stops=_stops(conn, told, row), missed=missed, interventions=by_hand)
 
 
-def _whole(conn: Connection, asked: Forecasting, told: Explanation) -> list[Record]:
+def _whole(conn: Connection, asked: Forecasting, told: Reading, found: Explanation) -> list[Record]:
     """What was decided and what the planner says is to come; why there is nothing, if so."""
-    row, active = told.licence, library_of(conn).active(conn)
-    period = _to_come(Reading(active, asked.defaults, asked.now), row)
-    coming = forecast_of(conn, asked, period, [row.licence_id])
-    records = [*told.records, *(r for r in coming if _speaks(r, row))]
+    row = found.licence
+    known = replace(asked, running=told.schedules)
+    coming = forecast_of(conn, known, _to_come(told, row), [], [row.account_id])
+    records = [*found.records, *(r for r in coming if _speaks(r, row))]
     spoken = {record.cycle for record in records if record.decision != "nothing"}
     if not spoken:
-        records = _silence(row, told.walks) or records
+        records = _silence(row, found.walks) or records
     return in_order(r for r in records if r.reason != "done" or r.cycle not in spoken)
 
 
@@ -165,27 +181,25 @@ def _past(
     by_walk = {walk.id: walk for walk in known}
     if not by_walk:
         return
-    decided = _STEPS.rows(conn, ids=list(by_walk))
-    mails = recorded.mails_of(conn, [step.mail_key for step in decided if step.mail_key])
+    mine = list(by_walk)
+    decided, back = together(conn, [_STEPS.asking(ids=mine), _RETURNED.asking(ids=mine)])
+    mails = recorded.mails_of(conn, [one.mail_key for one in (*decided, *back) if one.mail_key])
     for step in decided:
         walk = by_walk[step.walk_id]
         yield recorded.record(step, walk, row, mails.get(step.mail_key or "", []), told)
-    yield from _returned(conn, told, row, by_walk)
+    for one in back:
+        yield _returned(one, by_walk[one.walk_id], row, mails[one.mail_key], told)
 
 
 def _returned(
-    conn: Connection, told: Reading, row: Row[Any], by_walk: Mapping[int, Row[Any]]
-) -> Iterator[Record]:
-    """Mails that went out and came back, or were refused on the spot, after which their steps were
+    one: Row[Any], walk: Row[Any], row: Row[Any], copies: Sequence[Any], told: Reading
+) -> Record:
+    """A mail that went out and came back, or was refused on the spot, after which its step was
     decided anew."""
-    back = _RETURNED.rows(conn, ids=list(by_walk))
-    mails = recorded.mails_of(conn, [one.mail_key for one in back])
-    for one in back:
-        copies = mails[one.mail_key]
-        decision, why = outcome("waiting", None, copies)
-        said = {"decision": decision, "reason": "bounced" if decision == "sent" else why}
-        gone = SimpleNamespace(**one._mapping, **said, recipient=None)
-        yield recorded.record(gone, by_walk[one.walk_id], row, copies, told)
+    decision, why = outcome("waiting", None, copies)
+    said = {"decision": decision, "reason": "bounced" if decision == "sent" else why}
+    gone = SimpleNamespace(**one._mapping, **said, recipient=None)
+    return recorded.record(gone, walk, row, copies, told)
 
 
 def _silence(row: Any, known: Sequence[Row[Any]]) -> list[Record]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, or_, select, union
 
 from worker.cadence import store
 from worker.cadence.library import InForce
@@ -27,7 +27,7 @@ from worker.catalogue.records import (
 )
 from worker.db import bulk
 from worker.db.folding import folded
-from worker.db.prepared import Prepared
+from worker.db.prepared import Asking, Prepared, together
 from worker.outbox.records import messages
 from worker.outbox.rules import SENDING, UNKNOWN
 from worker.schedules.records import versions
@@ -110,21 +110,31 @@ _STOPS = Prepared(
 )
 _MAILS = _those(messages, messages.c.address, messages.c.day >= bindparam("since"))
 _OWNERS = Prepared(select(licences.c.account_id).where(bulk.listed(licences.c.id)))
-_KEYS = Prepared(select(accounts.c.key, accounts.c.reseller).where(bulk.listed(accounts.c.id)))
+_RESELLERS = Prepared(
+    select(accounts.c.reseller).where(bulk.listed(accounts.c.id), accounts.c.reseller.is_not(None))
+)
 _BY_KEY = Prepared(select(accounts.c.id).where(bulk.listed(accounts.c.key, "keys")))
-_SERVED_BY = Prepared(select(accounts.c.id).where(bulk.listed(accounts.c.reseller, "keys")))
+_mine = bulk.listed(accounts.c.id)
+_else = accounts.alias()
+# Served by one of these, or by the same as it: its people may be written to for both.
+_SERVED = Prepared(
+    select(_else.c.id.label("account_id")).where(
+        _else.c.reseller.in_(
+            union(
+                select(accounts.c.key).where(_mine),
+                select(accounts.c.reseller).where(_mine),
+            )
+        )
+    )
+)
+# An address in other letters brings more company than is needed: the index knows no letters.
 _other = contacts.alias()
 _SAME_ADDRESS = Prepared(
-    select(_other.c.account_id)
-    .join(
-        contacts,
-        and_(
-            folded(_other.c.email) == folded(contacts.c.email),  # as the index has it
-            _other.c.email == contacts.c.email,
-            _other.c.account_id != contacts.c.account_id,
-        ),
+    select(_other.c.account_id).where(
+        folded(_other.c.email).in_(
+            select(folded(contacts.c.email)).where(bulk.listed(contacts.c.account_id))
+        )
     )
-    .where(bulk.listed(contacts.c.account_id))
 )
 
 
@@ -136,138 +146,116 @@ def accounts_around(
 ) -> list[int]:
     """The accounts of these licences, and these, and their resellers; where a budget is shared,
     also all that share an address."""
-    found = set(account_ids)
+    fresh = set(account_ids)
     for chunk in bulk.chunks(licence_ids):
-        found |= set(_OWNERS.scalars(conn, ids=list(chunk)))
-    if any(inforce.schedule.mail_class != "contractual" for inforce in schedules):
-        found |= _sharing(conn, found)
-    return sorted(found | _resellers(conn, found))
-
-
-def _resellers(conn: Connection, ids: Collection[int]) -> set[int]:
-    """The accounts at which those who resell to these are contacts."""
+        fresh |= set(_OWNERS.scalars(conn, ids=list(chunk)))
+    is_shared = any(inforce.schedule.mail_class != "contractual" for inforce in schedules)
     found: set[int] = set()
-    for chunk in bulk.chunks(sorted(ids)):
-        keys = {row.reseller for row in _KEYS.rows(conn, ids=list(chunk)) if row.reseller}
-        found |= set(_BY_KEY.scalars(conn, keys=sorted(keys))) if keys else set()
-    return found
-
-
-def _served_alike(conn: Connection, ids: Sequence[int]) -> set[int]:
-    """The accounts that share a reseller with these, or are served by them: its people may be
-    written to for all of them."""
-    keys = {key for row in _KEYS.rows(conn, ids=ids) for key in row if key is not None}
-    return set(_SERVED_BY.scalars(conn, keys=sorted(keys))) if keys else set()
-
-
-def _sharing(conn: Connection, ids: set[int]) -> set[int]:
-    """Accounts that can be reached from these by addresses that stand at several accounts."""
-    found, fresh = set(ids), set(ids)
+    resellers: set[str] = set()
     while fresh:
+        found |= fresh
         reached: set[int] = set()
         for chunk in bulk.chunks(sorted(fresh)):
-            reached |= set(_SAME_ADDRESS.scalars(conn, ids=list(chunk)))
-            reached |= _served_alike(conn, list(chunk))
+            mine = list(chunk)
+            near = (_SAME_ADDRESS, _SERVED) if is_shared else ()
+            named, *others = together(
+                conn, [_RESELLERS.asking(ids=mine), *(each.asking(ids=mine) for each in near)]
+            )
+            resellers |= {row.reseller for row in named}
+            reached |= {row.account_id for rows in others for row in rows}
         fresh = reached - found
-        found |= fresh
-    return found
+    for keys in bulk.chunks(sorted(resellers)):
+        found |= set(_BY_KEY.scalars(conn, keys=list(keys)))
+    return sorted(found)
 
 
 def take(source: Connection, write: Write, account_ids: Sequence[int], now: datetime) -> None:
     """Takes these accounts, their walks and what was mailed lately, for an empty database. The
     texts of templates are left behind: nobody writes a mail there."""
     _write(write, versions, _VERSIONS.rows(source))
-    written: set[str] = set()
+    people: dict[int, str | None] = {}
     for chunk in bulk.chunks(account_ids, _CHUNK):
-        written |= _take_some(source, write, list(chunk), now)
-    for addresses in bulk.chunks(sorted(written), _CHUNK):
-        _write(write, suppressions, _SILENT.rows(source, ids=list(addresses)))
+        people |= _take_some(source, write, list(chunk), now)
+    # An address may stand at accounts of several chunks, and what was sent there is taken once.
+    written = sorted({address for address in people.values() if address})
+    since = (now - _LATELY).date()
+    for chunk in bulk.chunks(written, _CHUNK):
+        mine = list(chunk)
+        silent, mails = together(
+            source, [_SILENT.asking(ids=mine), _MAILS.asking(ids=mine, since=since)]
+        )
+        _write(write, suppressions, silent)
+        _write(write, messages, [_at_rest(row, people) for row in mails])
 
 
-def _take_some(source: Connection, write: Write, ids: list[int], now: datetime) -> set[str]:
-    """The same of some accounts; the addresses of their contacts."""
-    _write(write, accounts, _ACCOUNTS.rows(source, ids=ids))
-    contacts_there = _PEOPLE.rows(source, ids=ids)
-    _write(write, contacts, contacts_there)
-    people = [person.id for person in contacts_there]
-    _write(write, preferences, _of(source, _PREFERENCES, people))
-    held = _LICENCES.rows(source, ids=ids)
+def _take_some(
+    source: Connection, write: Write, ids: list[int], now: datetime
+) -> dict[int, str | None]:
+    """The same of some accounts, without their mails; the addresses of their people by number.
+
+    What belongs to the accounts is asked for in one go, what belongs to that in another."""
+    by_account = (_ACCOUNTS, _PEOPLE, _LICENCES, _EPISODES, _TASKS, _WALKS, _ALONE)
+    lately = _QUESTIONS.asking(ids=ids, since=(now - _ASKED).date())
+    mine, people, held, silent, work, walked, alone, questions = together(
+        source, [*(statement.asking(ids=ids) for statement in by_account), lately]
+    )
+    heard = [one.subject_id for one in alone if one.subject == ANSWER and one.state != "ended"]
+    done_with = _DONE_WITH.rows(source, ids=heard) if heard else []
+    going = [*walked, *alone, *done_with]
+    told, addresses = [row.id for row in held], {row.id: row.email for row in people}
+    numbers, persons = [row.id for row in going], list(addresses)
+    stood, liked, termed, answered, decided, happened, opened = together(
+        source,
+        [
+            _STOPS.asking(licence=told, account=ids, contact=persons),
+            _about(_PREFERENCES, persons),
+            _about(_TERMS, told),
+            _about(_ANSWERS, heard),
+            _about(_STEPS, numbers),
+            _about(_HAPPENINGS, numbers),
+            _about(store.OPENED_TASKS, numbers),
+        ],
+    )
+    # An order in which each finds what it points to.
+    _write(write, accounts, mine)
+    _write(write, contacts, people)
+    _write(write, preferences, liked)
     _write(write, licences, held)
-    mine = [licence.id for licence in held]
-    _write(write, terms, _of(source, _TERMS, mine))
-    named = {"licence": mine or [0], "account": ids, "contact": people or [0]}
-    _write(write, stops, _STOPS.rows(source, **named))
-    _write(write, episodes, _EPISODES.rows(source, ids=ids))
-    going = _take_walks(source, write, ids, now)
-    _take_tasks(source, write, ids, set(mine), going)
-    addresses = {person.email for person in contacts_there if person.email}
-    _take_questions(source, write, ids, set(people), set(going), now)
-    _take_mails(source, write, sorted(addresses), set(people), now)
+    _write(write, terms, termed)
+    _write(write, stops, stood)
+    _write(write, episodes, silent)
+    write(responses, _OF_ANSWERS, answered)
+    _write(write, walks, going)
+    _write(write, steps, [_in_the_past(row, now) for row in decided])
+    _write(write, happenings, happened)
+    _write(write, tasks, _theirs([*work, *opened], set(ids), set(told)))
+    _write(write, invitations, _asked_of(questions, addresses, set(numbers)))
     return addresses
 
 
-def _take_walks(source: Connection, write: Write, ids: Sequence[int], now: datetime) -> list[int]:
-    """The walks that go on, what was decided on them and what they are about; their numbers."""
-    alone = _ALONE.rows(source, ids=ids)
-    told = [one.subject_id for one in alone if one.subject == ANSWER and one.state != "ended"]
-    write(responses, _OF_ANSWERS, _of(source, _ANSWERS, told))
-    rows = [*_WALKS.rows(source, ids=ids), *alone, *_of(source, _DONE_WITH, told)]
-    _write(write, walks, rows)
-    going = [row.id for row in rows]
-    # What was decided this very moment is past: so the copy's own decisions can be told apart.
-    past = now - timedelta(seconds=1)
-    decided = _of(source, _STEPS, going)
-    just_now = [row._replace(decided_at=past) if row.decided_at >= now else row for row in decided]
-    _write(write, steps, just_now)
-    _write(write, happenings, _of(source, _HAPPENINGS, going))
-    return going
+def _about(statement: Prepared, ids: list[int]) -> Asking | None:
+    return statement.asking(ids=ids) if ids else None
 
 
-def _take_tasks(
-    source: Connection,
-    write: Write,
-    ids: Sequence[int],
-    mine: Collection[int],
-    going: Sequence[int],
-) -> None:
+def _in_the_past(row: Any, now: datetime) -> Any:
+    """What was decided this very moment is past: so the copy's own decisions can be told apart."""
+    return row._replace(decided_at=now - timedelta(seconds=1)) if row.decided_at >= now else row
+
+
+def _theirs(rows: Iterable[Any], ids: Collection[int], held: Collection[int]) -> list[Any]:
     """The tasks of these accounts, and those that steps of their walks opened while the licence was
     somebody else's."""
-    rows = [*_TASKS.rows(source, ids=ids), *store.open_tasks_of(source, going)]
-    there = {row.id: row for row in rows if row.licence_id is None or row.licence_id in mine}
-    kept = [row for row in there.values() if row.account_id is None or row.account_id in ids]
-    _write(write, tasks, kept)
+    there = {row.id: row for row in rows if row.licence_id is None or row.licence_id in held}
+    return [row for row in there.values() if row.account_id is None or row.account_id in ids]
 
 
-def _take_questions(
-    source: Connection,
-    write: Write,
-    ids: Sequence[int],
-    people: Collection[int],
-    going: Collection[int],
-    now: datetime,
-) -> None:
-    """Whom these accounts' people were asked about lately: for quiet times and reminders."""
-    found = _QUESTIONS.rows(source, ids=ids, since=(now - _ASKED).date())
-    rows = [
+def _asked_of(rows: Iterable[Any], people: Collection[int], going: Collection[int]) -> list[Any]:
+    """Whom these people were asked about lately: for quiet times and reminders."""
+    return [
         row if row.walk_id in going else row._replace(walk_id=None)
-        for row in found
+        for row in rows
         if row.contact_id in people
     ]
-    _write(write, invitations, rows)
-
-
-def _take_mails(
-    source: Connection,
-    write: Write,
-    addresses: Sequence[str],
-    people: Collection[int],
-    now: datetime,
-) -> None:
-    """Mails of the last days to these addresses, whoever's they were."""
-    since = (now - _LATELY).date()
-    for chunk in bulk.chunks(addresses, _CHUNK):
-        found = _MAILS.rows(source, ids=list(chunk), since=since)
-        _write(write, messages, [_at_rest(row, people) for row in found])
 
 
 def _at_rest(row: Any, people: Collection[int]) -> Any:
@@ -275,11 +263,6 @@ def _at_rest(row: Any, people: Collection[int]) -> Any:
     if row.state in (SENDING, UNKNOWN):
         row = row._replace(next_at=None)
     return row if row.contact_id in people else row._replace(contact_id=None)
-
-
-def _of(source: Connection, statement: Prepared, ids: Sequence[int]) -> list[Any]:
-    """What the statement finds of all these, however many."""
-    return [row for chunk in bulk.chunks(ids) for row in statement.rows(source, ids=list(chunk))]
 
 
 def _write(write: Write, table: Table, rows: Sequence[Any]) -> None:

@@ -147,7 +147,7 @@ _WALKS_OF = Prepared(
         walks.c.subject == OF_LICENCE, bulk.listed(walks.c.subject_id)
     )
 )
-_SUBJECTS = Prepared(
+SUBJECTS = Prepared(
     select(*_subject)
     .join(accounts, accounts.c.id == licences.c.account_id)
     .where(bulk.listed(licences.c.id))
@@ -212,7 +212,7 @@ def walks_of(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
 
 def subjects(conn: Connection, licence_ids: Sequence[int]) -> Sequence[Any]:
     """Licences with their accounts."""
-    return _SUBJECTS.rows(conn, ids=licence_ids) if licence_ids else []
+    return SUBJECTS.rows(conn, ids=licence_ids) if licence_ids else []
 
 
 def decided_on(conn: Connection, walk_ids: Sequence[int], now: datetime) -> Sequence[Any]:
@@ -235,18 +235,14 @@ _OPEN_TASKS = (
 )
 
 
-_OPENED = Prepared(
+OPENED_TASKS = Prepared(
     select(tasks)
     .select_from(walks)
     .join(steps, steps.c.walk_id == walks.c.id)
     .join(tasks, tasks.c.key == _task_key)
     .where(bulk.listed(walks.c.id), steps.c.kind == "task", tasks.c.closed_at.is_(None))
 )
-
-
-def open_tasks_of(conn: Connection, walk_ids: Sequence[int]) -> list[Any]:
-    """The tasks that steps of these walks opened and that nobody has closed yet."""
-    return _OPENED.rows(conn, ids=walk_ids) if walk_ids else []
+"""The tasks that steps of the walks ``ids`` opened and that nobody has closed yet."""
 
 
 def with_open_tasks(conn: Connection, walk_ids: Sequence[int]) -> set[int]:

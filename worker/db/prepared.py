@@ -7,7 +7,7 @@ costs more than the statement. The types, the transaction and the errors stay SQ
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,6 +40,10 @@ class Prepared:
         """The first column of every row."""
         return [row[0] for row in self.rows(conn, **values)]
 
+    def asking(self, **values: Any) -> Asking:
+        """The statement with what it is asked about, for ``together``."""
+        return Asking(self, values)
+
     def run(self, conn: Connection, **values: Any) -> int:
         """Runs a statement without rows; how many it touched."""
         compiled = self._for(conn)
@@ -56,9 +60,7 @@ class Prepared:
         cursor = _opened(conn)
         try:
             cursor.execute(compiled.sql, compiled.bound(values))
-            if compiled.readers is None:  # a description is made anew whenever it is asked for
-                compiled.readers = compiled.learned(conn.dialect, cursor.description)
-            return list(cursor.fetchall())
+            return compiled.fetched(conn.dialect, cursor)
         except conn.dialect.loaded_dbapi.Error as error:
             raise _as_ours(conn, cursor, error) from error
         finally:
@@ -69,6 +71,38 @@ class Prepared:
         if found is None:
             found = self._compiled[conn.dialect.name] = _compile(self._statement, conn.dialect)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A statement with the values of its parameters."""
+
+    statement: Prepared
+    values: dict[str, Any]
+
+    def sent(self, conn: Connection, cursor: Any) -> tuple[_Compiled, Any]:
+        """Begins it on a cursor of the driver; how to read what it finds, and the cursor."""
+        compiled = self.statement._for(conn)
+        cursor.execute(compiled.sql, compiled.bound(self.values))
+        return compiled, cursor
+
+
+def together(conn: Connection, asked: Sequence[Asking | None]) -> list[list[Any]]:
+    """What ``rows`` of each would give, in their order; nothing for ``None``.
+
+    For statements about rows that are named by their numbers. PostgreSQL is sent all of them before
+    it answers the first, so that the way there and back is paid once, and keeps their plans: else
+    it plans each anew, every time, as a list of unknown length looks dearer than the one it has.
+    """
+    if conn.dialect.name != "postgresql":
+        return [one.statement.rows(conn, **one.values) if one else [] for one in asked]
+    with driving(conn) as first:
+        driver = first.connection
+        with driver.pipeline():
+            first.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            sent = [one and one.sent(conn, driver.cursor()) for one in asked]
+            first.execute("SET LOCAL plan_cache_mode = auto")
+        return [one[0].read(one[0].fetched(conn.dialect, one[1])) if one else [] for one in sent]
 
 
 @contextmanager
@@ -137,6 +171,12 @@ class _Compiled:
             if read is not None:
                 found.append((place, read))
         return found
+
+    def fetched(self, dialect: Dialect, cursor: Any) -> list[Any]:
+        """All rows of a cursor that has run it, as the driver gives them."""
+        if self.readers is None:  # a description is made anew whenever it is asked for
+            self.readers = self.learned(dialect, cursor.description)
+        return list(cursor.fetchall())
 
     def read(self, raw: list[Any]) -> list[Any]:
         make = self.row

@@ -36,12 +36,11 @@ from worker.worklist.records import tasks
 OPENED, CLOSED, MAILED, ANSWERED, STOPPED, LIFTED, TERMS, SURVEYED = range(8)
 RETURNED, UNSILENCED, SILENT, PLANNED = range(8, 12)
 """The sources of a story, in the order in which they stand at one moment."""
-MOST_AHEAD = 2000
 _MOST_STOPS = 200
 
 this_account = bindparam("account", type_=Integer())
 """The account that every statement here is about."""
-_MOST = bindparam("most", type_=Integer())
+MOST = bindparam("most", type_=Integer())
 
 _ACCOUNT = Prepared(select(accounts).where(accounts.c.key == bindparam("key")))
 
@@ -57,7 +56,7 @@ _LICENCES = (
     select(licences)
     .where(licences.c.account_id == this_account)
     .order_by(licences.c.expires_on.desc(), licences.c.id.desc())
-    .limit(_MOST)
+    .limit(MOST)
 )
 _FIRST_LICENCES = Prepared(_LICENCES)
 
@@ -106,63 +105,17 @@ def worth(conn: Connection, account_id: int, today: date, within: timedelta) -> 
     return Worth(len(rows), expired, ahead, base, soon)
 
 
-_EXPIRES = and_(
-    licences.c.account_id == this_account,
-    licences.c.expires_on.between(bindparam("first"), bindparam("last")),
-)
-_AHEAD = Prepared(
-    select(licences.c.id).where(_EXPIRES).order_by(licences.c.expires_on).limit(MOST_AHEAD)
-)
-
-
-def ahead_ids(conn: Connection, account_id: int, first: date, last: date) -> list[int]:
-    """The licences of an account that expire in this time, up to ``MOST_AHEAD``."""
-    return _AHEAD.scalars(conn, account=account_id, first=first, last=last)
-
-
-def walks_itself(conn: Connection, account_id: int) -> bool:
-    """Whether the account has a walk of its own that goes on."""
-    return bool(_OWN_WALKS.rows(conn, account=account_id))
-
-
-def own_walks(conn: Connection, account_id: int) -> dict[tuple[str, int], int]:
-    """The walks of the account itself, by schedule and cycle."""
-    query = select(walks.c.id, walks.c.schedule, walks.c.cycle)
-    rows = conn.execute(query.where(walks.c.account_id == account_id))
-    return {(row.schedule, row.cycle): row.id for row in rows}
-
-
-_OWN_WALKS = Prepared(
-    select(walks.c.id)
-    .where(walks.c.account_id == this_account, walks.c.next_at.is_not(None))
-    .limit(1)
-)
-
-
-_EXPIRING = Prepared(
-    select(licences)
-    .where(_EXPIRES, licences.c.status == "active")
-    .order_by(licences.c.expires_on, licences.c.id)
-    .limit(_MOST)
-)
-
-
-def expiring(conn: Connection, account_id: int, first: date, last: date, most: int) -> Any:
-    """The account's active licences that expire in this time, the soonest first."""
-    return _EXPIRING.rows(conn, account=account_id, first=first, last=last, most=most)
-
-
-_OPEN_TASKS = Prepared(
+OPEN_TASKS = Prepared(
     select(tasks)
     .where(tasks.c.account_id == this_account, tasks.c.closed_at.is_(None))
     .order_by(tasks.c.due_on.is_(None), tasks.c.due_on, tasks.c.id)
-    .limit(_MOST)
+    .limit(MOST)
 )
 
 
 def open_tasks(conn: Connection, account_id: int, most: int) -> Any:
     """The account's open tasks, those due first."""
-    return _OPEN_TASKS.rows(conn, account=account_id, most=most)
+    return OPEN_TASKS.rows(conn, account=account_id, most=most)
 
 
 def _stops() -> Select[Any]:
@@ -193,7 +146,7 @@ _STANDING = Prepared(
         or_(stops.c.until.is_(None), stops.c.until >= bindparam("today")),
     )
     .order_by(stops.c.id.desc())
-    .limit(_MOST)
+    .limit(MOST)
 )
 
 
@@ -211,7 +164,7 @@ class Source:
 
     def __init__(self, number: int, query: Select[Any], at: Any, id_: Any) -> None:
         self._number, self._at, self._id = number, at, id_
-        self._query = query.order_by(at.desc(), id_.desc()).limit(_MOST)
+        self._query = query.order_by(at.desc(), id_.desc()).limit(MOST)
         self._first = Prepared(self._query)
 
     def page(self, conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
@@ -249,7 +202,7 @@ def tasks_closed(conn: Connection, account_id: int, before: Place | None, most: 
     return _CLOSED.page(conn, account_id, before, most)
 
 
-def _mail_keys() -> Any:
+def mail_keys() -> Any:
     """The mails that speak of the account's licences or of itself, to whomever they went, and the
     letters to its own people."""
     mine, alone = licences.c.account_id == this_account, walks.c.account_id == this_account
@@ -279,32 +232,21 @@ def _mail_keys() -> Any:
     return union(decided, came_back, *own, posted)
 
 
-_ON_THE_WAY = (DUE, SENDING)
+ON_THE_WAY = (DUE, SENDING)
 _LEFT_AT = func.coalesce(messages.c.accepted_at, messages.c.started_at, messages.c.created_at)
 _MAILED = Source(
     MAILED,
     select(messages, _LEFT_AT.label("at")).where(
-        messages.c.mail_key.in_(_mail_keys()), ~bulk.among(messages.c.state, _ON_THE_WAY)
+        messages.c.mail_key.in_(mail_keys()), ~bulk.among(messages.c.state, ON_THE_WAY)
     ),
     _LEFT_AT,
     messages.c.id,
-)
-_WAITING = Prepared(
-    select(messages)
-    .where(messages.c.mail_key.in_(_mail_keys()), bulk.among(messages.c.state, _ON_THE_WAY))
-    .order_by(messages.c.next_at, messages.c.id)
-    .limit(_MOST)
 )
 
 
 def mails(conn: Connection, account_id: int, before: Place | None, most: int) -> Any:
     """Mails about the account that left, or never will; ``at`` is when."""
     return _MAILED.page(conn, account_id, before, most)
-
-
-def mails_waiting(conn: Connection, account_id: int, most: int) -> Any:
-    """Mails about the account that are in the ledger and have not left yet."""
-    return _WAITING.rows(conn, account=account_id, most=most)
 
 
 _ANSWERED = Source(

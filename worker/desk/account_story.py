@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
@@ -17,6 +18,7 @@ from worker.cadence.library import library_of
 from worker.cadence.summary_page import in_plain_words
 from worker.desk import account_silence, account_surveys, story
 from worker.desk import account_store as store
+from worker.desk.coming_store import coming
 from worker.desk.mails import url_of
 from worker.desk.story import Entry, Place
 from worker.desk.survey_answers import TONES
@@ -52,28 +54,31 @@ def past(
 def to_come(conn: Connection, asked: Forecasting, row: Any, today: date) -> list[Entry]:
     """What is still to come of an account, the last first: mails that wait in the ledger, and what
     the planner would decide in the next ``AHEAD`` when nothing changes."""
-    waiting = [
-        Entry(
-            Place(one.next_at or one.valid_until, store.MAILED, one.id),
-            "mail",
-            f"{one.schedule} / {one.step} to {one.address}",
-            note=in_plain_words(one.reason) if one.reason else "",
-            state="waits",
-            links=[(f"/outbox/{one.id}", "the mail")],
-        )
-        for one in store.mails_waiting(conn, row.id, PAGE)
-    ]
+    schedules = library_of(conn).active(conn)
+    margin = warm_up(inforce.schedule for inforce in schedules.values())
+    days = Period(today, today + AHEAD)
+    known = coming(conn, row.id, days, margin, PAGE)
+    is_planned = schedules and (known.near or known.is_walking)
+    own = replace(asked, running=schedules)
+    records = ahead.forecast_of(conn, own, days, [], [row.id]) if is_planned else []
     found = [
-        *waiting,
-        *_planned(_forecast(conn, asked, row, today), store.own_walks(conn, row.id)),
-        *(_expires(one) for one in store.expiring(conn, row.id, today, today + AHEAD, PAGE)),
-        *(_due(one) for one in store.open_tasks(conn, row.id, PAGE) if _is_ahead(one, today)),
+        *(_waits(one) for one in known.waiting),
+        *_planned([one for one in records if one.account == row.key], known.walks),
+        *(_expires(one) for one in known.expiring),
+        *(_due(one) for one in known.work if one.due_on is not None and one.due_on in days),
     ]
     return sorted(found, key=lambda one: one.place.order)
 
 
-def _is_ahead(task: Any, today: date) -> bool:
-    return task.due_on is not None and today <= task.due_on <= today + AHEAD
+def _waits(row: Any) -> Entry:
+    return Entry(
+        Place(row.next_at or row.valid_until, store.MAILED, row.id),
+        "mail",
+        f"{row.schedule} / {row.step} to {row.address}",
+        note=in_plain_words(row.reason) if row.reason else "",
+        state="waits",
+        links=[(f"/outbox/{row.id}", "the mail")],
+    )
 
 
 def _end_of(day: date) -> datetime:
@@ -95,19 +100,6 @@ def _due(row: Any) -> Entry:
     place = Place(_end_of(row.due_on), store.OPENED, row.id)
     note = f"for {row.assignee or row.pool}" if row.assignee or row.pool else ""
     return Entry(place, what, f"Due: {row.title}", note=note, links=links, day=row.due_on)
-
-
-def _forecast(conn: Connection, asked: Forecasting, row: Any, today: date) -> list[Record]:
-    schedules = library_of(conn).active(conn)
-    if not schedules:
-        return []
-    margin = warm_up(inforce.schedule for inforce in schedules.values())
-    ids = store.ahead_ids(conn, row.id, today - margin, today + AHEAD + margin)
-    own = [row.id] if store.walks_itself(conn, row.id) else []
-    if not ids and not own:
-        return []
-    records = ahead.forecast_of(conn, asked, Period(today, today + AHEAD), ids, own)
-    return [one for one in records if one.account == row.key]
 
 
 def _planned(records: Sequence[Record], own: Mapping[tuple[str, int], int]) -> Iterator[Entry]:
