@@ -58,7 +58,9 @@ class Plan:
     """What applying an edit would change until ``period`` ends, client by client.
 
     ``counts`` says how many steps are added, removed, moved, otherwise decided or unchanged among
-    those that were looked at; ``sample`` how much of the book that was.
+    those that were looked at; ``sample`` how much of the book that was. ``at_once``: the mails of
+    this schedule that leave within ``AT_ONCE`` of its application, client by client; of each the
+    records of all licences that travel in it.
     """
 
     edit: Edit
@@ -70,21 +72,7 @@ class Plan:
     period: Period
     sample: Sample
     at: datetime
-
-    @property
-    def at_once(self) -> Sequence[Sequence[Record]]:
-        """The mails of this schedule that leave within ``AT_ONCE`` of its application, client by
-        client; of each the records of all licences that travel in it."""
-        soon = [
-            one
-            for one in self.records
-            if one.schedule == self.edit.stem
-            and one.decision == "planned"
-            and one.kind in ("email", "survey")
-            and one.at is not None
-            and one.at <= self.at + AT_ONCE
-        ]
-        return outline.together(sorted(soon, key=lambda one: one.account))
+    at_once: Sequence[Sequence[Record]] = ()
 
 
 def edit_of(conn: Connection, root: Path, stem: str) -> Edit:
@@ -100,7 +88,7 @@ def edit_of(conn: Connection, root: Path, stem: str) -> Edit:
 
 def _are_pinned(conn: Connection, version_id: int, draft: Draft) -> bool:
     """Whether the templates are those that run already: they need not be tried out again."""
-    return versions.pinned_texts(conn, version_id) == dict(draft.templates)
+    return versions.pinned(conn, version_id) == draft.pinned
 
 
 @lru_cache(maxsize=8)
@@ -124,7 +112,21 @@ def plan(conn: Connection, edit: Edit, asked: Forecasting) -> Plan:
     records = [r for r in view.records if r.at is None or r.at.date() <= period.last]
     counts["unchanged"] = _unchanged(records, effects)
     odd = findings(conn, drafts, view, asked.defaults, today) if edit.draft else []
-    return Plan(edit, view.changes, effects, counts, records, odd, period, sample, asked.now)
+    soon = _at_once(edit.stem, records, asked.now + AT_ONCE)
+    return Plan(edit, view.changes, effects, counts, records, odd, period, sample, asked.now, soon)
+
+
+def _at_once(stem: str, records: Sequence[Record], until: datetime) -> Sequence[Sequence[Record]]:
+    soon = [
+        one
+        for one in records
+        if one.schedule == stem
+        and one.decision == "planned"
+        and one.kind in ("email", "survey")
+        and one.at is not None
+        and one.at <= until
+    ]
+    return outline.together(sorted(soon, key=lambda one: one.account))
 
 
 def _begins_by(change: Change, last: date) -> bool:

@@ -58,9 +58,9 @@ def to_come(conn: Connection, asked: Forecasting, row: Any, today: date) -> list
     margin = warm_up(inforce.schedule for inforce in schedules.values())
     days = Period(today, today + AHEAD)
     known = coming(conn, row.id, days, margin, PAGE)
-    is_planned = schedules and (known.near or known.is_walking)
-    own = replace(asked, running=schedules)
-    records = ahead.forecast_of(conn, own, days, [], [row.id]) if is_planned else []
+    is_moving = schedules and known.is_moving
+    asked = replace(asked, running=schedules)
+    records = ahead.forecast_of(conn, asked, days, [], [row.id]) if is_moving else []
     found = [
         *(_waits(one) for one in known.waiting),
         *_planned([one for one in records if one.account == row.key], known.walks),

@@ -16,15 +16,11 @@ from worker.desk.account_store import MOST, ON_THE_WAY, OPEN_TASKS, mail_keys, t
 from worker.kernel.dates import Period
 from worker.outbox.records import messages
 
-MOST_AHEAD = 2000
-
 _EXPIRES = and_(
     licences.c.account_id == this_account,
     licences.c.expires_on.between(bindparam("first"), bindparam("last")),
 )
-_NEAR = Prepared(
-    select(licences.c.id).where(_EXPIRES).order_by(licences.c.expires_on).limit(MOST_AHEAD)
-)
+_NEAR = Prepared(select(licences.c.id).where(_EXPIRES).limit(1))
 _EXPIRING = Prepared(
     select(licences)
     .where(_EXPIRES, licences.c.status == "active")
@@ -47,20 +43,18 @@ _OWN_WALKS = Prepared(
 class Coming(NamedTuple):
     """What is known of an account that bears on the days ahead."""
 
-    near: list[int]
-    """The licences on which the planner may have something to do, up to ``MOST_AHEAD``."""
+    is_moving: bool  # whether the planner may have something to do for it
     expiring: list[Any]  # active licences that expire ahead, the soonest first
     waiting: list[Any]  # mails that are in the ledger and have not left yet
     walks: dict[tuple[str, int], int]  # the account's own: schedule and cycle -> number
-    is_walking: bool  # whether one of them goes on
     work: list[Any]  # open tasks, those due first
 
 
 def coming(
     conn: Connection, account_id: int, ahead: Period, margin: timedelta, most: int
 ) -> Coming:
-    """Up to ``most`` of each in the days ``ahead``. A licence is near that expires up to ``margin``
-    before or after them."""
+    """Up to ``most`` of each in the days ``ahead``. The planner may have something to do for a
+    licence that expires up to ``margin`` before or after them."""
     mine: dict[str, Any] = {"account": account_id}
     wide: dict[str, date] = {"first": ahead.first - margin, "last": ahead.last + margin}
     near, expiring, waiting, own, work = together(
@@ -74,10 +68,9 @@ def coming(
         ],
     )
     return Coming(
-        near=[row.id for row in near],
+        is_moving=bool(near) or any(row.next_at is not None for row in own),
         expiring=expiring,
         waiting=waiting,
         walks={(row.schedule, row.cycle): row.id for row in own},
-        is_walking=any(row.next_at is not None for row in own),
         work=work,
     )

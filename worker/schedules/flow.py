@@ -31,6 +31,11 @@ class Draft:
         parts = [self.text, *(f"{path}\n{text}" for path, text in sorted(self.templates.items()))]
         return digest("\0".join(parts))
 
+    @property
+    def pinned(self) -> dict[str, str]:
+        """The fingerprint of each template text, by its path."""
+        return {path: digest(text) for path, text in self.templates.items()}
+
 
 def read_drafts(root: Path) -> tuple[list[Draft], list[Problem]]:
     """The schedules in ``root/schedules`` with their templates, and every problem found.
@@ -119,7 +124,7 @@ def _version(draft: Draft, before: Mapping[str, str] | None, now: datetime) -> d
         "schedule": draft.schedule.stem,
         "digest": draft.digest,
         "text": draft.text,
-        "templates": {path: digest(text) for path, text in draft.templates.items()},
+        "templates": draft.pinned,
         "steps_since": {step: moment.isoformat() for step, moment in since.items()},
         "applied_at": now,
     }

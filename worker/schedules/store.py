@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -40,11 +40,18 @@ def version(conn: Connection, version_id: int) -> Any:
     return conn.execute(select(versions).where(versions.c.id == version_id)).one()
 
 
+_PINNED = Prepared(select(versions.c.templates).where(versions.c.id == bindparam("version")))
+
+
+def pinned(conn: Connection, version_id: int) -> dict[str, str]:
+    """The fingerprint of each template text of a version, by its path under ``templates/``."""
+    (found,) = _PINNED.scalars(conn, version=version_id)
+    return dict(found)
+
+
 def pinned_texts(conn: Connection, version_id: int) -> dict[str, str]:
     """The template texts of a version by their path under ``templates/``."""
-    paths: Mapping[str, str] = conn.execute(
-        select(versions.c.templates).where(versions.c.id == version_id)
-    ).scalar_one()
+    paths = pinned(conn, version_id)
     digests = sorted(set(paths.values()))
     where = bulk.among(template_texts.c.digest, digests)
     texts = {row.digest: row.text for row in conn.execute(select(template_texts).where(where))}
