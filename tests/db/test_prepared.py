@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.surveys.conftest import Town
 from worker.catalogue.records import accounts, contacts
 from worker.db import bulk
-from worker.db.engine import reading
+from worker.db.engine import make_engine, reading
 from worker.db.prepared import Prepared, together
 
 ACCOUNTS = Prepared(select(accounts).where(bulk.listed(accounts.c.id)).order_by(accounts.c.id))
@@ -46,8 +46,9 @@ def test_what_is_wrong_with_one_is_raised_and_names_no_values(engine: Engine) ->
         assert len(together(conn, [ACCOUNTS.asking(ids=[1])])) == 1
 
 
-def test_other_statements_of_the_transaction_are_planned_as_before(engine: Engine) -> None:
+def test_other_statements_of_the_transaction_are_planned_as_before(postgresql_url: str) -> None:
+    engine = make_engine(postgresql_url)
     with reading(engine) as conn:
         together(conn, [ACCOUNTS.asking(ids=[1])])
-        if conn.dialect.name == "postgresql":
-            assert conn.exec_driver_sql("SHOW plan_cache_mode").scalar() == "auto"
+        assert conn.exec_driver_sql("SHOW plan_cache_mode").scalar() == "auto"
+    engine.dispose()

@@ -72,7 +72,7 @@ class Plan:
     period: Period
     sample: Sample
     at: datetime
-    at_once: Sequence[Sequence[Record]] = ()
+    at_once: Sequence[Sequence[Record]]
 
 
 def edit_of(conn: Connection, root: Path, stem: str) -> Edit:

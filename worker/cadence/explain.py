@@ -80,7 +80,8 @@ def until_now(conn: Connection, asked: Forecasting, key: str) -> Explanation:
 
 
 def to_come(conn: Connection, asked: Forecasting, key: str) -> Explanation:
-    """The rest of the story, which ``until_now`` does not tell; what stands in its way is there."""
+    """The rest of the story, which ``until_now`` does not tell. Stops, conditions and what people
+    did are left out: they are told there."""
     told = _reading(conn, asked)
     found = _decided(conn, told, key)
     over = _over(found, asked.now)

@@ -127,7 +127,8 @@ _SERVED = Prepared(
         )
     )
 )
-# An address in other letters brings more company than is needed: the index knows no letters.
+# An address that differs in its capitals brings company that is not needed, and does no harm: the
+# index knows no capitals.
 _other = contacts.alias()
 _SAME_ADDRESS = Prepared(
     select(_other.c.account_id).where(
