@@ -3,10 +3,10 @@
 The floor is a bare handler of the same framework, in a process of its own, that writes the same
 template from the same values, which it holds in memory: what is left to us is finding them.
 
-``python -m bench.staff [--licences 1000000] [--tasks 10000] [--seconds 5] [--cpu] [PATH …]``
-measures the pages alone, or some of them; ``--cpu`` asks each a few times and tells what it costs
-the process, which says something on a machine that others use, too. ``--database URL`` keeps the
-book for the next time: filling it takes minutes.
+``python -m bench.staff [--licences 1000000] [--tasks 10000] [--seconds 15] [--cpu] [PATH …]``
+measures the pages alone, or some of them, both sides in turn; ``--cpu`` asks each a few times and
+tells what it costs the process, which says something on a machine that others use, too.
+``--database URL`` keeps the book for the next time: filling it takes minutes.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ from worker.templating import texts
 
 A_SECOND = 20
 OF_BARE = 4.0
+TURN = 5
+"""Seconds after which the other side is asked: a slow minute of the machine falls on both."""
 
 PAGES: Mapping[str, Sequence[str]] = {
     "/": ("/",),
@@ -200,9 +202,13 @@ def _timed(
         ours = f"http://127.0.0.1:{_port(root)}"
         found = []
         for number, (path, is_part) in enumerate(asked):
-            floor = _slowest(f"{bare}/{number}", "", seconds)
-            took = _slowest(ours + path, cookie, seconds, is_part=is_part)
-            found.append(Page(_named(path, is_part), floor, took))
+            floor: list[float] = []
+            took: list[float] = []
+            for start in range(0, seconds, TURN):
+                turn = min(TURN, seconds - start)
+                floor += _answered(f"{bare}/{number}", "", turn)
+                took += _answered(ours + path, cookie, turn, is_part=is_part)
+            found.append(Page(_named(path, is_part), _slowest(floor), _slowest(took)))
             print(f"  {found[-1]}", file=sys.stderr)
     return found
 
@@ -269,10 +275,15 @@ def _serve(port: int, pages: Sequence[Held]) -> None:
     uvicorn.run(bare, host="127.0.0.1", port=port, log_config=None, access_log=False)
 
 
-def _slowest(url: str, cookie: str, seconds: int, *, is_part: bool = False) -> float:
-    """Asks ``A_SECOND`` times a second; the 99th percentile of the seconds from the moment at which
-    a request was to be made to the end of its answer. A page that falls far behind is asked less:
-    its percentile is then that of those that were answered."""
+def _slowest(took: Sequence[float]) -> float:
+    """The 99th percentile."""
+    return sorted(took)[int(0.99 * (len(took) - 1))]
+
+
+def _answered(url: str, cookie: str, seconds: int, *, is_part: bool = False) -> list[float]:
+    """Asks ``A_SECOND`` times a second; the seconds from the moment at which each request was to be
+    made to the end of its answer. A page that falls far behind is asked less: then it is those
+    that were answered."""
     asked, patience = seconds * A_SECOND, 4.0 * seconds
     with _client(cookie, is_part=is_part) as http, ThreadPoolExecutor(16) as pool:
         http.get(addressed(url))
@@ -286,8 +297,7 @@ def _slowest(url: str, cookie: str, seconds: int, *, is_part: bool = False) -> f
             assert http.get(addressed(url)).status_code == 200, url
             return perf_counter() - due
 
-        took = sorted(each for each in pool.map(ask, range(asked)) if each is not None)
-    return took[int(0.99 * (len(took) - 1))]
+        return [each for each in pool.map(ask, range(asked)) if each is not None]
 
 
 @contextmanager
@@ -307,7 +317,7 @@ def main(words: list[str]) -> None:
     asked = argparse.ArgumentParser(prog="python -m bench.staff")
     asked.add_argument("--licences", type=int, default=1_000_000)
     asked.add_argument("--tasks", type=int, default=10_000)
-    asked.add_argument("--seconds", type=int, default=5, help="of asking each page")
+    asked.add_argument("--seconds", type=int, default=15, help="of asking each page")
     asked.add_argument("--cpu", action="store_true", help="CPU time of one request")
     asked.add_argument("--database", help="URL of one that is kept; filled if it is empty")
     asked.add_argument("only", metavar="PATH", nargs="*", help="addresses; all if none is given")

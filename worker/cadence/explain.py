@@ -67,23 +67,23 @@ class Explanation:
 def explain(conn: Connection, asked: Forecasting, key: str) -> Explanation:
     """The story of the licence with this ``key``; ``FindingsError`` when there is none."""
     told = _reading(conn, asked)
-    found = _decided(conn, told, key)
+    found = _decided(conn, told, find(conn, key))
     records = _whole(conn, asked, told, found)
     return replace(_with_what_stands(conn, told, found), records=records)
 
 
-def until_now(conn: Connection, asked: Forecasting, key: str) -> Explanation:
+def until_now(conn: Connection, asked: Forecasting, licence_id: int) -> Explanation:
     """The story as far as it is over: a few rows are read, and nothing is foretold."""
     told = _reading(conn, asked)
-    found = _decided(conn, told, key)
+    found = _decided(conn, told, licence_id)
     return replace(_with_what_stands(conn, told, found), records=_over(found, asked.now))
 
 
-def to_come(conn: Connection, asked: Forecasting, key: str) -> Explanation:
+def to_come(conn: Connection, asked: Forecasting, licence_id: int) -> Explanation:
     """The rest of the story, which ``until_now`` does not tell. Stops, conditions and what people
     did are left out: they are told there."""
     told = _reading(conn, asked)
-    found = _decided(conn, told, key)
+    found = _decided(conn, told, licence_id)
     over = _over(found, asked.now)
     return replace(found, records=[r for r in _whole(conn, asked, told, found) if r not in over])
 
@@ -96,8 +96,7 @@ def _over(told: Explanation, now: datetime) -> list[Record]:
     return [record for record in told.records if record.at is None or record.at <= now]
 
 
-def _decided(conn: Connection, told: Reading, key: str) -> Explanation:
-    licence_id = find(conn, key)
+def _decided(conn: Connection, told: Reading, licence_id: int) -> Explanation:
     (row,), held, walked = together(
         conn,
         [

@@ -42,7 +42,7 @@ def mount(router: APIRouter, desk: Desk) -> None:
         with reading(desk.app.engine) as conn:
             row = licences.found(conn, key)
             if row is not None:
-                told = explaining.to_come(conn, forecasting(desk, asked.now), key)
+                told = explaining.to_come(conn, forecasting(desk, asked.now), row.id)
                 entries = licences.entries(conn, row, told)
         if row is None:
             return licences.show(desk, asked, f"{key}/to-come")

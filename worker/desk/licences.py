@@ -75,7 +75,7 @@ def show(desk: Desk, asked: Visit, key: str) -> Response:
         row = found(conn, key)
         if row is None:
             raise missing("such licence")
-        told = explaining.until_now(conn, forecasting(desk, asked.now), key)
+        told = explaining.until_now(conn, forecasting(desk, asked.now), row.id)
         values = _told(conn, desk, row, told, asked)
     return desk.page(asked, "licence.html", row=row, told=told, **values)
 

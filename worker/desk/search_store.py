@@ -32,7 +32,7 @@ from worker.worklist.records import tasks
 MOST = 10
 """Rows of each kind."""
 MAILS_OF = timedelta(days=90)
-NEWEST_MAILS = 5_000
+NEWEST_MAILS = 2_500
 """So many mails are read when a word of their subject is looked for."""
 
 _ACCOUNT = select(accounts.c.id, accounts.c.key, accounts.c.name, accounts.c.country)
