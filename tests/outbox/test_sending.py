@@ -139,6 +139,11 @@ def test_a_mail_over_which_three_workers_died_is_set_aside_and_staff_are_told(
     ]
     assert decided.addresses() == ["client0@example.com", "client2@example.com"]
 
+    decided.close_tasks("blocked-mail", "mended")
+    decided.run()
+    assert decided.states() == [("accepted", None)] * 3
+    decided.files_match_the_ledger()
+
 
 def test_workers_that_die_before_they_start_a_mail_do_not_count_against_it(decided: World) -> None:
     def die(label: str) -> None:

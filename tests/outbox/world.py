@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, select
 
 from tests.staff import OFFICE
+from worker.access.rules import Role
+from worker.bootstrap.ties import hear_closed
 from worker.cadence import flow, machine
 from worker.cadence.letterhead import Letterhead
 from worker.cadence.library import Defaults
@@ -29,7 +32,11 @@ from worker.db.engine import reading
 from worker.kernel.clock import VirtualClock
 from worker.outbox.records import messages
 from worker.schedules.flow import read_drafts
+from worker.worklist import flow as working
+from worker.worklist import store as worklist
+from worker.worklist.flow import More
 from worker.worklist.records import tasks
+from worker.worklist.rules import Hand
 
 TEMPLATES = Path(__file__).parents[2] / "templates"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)  # a Friday
@@ -83,6 +90,8 @@ CONTACT = {
     "email": "{email}",
     "role": "decision-maker",
 }
+
+_HEARING = More(hears=partial(hear_closed, timezone="UTC"))
 
 NOTHING: Callable[[str], None] = lambda label: None  # noqa: E731 -- a default for pauses
 
@@ -212,6 +221,15 @@ class World:
     def later(self, **span: float) -> None:
         """Time passes."""
         self.clock.advance(timedelta(**span))
+
+    def close_tasks(self, kind: str, outcome: str) -> int:
+        """A person closes every open task of a kind; how many there were."""
+        with reading(self.engine) as conn:
+            found = worklist.open_ones(conn, [kind])
+        for task in found:
+            given = task.id, task.version, outcome, "done", self.clock.now(), _HEARING
+            working.close(self.engine, Hand(OFFICE, Role.ADMIN, None), *given)
+        return len(found)
 
     # --- what came of it ---
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from worker.cadence import mended
 from worker.catalogue.report import Counts
 from worker.catalogue.said import AnswerSaid
 from worker.channels.contract import Result
@@ -40,6 +41,7 @@ def hear_closed(
     conn: Connection, task: Row[Any], ending: Ending, who: str, now: datetime, timezone: str
 ) -> None:
     """A person closed a task: whoever opened it goes on."""
+    mended.hear(conn, task, ending, now)
     closing.hear(conn, task, ending, who, now, civil_date(now, zone(timezone)))
     feedback.hear(conn, task, ending, who, now)
 

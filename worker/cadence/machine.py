@@ -37,6 +37,7 @@ from worker.webhooks import flow as webhooks
 from worker.webhooks.flow import Calling, Outside
 from worker.webhooks.rehearsal import NOBODY
 from worker.worklist import store as worklist
+from worker.worklist.kinds import BLOCKED_MAIL
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ def _composing(
 
 
 def _tell(conn: Connection, trouble: Trouble, now: datetime) -> None:
-    task = worklist.NewTask(trouble.key, "blocked-mail", trouble.title, trouble.detail)
+    task = worklist.NewTask(trouble.key, BLOCKED_MAIL, trouble.title, trouble.detail)
     worklist.open_tasks(conn, [task], now)
 
 

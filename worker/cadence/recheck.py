@@ -38,6 +38,7 @@ from worker.catalogue.stops import Stops
 from worker.kernel.dates import USUAL_ALLOWANCE, Allowance
 from worker.outbox import holds
 from worker.outbox import store as outbox
+from worker.outbox.mending import MENDED
 from worker.outbox.records import STEP
 from worker.outbox.rules import Drop, Go, Verdict, Wait
 from worker.outbox.store import Message
@@ -285,8 +286,8 @@ def _unasked(
 
 
 def _waited(message: Message, row: Row[Any]) -> bool:
-    """Whether we made the step wait, before its mail was written or since."""
-    return message.reason in holds.WAITED or row.step_reason in (HELD, *holds.WAITED)
+    """Whether we made the step wait, before its mail was written or since, or could not send it."""
+    return message.reason in (MENDED, *holds.WAITED) or row.step_reason in (HELD, *holds.WAITED)
 
 
 def _wait_of(message: Message, row: Row[Any], now: datetime) -> dict[str, datetime]:

@@ -9,8 +9,10 @@ from sqlalchemy.engine import Connection
 from worker.channels.contract import Result
 from worker.channels.told import Kind, Told, copy_mark
 from worker.events import flow
+from worker.outbox import mending
 from worker.outbox.store import Message
 from worker.worklist import store as worklist
+from worker.worklist.kinds import BLOCKED_MAIL
 from worker.worklist.store import NewTask
 
 
@@ -38,8 +40,8 @@ def hear(conn: Connection, channel: str, message: Message, result: Result, now: 
 
 def _task(channel: str, message: Message, result: Result) -> NewTask:
     return NewTask(
-        key=f"refused-mail:{message.mail_key}:{copy_mark(message.address)}",
-        kind="blocked-mail",
+        key=f"{mending.REFUSED}:{message.mail_key}:{copy_mark(message.address)}",
+        kind=BLOCKED_MAIL,
         title=f"A mail was refused by {channel} and is not tried again",
         detail=f"To {message.address}, step {message.step}, mail {message.mail_key}: "
         f"{result.detail}",

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from worker.channels.contract import Outcome, Result
 from worker.kernel.keys import new_attempt_id
-from worker.outbox import claims, ways
+from worker.outbox import claims, mending, ways
 from worker.outbox.recording import Results
 from worker.outbox.records import QUIETLY
 from worker.outbox.rules import ACCEPTED, BLOCKED, DUE, GIVEN_UP, Drop, Go, Trouble, Wait
@@ -208,7 +208,7 @@ def _block(sending: Sending, attempt: str, message: Message, why: str, now: date
     with sending.engine.begin() as conn:
         if claims.finish(conn, [message.id], attempt, values):
             trouble = Trouble(
-                key=f"blocked-mail:{message.mail_key}",
+                key=f"{mending.UNWRITTEN}:{message.mail_key}",
                 title=f"A mail could not be written: {message.template}",
                 detail=f"To {_named(message)}, step {message.step}: {why}",
             )

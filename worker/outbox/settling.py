@@ -12,7 +12,7 @@ from worker.access import audit
 from worker.access.audit import Actor
 from worker.channels.contract import Outcome
 from worker.kernel.errors import FindingsError
-from worker.outbox import claims, doubts, store
+from worker.outbox import claims, doubts, mending, store
 from worker.outbox.rules import (
     ACCEPTED,
     BLOCKED,
@@ -88,7 +88,7 @@ def _trouble(
     """What staff must know: a mail that is set aside, or the day's mails of unknown fate."""
     if then.state == BLOCKED:
         return Trouble(
-            key=f"quarantined:{message.mail_key}",
+            key=f"{mending.QUARANTINED}:{message.mail_key}",
             title="A mail was set aside: three workers died while sending it",
             detail=f"To {message.address}, step {message.step}, mail {message.mail_key}",
         )

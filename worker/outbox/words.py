@@ -39,6 +39,7 @@ REASONS = {
     "waits": "It waits for the next open moment.",
     "template": "Its template could not be written; a task says where and why.",
     "quarantined": "Three workers died while they sent it.",
+    "mended": "What kept it back was mended: it goes if it still fits.",
     "no-proof": "No proof came within the hold.",
     "other-way": "It was tried on a way out that is not in use any more.",
     "by-word": "A person said so.",

@@ -14,6 +14,8 @@ PROMISE, BY_HAND, DORMANT = "promise", "todo", "dormant"
 FEEDBACK, REFERRAL = "feedback", "referral"
 KEPT, BROKEN, WITHDRAWN = "kept", "broken", "withdrawn"
 LATER, FALSE_ALARM = "later", "false-alarm"
+BLOCKED_MAIL, NO_CONTACT = "blocked-mail", "no-contact"
+MENDED, FOUND = "mended", "found"
 _NOT_NEEDED = {"not-needed": "nothing to do any more"}
 
 
@@ -63,20 +65,21 @@ KINDS: Mapping[str, Kind] = {
         },
         days=1,
     ),
-    "no-contact": Kind(
+    NO_CONTACT: Kind(
         "no reachable contact",
         Role.SALES,
         {
-            "found": "a contact was found and is in the book",
+            FOUND: "a contact is in the book now: what still fits goes there",
             "told": "told by other means",
             "nobody": "there is nobody to write to",
         }
         | _NOT_NEEDED,
     ),
-    "blocked-mail": Kind(
+    BLOCKED_MAIL: Kind(
         "mail that could not be written or sent",
         Role.RENEWALS,
-        {"mended": "mended", "told": "told by other means"} | _NOT_NEEDED,
+        {MENDED: "mended: the mail goes, if it still fits", "told": "told by other means"}
+        | _NOT_NEEDED,
     ),
     "held-mail": Kind(
         "mail that a person held back",

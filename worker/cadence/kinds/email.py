@@ -25,6 +25,7 @@ from worker.outbox import store as outbox
 from worker.outbox.rules import DUE
 from worker.outbox.store import Mailed
 from worker.worklist import store as worklist
+from worker.worklist.kinds import NO_CONTACT
 
 _DAY = timedelta(days=1)
 
@@ -195,7 +196,7 @@ def no_contact(action: Action) -> worklist.NewTask:
     row = action.row
     return worklist.NewTask(
         key=f"no-contact:{row.account_key}",
-        kind="no-contact",
+        kind=NO_CONTACT,
         title="No reachable contact",
         detail=f"{row.account_name}: nobody to write to about {called(row)}",
         account_id=row.account_id,
