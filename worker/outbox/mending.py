@@ -30,7 +30,7 @@ def go_on(conn: Connection, task_key: str, now: datetime) -> int:
     """Makes the copies due again that the task of that key is about, as if nothing had been tried;
     how many there were. The last look tells whether each still goes.
 
-    One that may have left is in doubt again instead: evidence is looked for, then its class decides.
+    One that may have left is in doubt again instead: proof is looked for, then its class decides.
     """
     about, _, named = task_key.partition(":")
     mail_key, _, mark = named.partition(":")
