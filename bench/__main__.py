@@ -150,7 +150,7 @@ def _page(quick: bool) -> list[Row]:
 def _staff(quick: bool) -> list[Row]:
     from bench import engine, staff
 
-    count, work, seconds = (5_000, 500, 1) if quick else (1_000_000, 10_000, 15)
+    count, work, seconds = (50_000, 500, 1) if quick else (1_000_000, 10_000, 15)
     with engine.postgresql() as fresh:
         found = staff.run(fresh, count, work, seconds)
     head = f"pages for staff, {count:,} licences, 99th percentile at {staff.A_SECOND} a second"

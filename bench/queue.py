@@ -44,11 +44,7 @@ def run(fresh: Callable[[], Engine], clients: int, seconds: int) -> list[Page]:
             web.wait_for("web.started")
             ours = f"http://127.0.0.1:{staff._port(root)}"
             found = [
-                Page(
-                    path,
-                    staff._slowest(f"{bare}/{number}", "", seconds),
-                    staff._slowest(ours + path, cookie, seconds),
-                )
+                Page(path, *staff.in_turn(f"{bare}/{number}", ours + path, cookie, seconds))
                 for number, path in enumerate(PATHS)
             ]
     engine.dispose()

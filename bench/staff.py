@@ -202,13 +202,9 @@ def _timed(
         ours = f"http://127.0.0.1:{_port(root)}"
         found = []
         for number, (path, is_part) in enumerate(asked):
-            floor: list[float] = []
-            took: list[float] = []
-            for start in range(0, seconds, TURN):
-                turn = min(TURN, seconds - start)
-                floor += _answered(f"{bare}/{number}", "", turn)
-                took += _answered(ours + path, cookie, turn, is_part=is_part)
-            found.append(Page(_named(path, is_part), _slowest(floor), _slowest(took)))
+            both = f"{bare}/{number}", ours + path
+            floor, took = in_turn(*both, cookie, seconds, is_part=is_part)
+            found.append(Page(_named(path, is_part), floor, took))
             print(f"  {found[-1]}", file=sys.stderr)
     return found
 
@@ -275,8 +271,21 @@ def _serve(port: int, pages: Sequence[Held]) -> None:
     uvicorn.run(bare, host="127.0.0.1", port=port, log_config=None, access_log=False)
 
 
+def in_turn(
+    bare: str, ours: str, cookie: str, seconds: int, *, is_part: bool = False
+) -> tuple[float, float]:
+    """The 99th percentiles of a bare handler and of our page, in seconds, each asked for so many
+    ``seconds``."""
+    floor: list[float] = []
+    took: list[float] = []
+    for start in range(0, seconds, TURN):
+        turn = min(TURN, seconds - start)
+        floor += _answered(bare, "", turn)
+        took += _answered(ours, cookie, turn, is_part=is_part)
+    return _slowest(floor), _slowest(took)
+
+
 def _slowest(took: Sequence[float]) -> float:
-    """The 99th percentile."""
     return sorted(took)[int(0.99 * (len(took) - 1))]
 
 
