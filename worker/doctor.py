@@ -167,6 +167,9 @@ def _beat(app: Instance, conn: Connection) -> Check:
     if age > _STALLED_AFTER:
         said = f"the last one was at {last:%Y-%m-%d %H:%M} UTC; nothing is sent while none runs"
         return Check("beat", Level.FINDING, said)
+    if age < timedelta(0):
+        said = f"the last one was at {last:%Y-%m-%d %H:%M} UTC, which is still to come"
+        return Check("beat", Level.NOTE, said)
     return Check("beat", Level.OK, f"the last one was {age.total_seconds():.0f} s ago")
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tests.cadence.conftest import Book, schedule_text
 from tests.outbox.world import SCHEDULE, Scripted
+from worker.catalogue.records import accounts
 from worker.channels.contract import Outcome, Result
+from worker.db.engine import reading
 from worker.events import refusals
-from worker.outbox.records import messages
+from worker.outbox.records import QUIETLY, messages
+from worker.outbox.store import SEEN, Message
+from worker.worklist import store as worklist
 
 BAD = "{{ licence.product }} costs {{ licence.amount | round }}"
 GOOD = "{{ licence.product }} runs out"
@@ -48,6 +52,15 @@ def test_a_mended_mail_leaves_in_its_new_words(blocked: Book) -> None:
     (mail,) = blocked.mails()
     assert mail["Subject"] == "Product L-1 runs out"
     assert blocked.tasks() == []
+
+
+def test_its_task_is_about_the_client_and_waits_for_whoever_mends_it(blocked: Book) -> None:
+    with reading(blocked.engine) as conn:
+        (task,) = worklist.open_ones(conn, ["blocked-mail"])
+        mine = select(accounts.c.key).where(accounts.c.id == task.account_id)
+        assert conn.scalar(mine) == "A-L-1"
+    assert (task.assignee, task.pool) == (None, "renewals")
+    assert task.detail.lower().startswith("to c-1@example.com, step heads-up: ")
 
 
 def test_one_that_was_not_mended_is_set_aside_again_and_asks_again(blocked: Book) -> None:
@@ -134,6 +147,19 @@ def test_only_the_copy_that_was_refused_is_tried_again(book: Book) -> None:
     book.run()
     assert [state for state, _ in book.states()] == ["accepted", "accepted"]
     assert [address.lower() for address in book.addresses()] == ["c-2@example.com"]
+
+
+def test_a_refusal_does_not_tell_who_was_promised_to_stay_unseen(book: Book) -> None:
+    book.licence()
+    book.contact()
+    book.apply(SCHEDULE)
+    book.decide()
+    with book.engine.begin() as conn:
+        message = Message(*conn.execute(select(*SEEN)).one())._replace(origin=QUIETLY)
+        refusals.hear(conn, "smtp", message, TOO_LARGE, book.now)
+        (task,) = worklist.open_ones(conn, ["blocked-mail"])
+    assert "@" not in task.detail
+    assert task.account_id is None
 
 
 @pytest.mark.parametrize(("since", "then"), [(None, "accepted"), (1, "unknown")])

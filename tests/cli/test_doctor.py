@@ -85,6 +85,14 @@ def test_what_waits_for_a_person_is_a_finding(
     assert (found["tasks alarm"]["level"], found["tasks step"]["level"]) == ("finding", "note")
     assert found["beat"]["level"] == "finding"
 
+    app = App.open(root, {})
+    with app.engine.begin() as conn:
+        heartbeats.beat(conn, "beat", now + timedelta(hours=10))
+    app.close()
+    _, found = _doctor(root, capsys)
+    assert found["beat"]["level"] == "note"
+    assert found["beat"]["said"].endswith("which is still to come")
+
 
 SOURCE = """
 [sources.book]

@@ -22,6 +22,7 @@ from tests.servers import Redis
 from tests.stories.instance import Instance, Ledger, account_for, many
 from tests.stories.mortal import Fate, Mortal, a_machine, finish, mailing
 from tests.waiting import until
+from worker.channels.folder import FolderChannel
 from worker.db.engine import make_engine
 from worker.db.migrate import upgrade
 from worker.kernel.clock import SystemClock, VirtualClock
@@ -75,8 +76,9 @@ class Crew:
 
 
 def _moments(dice: Random) -> list[int]:
-    """After how many mails each kill comes: chance moments, spread over the whole run."""
-    width = (MAILS - 40) // KILLS
+    """After how many mails each kill comes: chance moments, spread over the whole run. A burst of
+    mails may leave between a moment and its kill, and two workers have one each at the end."""
+    width = (MAILS - 3 * FolderChannel.burst) // KILLS
     return [number * width + dice.randrange(1, width) for number in range(KILLS)]
 
 

@@ -12,7 +12,7 @@ from time import sleep
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from worker.cadence import flow
+from worker.cadence import flow, people_store
 from worker.cadence.addressed import NOBODY as NO_JUDGES
 from worker.cadence.addressed import Judge
 from worker.cadence.flow import Planning
@@ -197,7 +197,8 @@ def _composing(
 
 
 def _tell(conn: Connection, trouble: Trouble, now: datetime) -> None:
-    task = worklist.NewTask(trouble.key, BLOCKED_MAIL, trouble.title, trouble.detail)
+    account_id = people_store.account_of(conn, trouble.contact_id)
+    task = worklist.NewTask(trouble.key, BLOCKED_MAIL, trouble.title, trouble.detail, account_id)
     worklist.open_tasks(conn, [task], now)
 
 

@@ -55,3 +55,9 @@ def staff_of(conn: Connection, keys: Sequence[str]) -> Sequence[Any]:
 def contacts_by_id(conn: Connection, ids: Sequence[int]) -> Sequence[Any]:
     """Contacts as they are now."""
     return _CONTACTS_BY_ID.rows(conn, ids=ids) if ids else []
+
+
+def account_of(conn: Connection, contact_id: int | None) -> int | None:
+    """The account of a contact, where there is one."""
+    found = contacts_by_id(conn, [contact_id] if contact_id else [])
+    return found[0].account_id if found else None

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
+from worker.cadence import people_store
 from worker.channels.contract import Result
 from worker.channels.told import Kind, Told, copy_mark
 from worker.events import flow
@@ -23,7 +24,8 @@ def hear(conn: Connection, channel: str, message: Message, result: Result, now: 
     refusal a person is told, because the mail will not be tried again.
     """
     if not result.bad_address:
-        worklist.open_tasks(conn, [_task(channel, message, result)], now)
+        account_id = people_store.account_of(conn, message.seen_contact)
+        worklist.open_tasks(conn, [_task(channel, message, result, account_id)], now)
         return
     mark = copy_mark(message.address)
     told = Told(
@@ -38,11 +40,11 @@ def hear(conn: Connection, channel: str, message: Message, result: Result, now: 
     flow.take(conn, channel, [told], now)
 
 
-def _task(channel: str, message: Message, result: Result) -> NewTask:
+def _task(channel: str, message: Message, result: Result, account_id: int | None) -> NewTask:
     return NewTask(
         key=f"{mending.REFUSED}:{message.mail_key}:{copy_mark(message.address)}",
         kind=BLOCKED_MAIL,
         title=f"A mail was refused by {channel} and is not tried again",
-        detail=f"To {message.address}, step {message.step}, mail {message.mail_key}: "
-        f"{result.detail}",
+        detail=f"To {message.named}, step {message.step}, mail {message.mail_key}: {result.detail}",
+        account_id=account_id,
     )

@@ -17,7 +17,6 @@ from worker.channels.contract import Outcome, Result
 from worker.kernel.keys import new_attempt_id
 from worker.outbox import claims, mending, ways
 from worker.outbox.recording import Results
-from worker.outbox.records import QUIETLY
 from worker.outbox.rules import ACCEPTED, BLOCKED, DUE, GIVEN_UP, Drop, Go, Trouble, Wait
 from worker.outbox.sending import Ready, Sending
 from worker.outbox.store import Message
@@ -210,14 +209,10 @@ def _block(sending: Sending, attempt: str, message: Message, why: str, now: date
             trouble = Trouble(
                 key=f"{mending.UNWRITTEN}:{message.mail_key}",
                 title=f"A mail could not be written: {message.template}",
-                detail=f"To {_named(message)}, step {message.step}: {why}",
+                detail=f"To {message.named}, step {message.step}: {why}",
+                contact_id=message.seen_contact,
             )
             sending.tell(conn, trouble, now)
-
-
-def _named(message: Message) -> str:
-    """The address, unless it would tell who was promised to stay unseen."""
-    return "somebody who stays unseen" if message.origin == QUIETLY else message.address
 
 
 def _send_burst(results: Results, deadline: float, burst: Sequence[Ready]) -> list[Result]:

@@ -77,11 +77,13 @@ Verdict = Go | Wait | Drop
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something about a mail that a person must know; told once per ``key``."""
+    """Something about a mail that a person must know; told once per ``key``. ``contact_id``: whose
+    mail it is."""
 
     key: str
     title: str
     detail: str
+    contact_id: int | None = None
 
 
 def backoff(attempts: int, lease: timedelta) -> timedelta:

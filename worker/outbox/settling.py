@@ -90,7 +90,8 @@ def _trouble(
         return Trouble(
             key=f"{mending.QUARANTINED}:{message.mail_key}",
             title="A mail was set aside: three workers died while sending it",
-            detail=f"To {message.address}, step {message.step}, mail {message.mail_key}",
+            detail=f"To {message.named}, step {message.step}, mail {message.mail_key}",
+            contact_id=message.seen_contact,
         )
     if found is not None or then.state == UNKNOWN:
         return None

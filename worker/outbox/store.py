@@ -17,7 +17,7 @@ from worker.channels.contract import Envelope
 from worker.db import bulk
 from worker.db.prepared import Prepared
 from worker.db.types import Moment
-from worker.outbox.records import messages
+from worker.outbox.records import QUIETLY, messages
 from worker.outbox.rules import ACCEPTED, DUE, GIVEN_UP, SENDING, UNKNOWN
 
 NEW = (
@@ -64,6 +64,16 @@ class Message(NamedTuple):
     def in_doubt(self) -> bool:
         """Whether a copy of it may be out already."""
         return self.unknown_since is not None
+
+    @property
+    def named(self) -> str:
+        """The address, unless it would tell who was promised to stay unseen."""
+        return "somebody who stays unseen" if self.origin == QUIETLY else self.address
+
+    @property
+    def seen_contact(self) -> int | None:
+        """The contact, in the same way."""
+        return None if self.origin == QUIETLY else self.contact_id
 
     @property
     def envelope(self) -> Envelope:
