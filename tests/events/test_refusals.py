@@ -12,6 +12,7 @@ from worker.cadence.ahead import Forecasting
 from worker.cadence.explain import explain
 from worker.cadence.library import Defaults
 from worker.channels.contract import Outcome, Result
+from worker.channels.told import Kind, Told, copy_mark
 from worker.db.engine import reading
 from worker.events import refusals
 
@@ -85,3 +86,22 @@ def test_a_mail_that_is_refused_for_another_reason_is_told_and_the_address_stays
     assert ready.silent() == {}
     assert ready.tasks() == [("blocked-mail", "A mail was refused by smtp and is not tried again")]
     assert [row.state for row in ready.ledger()] == ["failed"]
+
+
+def test_a_refusal_proves_nothing_of_an_attempt_before_and_the_provider_still_may(
+    ready: EventWorld,
+) -> None:
+    _run(ready, Result(Outcome.UNKNOWN, detail="cut off"))
+    ready.later(minutes=31)
+    _run(ready)
+    assert ready.states() == [("due", "no-proof")]
+    ready.later(days=3)
+    _run(ready, NO_SUCH, YES)
+    assert [(row.address, row.state) for row in ready.ledger()] == [
+        ("anna@example.com", "given-up"),
+        ("piotr@example.com", "accepted"),
+    ]
+    first = ready.ledger()[0]
+    said = Told("e-1", Kind.DELIVERED, ready.clock.now(), first.mail_key, copy_mark(first.address))
+    ready.tell(said)
+    assert ready.ledger()[0].state == "accepted"

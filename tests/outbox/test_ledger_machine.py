@@ -249,6 +249,10 @@ class Anything(RuleBasedStateMachine):
                 settling.settle(self.town.engine, row.mail_key, row.address, said, now, OFFICE)
                 return
 
+    @rule(closed=st.sampled_from([("blocked-mail", "mended"), ("no-contact", "found")]))
+    def a_person_mends_what_kept_mails_back(self, closed: tuple[str, str]) -> None:
+        self.town.close_tasks(*closed)
+
     # --- what must hold ---
 
     @invariant()

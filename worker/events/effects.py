@@ -39,9 +39,11 @@ class Known(NamedTuple):
         return told is None or is_same(told, self.copy.address)
 
 
-def follow(conn: Connection, known: Sequence[Known], now: datetime) -> None:
-    """Does all that follows from these events, which are kept already."""
-    _prove(conn, known, now)
+def follow(conn: Connection, known: Sequence[Known], now: datetime, *, proves: bool = True) -> None:
+    """Does all that follows from these events, which are kept already. ``proves``: whether a
+    provider told of them, so that it has the mails."""
+    if proves:
+        _prove(conn, known, now)
     fates = _move_fates(conn, known)
     # Whoever in the house answers, the client has answered.
     theirs = [one for one in known if one.is_theirs or one.told.kind is Kind.REPLIED]

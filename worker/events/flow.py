@@ -27,10 +27,18 @@ class Taken(NamedTuple):
     unknown: int
 
 
-def take(conn: Connection, channel: str, told: Sequence[Told], now: datetime) -> Taken:
+def take(
+    conn: Connection,
+    channel: str,
+    told: Sequence[Told],
+    now: datetime,
+    *,
+    proves: bool = True,
+) -> Taken:
     """Keeps what a provider told and does what follows from it. Never commits.
 
-    What was told before is left out, whatever else the batch holds.
+    What was told before is left out, whatever else the batch holds. ``proves``: whether it shows
+    that the provider has the mails.
     """
     once = {one.key: one for one in reversed(told)}
     copies = _Copies.around(conn, list(once.values()))
@@ -39,7 +47,7 @@ def take(conn: Connection, channel: str, told: Sequence[Told], now: datetime) ->
     new = [(one, copy) for one, copy in matched if one.key in fresh]
     known = [Known(one, copy) for one, copy in new if copy is not None and _says(one)]
     if known:
-        effects.follow(conn, known, now)
+        effects.follow(conn, known, now, proves=proves)
     return Taken(
         len(new),
         sum(copy is None for _, copy in new),

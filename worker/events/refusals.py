@@ -37,7 +37,7 @@ def hear(conn: Connection, channel: str, message: Message, result: Result, now: 
         address=message.address,
         detail=result.detail,
     )
-    flow.take(conn, channel, [told], now)
+    flow.take(conn, channel, [told], now, proves=False)
 
 
 def _task(channel: str, message: Message, result: Result, account_id: int | None) -> NewTask:

@@ -61,14 +61,17 @@ def _record(conn: Connection, results: Results, now: datetime) -> None:
     if gone:
         claims.accept(conn, [_left(*one) for one in gone], attempt, now)
     others = [one for one in came if one[1].outcome is not Outcome.ACCEPTED]
+    refused = []
     for ready, result in others:
         values = _values(sending, ready, result, now)
         ours = claims.finish(conn, [ready.message.id], attempt, values)
         if ours and result.outcome is Outcome.REFUSED:
-            sending.refused(conn, ready.message, result, now)
+            refused.append((ready.message, result))
     missed = [ready.message.id for ready, _ in others]
     if missed:  # of an earlier attempt the provider may have told meanwhile
         doubts.prove_told(conn, missed, now)
+    for message, result in refused:  # afterwards: a refusal says nothing of an earlier attempt
+        sending.refused(conn, message, result, now)
     _mind_the_way(conn, sending, results.way, [result for _, result in came], now)
 
 
