@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -41,10 +41,12 @@ class Known(NamedTuple):
 
 def follow(conn: Connection, known: Sequence[Known], now: datetime, *, proves: bool = True) -> None:
     """Does all that follows from these events, which are kept already. ``proves``: whether a
-    provider told of them, so that it has the mails."""
+    provider told of them, so that it has the mails; else they have no fate with it."""
     if proves:
         _prove(conn, known, now)
-    fates = _move_fates(conn, known)
+    fates = _fates(known)
+    if proves:
+        _move_fates(conn, known, fates)
     # Whoever in the house answers, the client has answered.
     theirs = [one for one in known if one.is_theirs or one.told.kind is Kind.REPLIED]
     _silence(conn, theirs)
@@ -66,18 +68,23 @@ def _prove(conn: Connection, known: Sequence[Known], now: datetime) -> None:
         doubts.prove(conn, sorted(ids), now)
 
 
-def _move_fates(conn: Connection, known: Sequence[Known]) -> dict[int, Fate | None]:
-    """Moves the fates of messages up; as they are then, by the message's id."""
-    before: dict[int, Fate | None] = {}
+def _fates(known: Sequence[Known]) -> dict[int, Fate | None]:
+    """The fates of messages as these events leave them, by the message's id."""
     after: dict[int, Fate | None] = {}
     for told, copy in known:
-        if copy.id not in before:
-            old = Fate(copy.fate, copy.fate_at) if copy.fate and copy.fate_at else None
-            before[copy.id] = after[copy.id] = old
-        after[copy.id] = merged(after[copy.id], fate_of(told.kind, told.at))
+        before = after.get(copy.id, _fate_before(copy))
+        after[copy.id] = merged(before, fate_of(told.kind, told.at))
+    return after
+
+
+def _fate_before(copy: Copy) -> Fate | None:
+    return Fate(copy.fate, copy.fate_at) if copy.fate and copy.fate_at else None
+
+
+def _move_fates(conn: Connection, known: Sequence[Known], after: Mapping[int, Fate | None]) -> None:
+    before = {one.copy.id: _fate_before(one.copy) for one in known}
     moved = [(id_, *fate) for id_, fate in after.items() if fate and fate != before[id_]]
     store.set_fates(conn, moved)
-    return after
 
 
 def _silence(conn: Connection, known: Sequence[Known]) -> None:
