@@ -27,6 +27,7 @@ from worker.catalogue.records import accounts, contacts
 from worker.channels.contract import Channel
 from worker.db.engine import reading
 from worker.links.rules import Links, Purpose
+from worker.outbox import mending
 from worker.outbox.records import messages
 from worker.surveys import flow as surveys
 from worker.surveys.flow import Given
@@ -311,6 +312,24 @@ def test_a_reminder_of_a_question_that_could_not_be_written_is_the_question_itse
     book.live_until("2026-12-31")
     assert book.went() == ["2026-11-23 remind c-1@example.com"]
     assert book.mails()[-1]["Subject"] == "One question after your renewal"
+
+
+def test_a_question_that_is_mended_after_its_reminder_is_not_asked_twice(book: Asking) -> None:
+    in_force(book, asks(limits='group_by = "contact"\nvalid_for = "20 days"'))
+    book.renewed()
+    book.contact("C-1")
+    book.live_until("2026-11-22")
+    with book.engine.begin() as conn:
+        values = {"state": "blocked", "reason": "template", "accepted_at": None}
+        conn.execute(update(messages).where(messages.c.step == "ask").values(**values))
+        blocked = conn.scalar(select(messages.c.mail_key).where(messages.c.step == "ask"))
+    book.live_until("2026-11-24")
+    assert book.went() == ["2026-11-23 remind c-1@example.com"]
+    with book.engine.begin() as conn:
+        assert mending.go_on(conn, f"{mending.UNWRITTEN}:{blocked}", book.now) == 1
+    book.live_until("2026-12-31")
+    assert book.went() == ["2026-11-23 remind c-1@example.com"]
+    assert ("superseded", "later-step") in book.states()
 
 
 def test_no_question_while_people_still_deal_with_an_answer(book: Asking) -> None:
