@@ -299,6 +299,15 @@ def _unhappy(book: Asking) -> None:
         worklist.open_tasks(conn, [task], book.now)
 
 
+def _could_not_be_written(book: Asking) -> str | None:
+    """The question was blocked; the key of its mail."""
+    asked = messages.c.step == "ask"
+    with book.engine.begin() as conn:
+        values = {"state": "blocked", "reason": "template", "accepted_at": None}
+        conn.execute(update(messages).where(asked).values(**values))
+        return conn.scalar(select(messages.c.mail_key).where(asked))
+
+
 def test_a_reminder_of_a_question_that_could_not_be_written_is_the_question_itself(
     book: Asking,
 ) -> None:
@@ -306,9 +315,7 @@ def test_a_reminder_of_a_question_that_could_not_be_written_is_the_question_itse
     book.renewed()
     book.contact("C-1")
     book.live_until("2026-11-22")
-    with book.engine.begin() as conn:
-        values = {"state": "blocked", "reason": "template", "accepted_at": None}
-        conn.execute(update(messages).where(messages.c.step == "ask").values(**values))
+    _could_not_be_written(book)
     book.live_until("2026-12-31")
     assert book.went() == ["2026-11-23 remind c-1@example.com"]
     assert book.mails()[-1]["Subject"] == "One question after your renewal"
@@ -319,10 +326,7 @@ def test_a_question_that_is_mended_after_its_reminder_is_not_asked_twice(book: A
     book.renewed()
     book.contact("C-1")
     book.live_until("2026-11-22")
-    with book.engine.begin() as conn:
-        values = {"state": "blocked", "reason": "template", "accepted_at": None}
-        conn.execute(update(messages).where(messages.c.step == "ask").values(**values))
-        blocked = conn.scalar(select(messages.c.mail_key).where(messages.c.step == "ask"))
+    blocked = _could_not_be_written(book)
     book.live_until("2026-11-24")
     assert book.went() == ["2026-11-23 remind c-1@example.com"]
     with book.engine.begin() as conn:

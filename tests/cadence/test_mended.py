@@ -24,7 +24,7 @@ TOO_LARGE = Result(Outcome.REFUSED, detail="552 5.3.4 too large")
 
 @pytest.fixture
 def blocked(book: Book) -> Book:
-    """A heads-up that could not be written, and one to another client that could."""
+    """A heads-up that could not be written."""
     book.template("renewal/heads-up", BAD)
     book.licence()
     book.contact()

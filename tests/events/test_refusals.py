@@ -84,7 +84,7 @@ def test_a_mail_that_is_refused_for_another_reason_is_told_and_the_address_stays
 ) -> None:
     _run(ready, TOO_LARGE)
     assert ready.silent() == {}
-    assert ready.tasks() == [("blocked-mail", "A mail was refused by smtp and is not tried again")]
+    assert ready.tasks() == [("blocked-mail", "A mail was refused by smtp")]
     assert [row.state for row in ready.ledger()] == ["failed"]
 
 

@@ -35,7 +35,5 @@ def _decide_anew(conn: Connection, account_id: int, now: datetime) -> None:
         select(steps.c.id, steps.c.walk_id)
         .join(walks, walks.c.id == steps.c.walk_id)
         .where(walks.c.id.in_(about.union_all(alone)), goes_on, blocked)
-    ).all()
-    for row in found:
-        writing_store.withdraw_step(conn, row.id)
-    writing_store.wake(conn, sorted({row.walk_id for row in found}), now)
+    )
+    writing_store.decide_anew(conn, [(row.id, row.walk_id) for row in found], now)

@@ -389,8 +389,7 @@ def _stop(
             assert contact is not None
             outbox.readdress(conn, message, contact.email, view.now)
         return Wait(later, "waits") if later else Drop("cancelled", "moved")
-    writing_store.withdraw_step(conn, row.step_id)
-    writing_store.wake(conn, [row.walk_id], view.now)
+    writing_store.decide_anew(conn, [(row.step_id, row.walk_id)], view.now)
     return Drop("cancelled", "decided-anew")
 
 

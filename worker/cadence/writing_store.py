@@ -135,6 +135,13 @@ def withdraw_step(conn: Connection, step_id: int) -> None:
         conn.execute(delete(steps).where(steps.c.id == step_id))
 
 
+def decide_anew(conn: Connection, decided: Sequence[tuple[int, int]], now: datetime) -> None:
+    """Takes back decisions, (step id, walk id), and has the engine make them again at once."""
+    for step_id, _ in decided:
+        withdraw_step(conn, step_id)
+    wake(conn, sorted({walk_id for _, walk_id in decided}), now)
+
+
 def forget_step(conn: Connection, step_id: int) -> None:
     """Deletes what a person decided about a step whose own day is still to come."""
     conn.execute(delete(steps).where(steps.c.id == step_id))

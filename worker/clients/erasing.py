@@ -96,9 +96,7 @@ def _withdraw(conn: Connection, rows: Sequence[Any], now: datetime) -> int:
 
 def _decide_anew(conn: Connection, mail_key: str, now: datetime) -> None:
     found = conn.execute(select(steps.c.id, steps.c.walk_id).where(steps.c.mail_key == mail_key))
-    for row in found.all():
-        writing_store.withdraw_step(conn, row.id)
-        writing_store.wake(conn, [row.walk_id], now)
+    writing_store.decide_anew(conn, [(row.id, row.walk_id) for row in found], now)
 
 
 def _forget_answers(conn: Connection, person: Person) -> None:

@@ -42,10 +42,9 @@ class Known(NamedTuple):
 def follow(conn: Connection, known: Sequence[Known], now: datetime, *, proves: bool = True) -> None:
     """Does all that follows from these events, which are kept already. ``proves``: whether a
     provider told of them, so that it has the mails; else they have no fate with it."""
-    if proves:
-        _prove(conn, known, now)
     fates = _fates(known)
     if proves:
+        _prove(conn, known, now)
         _move_fates(conn, known, fates)
     # Whoever in the house answers, the client has answered.
     theirs = [one for one in known if one.is_theirs or one.told.kind is Kind.REPLIED]
@@ -113,9 +112,7 @@ def _send_on(conn: Connection, known: Sequence[Known], now: datetime) -> list[in
     left = sorted({row.walk_id for row in steps})
     if steps:
         store.note_returned(conn, steps, now)
-        for row in steps:
-            writing_store.withdraw_step(conn, row.step_id)
-        writing_store.wake(conn, left, now)
+        writing_store.decide_anew(conn, [(row.step_id, row.walk_id) for row in steps], now)
     return left
 
 

@@ -21,7 +21,7 @@ def hear(conn: Connection, channel: str, message: Message, result: Result, now: 
     """Follows a refusal in the transaction that records it. Never commits.
 
     A bad address falls silent and the next rung of the ladder gets the mail; about any other
-    refusal a person is told, because the mail will not be tried again.
+    refusal a person is told, because the mail is not tried again by itself.
     """
     if not result.bad_address:
         account_id = people_store.account_of(conn, message.seen_contact)
@@ -44,7 +44,8 @@ def _task(channel: str, message: Message, result: Result, account_id: int | None
     return NewTask(
         key=f"{mending.REFUSED}:{message.mail_key}:{copy_mark(message.address)}",
         kind=BLOCKED_MAIL,
-        title=f"A mail was refused by {channel} and is not tried again",
-        detail=f"To {message.named}, step {message.step}, mail {message.mail_key}: {result.detail}",
+        title=f"A mail was refused by {channel}",
+        detail=f"To {message.named}, step {message.step}, mail {message.mail_key}: {result.detail}"
+        ". It is tried again only once this is closed as mended",
         account_id=account_id,
     )
